@@ -1,0 +1,144 @@
+//! Components: what the user builds and ships, and the legs they are built in.
+
+use crate::image::Repository;
+use crate::platform::Platform;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+/// The name of a component: lower-case letters, digits and `-`, so that it fits into tags, image names and
+/// Kubernetes names as it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Name(String);
+
+/// Why a text is not a component name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("read component name `{text}`: expected lower-case letters, digits and `-`, at most 63")]
+pub(crate) struct NameError {
+    pub(crate) text: String,
+}
+
+impl Name {
+    /// The name as text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The nearest name to `text`, which may be any folder name: `My App` becomes `my-app`.
+    pub(crate) fn from_folder(text: &str) -> Result<Self, NameError> {
+        let dashed: String =
+            text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+        let parts: Vec<&str> = dashed.split('-').filter(|part| !part.is_empty()).collect();
+        parts.join("-").parse().map_err(|_| NameError { text: text.to_owned() })
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let bytes = text.as_bytes();
+        let fits = (1..=63).contains(&bytes.len())
+            && inner(bytes[0])
+            && inner(bytes[bytes.len() - 1])
+            && bytes.iter().all(|b| inner(*b) || *b == b'-');
+        fits.then(|| Self(text.to_owned())).ok_or_else(|| NameError { text: text.to_owned() })
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What turns a leg into a layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Backend {
+    Cargo,
+    Prebuilt,
+    Buildah,
+}
+
+impl Backend {
+    /// Every backend, for messages and documentation.
+    pub(crate) const ALL: [Self; 3] = [Self::Cargo, Self::Prebuilt, Self::Buildah];
+
+    /// The name used in configuration and messages.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Cargo => "cargo",
+            Self::Prebuilt => "prebuilt",
+            Self::Buildah => "buildah",
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// What the user builds and ships: a folder with a definition. All paths are relative to the repository's root and
+/// use `/`; the root itself is the empty path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Component {
+    pub(crate) name: Name,
+    pub(crate) path: String,
+    /// Where this component was found: `hephy.yaml:4`, or the definition that was discovered.
+    pub(crate) origin: String,
+    pub(crate) backend: Option<Backend>,
+    pub(crate) platforms: Vec<Platform>,
+    /// Globs, relative to the root, of files that the build reads outside `path`.
+    pub(crate) watch: Vec<String>,
+    pub(crate) image: Option<Repository>,
+    pub(crate) needs: Vec<Name>,
+    pub(crate) recipe: Recipe,
+}
+
+/// How a component is built, as far as the user says. Every field belongs to the input digest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Recipe {
+    /// The Dockerfile, relative to the component; `Dockerfile` or `Containerfile` if absent.
+    pub(crate) dockerfile: Option<String>,
+    pub(crate) build_args: BTreeMap<String, String>,
+    /// The Cargo binary, where the package has several.
+    pub(crate) bin: Option<String>,
+    /// The file or folder that is the finished program, by platform, relative to the component.
+    pub(crate) prebuilt: BTreeMap<Platform, String>,
+}
+
+/// One cell of the matrix: a component on a platform.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Leg {
+    pub(crate) component: Name,
+    pub(crate) platform: Platform,
+}
+
+impl fmt::Display for Leg {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ({})", self.component, self.platform)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_become_names() {
+        for (folder, expected) in [("api", "api"), ("My App", "my-app"), ("web_ui.v2", "web-ui-v2"), ("ü b", "b")] {
+            assert_eq!(Name::from_folder(folder).expect(folder).as_str(), expected);
+        }
+        assert!(Name::from_folder("ü").is_err());
+    }
+
+    #[test]
+    fn names_are_checked() {
+        for text in ["", "-a", "a-", "A", "a_b", "a/b", &"a".repeat(64)] {
+            assert!(text.parse::<Name>().is_err(), "{text}");
+        }
+    }
+}

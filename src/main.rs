@@ -11,6 +11,26 @@ mod image;
 mod component;
 mod event;
 
+// Tools: run a program, pass on its lines, stop it kindly.
+mod exec;
+
+// Facts: what were we told, where are we.
+mod config;
+mod ci;
+mod git;
+mod inputs;
+
+// Decide: data in, data and reasons out.
+mod detect;
+mod matrix;
+mod plan;
+
+// Do.
+mod layout;
+mod backends;
+mod registry;
+mod store;
+
 fn main() -> std::process::ExitCode {
     let _ = event::Events::channel();
     exit::ExitCode::Done.into()

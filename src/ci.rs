@@ -1,0 +1,166 @@
+//! The CI system: what the environment says about this run, read once at the start.
+
+use crate::platform::Platform;
+use crate::secret::Secret;
+use std::path::PathBuf;
+
+/// Who called hephy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Host {
+    GitHub,
+    GitLab,
+    /// Some other CI system, known only by `CI`.
+    Other,
+    Laptop,
+}
+
+/// What the environment says. Everything here is a hint or a default: flags and `hephy.yaml` come first.
+#[derive(Clone, Debug)]
+pub(crate) struct Ci {
+    pub(crate) host: Host,
+    /// The commit to compare with, as the CI system names it, with the name of the variable that said so.
+    pub(crate) base: Option<(String, &'static str)>,
+    /// The branch or tag that runs; a checkout in CI has a detached HEAD and cannot tell.
+    pub(crate) reference: Option<String>,
+    /// The repository that images go to by default (DESIGN.md section 5).
+    pub(crate) registry: Option<String>,
+    /// The user and token with which the CI system itself may push to its own registry.
+    pub(crate) registry_login: Option<RegistryLogin>,
+    pub(crate) kubeconfig: Option<PathBuf>,
+    pub(crate) in_cluster: bool,
+}
+
+/// A login that is valid for one registry host only.
+#[derive(Clone, Debug)]
+pub(crate) struct RegistryLogin {
+    pub(crate) host: String,
+    pub(crate) user: String,
+    pub(crate) token: Secret,
+}
+
+/// Reads a variable; an empty one counts as absent, as in every CI system.
+type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl Ci {
+    /// Reads the environment of this process.
+    pub(crate) fn from_environment() -> Self {
+        let lookup = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let mut ci = Self::read(&lookup);
+        if ci.kubeconfig.is_none() {
+            let default = std::env::home_dir().map(|home| home.join(".kube/config"));
+            ci.kubeconfig = default.filter(|path| path.exists());
+        }
+        ci
+    }
+
+    fn read(lookup: Lookup<'_>) -> Self {
+        let blank = Self {
+            host: Host::Laptop,
+            base: None,
+            reference: None,
+            registry: None,
+            registry_login: None,
+            kubeconfig: lookup("KUBECONFIG").map(PathBuf::from),
+            in_cluster: lookup("KUBERNETES_SERVICE_HOST").is_some(),
+        };
+        // GITLAB_CI is not asked: local runners of GitLab pipelines set it to `false`.
+        match () {
+            () if lookup("GITHUB_ACTIONS").is_some() => github(lookup, blank),
+            () if lookup("CI_JOB_ID").is_some() && lookup("CI_PROJECT_ID").is_some() => gitlab(lookup, blank),
+            () if lookup("CI").is_some_and(|value| value != "false") => Self { host: Host::Other, ..blank },
+            () => blank,
+        }
+    }
+}
+
+fn github(lookup: Lookup<'_>, blank: Ci) -> Ci {
+    let repository = lookup("GITHUB_REPOSITORY").map(|name| name.to_lowercase());
+    let login = lookup("GITHUB_TOKEN").and_then(Secret::new).map(|token| RegistryLogin {
+        host: "ghcr.io".to_owned(),
+        user: lookup("GITHUB_ACTOR").unwrap_or_else(|| "x-access-token".to_owned()),
+        token,
+    });
+    Ci {
+        host: Host::GitHub,
+        base: lookup("GITHUB_BASE_REF").map(|branch| (format!("origin/{branch}"), "GITHUB_BASE_REF")),
+        reference: lookup("GITHUB_HEAD_REF").or_else(|| lookup("GITHUB_REF_NAME")),
+        registry: repository.map(|name| format!("ghcr.io/{name}")),
+        registry_login: login,
+        ..blank
+    }
+}
+
+fn gitlab(lookup: Lookup<'_>, blank: Ci) -> Ci {
+    let login = lookup("CI_REGISTRY").zip(lookup("CI_JOB_TOKEN").and_then(Secret::new)).map(|(host, token)| {
+        RegistryLogin { host, user: lookup("CI_REGISTRY_USER").unwrap_or("gitlab-ci-token".to_owned()), token }
+    });
+    let is_known = |sha: &String| sha.bytes().any(|b| b != b'0');
+    let base = lookup("CI_MERGE_REQUEST_DIFF_BASE_SHA").map(|sha| (sha, "CI_MERGE_REQUEST_DIFF_BASE_SHA"));
+    let before = lookup("CI_COMMIT_BEFORE_SHA").filter(is_known).map(|sha| (sha, "CI_COMMIT_BEFORE_SHA"));
+    Ci {
+        host: Host::GitLab,
+        base: base.or(before),
+        reference: lookup("CI_COMMIT_REF_NAME"),
+        registry: lookup("CI_REGISTRY_IMAGE"),
+        registry_login: login,
+        ..blank
+    }
+}
+
+/// The platform whose containers this machine can run: on macOS and Windows that is still Linux.
+pub(crate) fn host_platform() -> Platform {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    Platform::new("linux", architecture)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Ci {
+        Ci::read(&|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn a_laptop_knows_nothing() {
+        let ci = read(&[]);
+        assert_eq!(ci.host, Host::Laptop);
+        assert_eq!((ci.base, ci.registry, ci.reference), (None, None, None));
+    }
+
+    #[test]
+    fn github_names_the_registry_and_the_base_of_a_pull_request() {
+        let ci = read(&[
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_REPOSITORY", "Acme/Shop"),
+            ("GITHUB_BASE_REF", "main"),
+            ("GITHUB_HEAD_REF", "fix/price"),
+            ("GITHUB_REF_NAME", "7/merge"),
+        ]);
+        assert_eq!(ci.host, Host::GitHub);
+        assert_eq!(ci.registry.as_deref(), Some("ghcr.io/acme/shop"));
+        assert_eq!(ci.base, Some(("origin/main".to_owned(), "GITHUB_BASE_REF")));
+        assert_eq!(ci.reference.as_deref(), Some("fix/price"));
+    }
+
+    #[test]
+    fn gitlab_does_not_take_zeros_for_a_commit() {
+        let job = [("CI_JOB_ID", "1"), ("CI_PROJECT_ID", "2"), ("CI_REGISTRY_IMAGE", "registry.example/acme/shop")];
+        let zeros = [("CI_COMMIT_BEFORE_SHA", "0000000000000000000000000000000000000000")];
+        let ci = read(&[job.as_slice(), &zeros].concat());
+        assert_eq!((ci.host, ci.base), (Host::GitLab, None));
+        let ci = read(&[job.as_slice(), &[("CI_COMMIT_BEFORE_SHA", "0a")]].concat());
+        assert_eq!(ci.base, Some(("0a".to_owned(), "CI_COMMIT_BEFORE_SHA")));
+        assert_eq!(ci.registry.as_deref(), Some("registry.example/acme/shop"));
+    }
+
+    #[test]
+    fn a_token_never_prints() {
+        let ci = read(&[("GITHUB_ACTIONS", "true"), ("GITHUB_TOKEN", "ghs_hunter2")]);
+        assert!(!format!("{ci:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,80 @@
+//! Configuration: what `hephy.yaml` says, or what can be discovered where it says nothing.
+
+mod check;
+mod discover;
+mod file;
+
+use crate::component::Component;
+use crate::image::Repository;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The file that is read when no other is named.
+pub(crate) const FILE_NAME: &str = "hephy.yaml";
+
+/// Everything the user configured, checked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Config {
+    /// Sorted by name; names are unique and `needs` has no cycle.
+    pub(crate) components: Vec<Component>,
+    /// Globs of files that never change a component.
+    pub(crate) ignore: Vec<String>,
+    pub(crate) registry: Option<Repository>,
+    pub(crate) environments: BTreeMap<String, Environment>,
+    pub(crate) wait: Wait,
+}
+
+/// Where a release goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Environment {
+    pub(crate) context: Option<String>,
+    pub(crate) namespace: Option<String>,
+}
+
+/// How long to wait for a release.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wait {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) settle: Option<Duration>,
+}
+
+/// A place in a configuration file, both counted from one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) line: u64,
+    pub(crate) column: u64,
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("read `{file}`")]
+    Read { file: PathBuf, source: std::io::Error },
+    #[error("`{file}:{}:{}`: {problem}", spot.line, spot.column)]
+    At { file: String, spot: Spot, problem: String, excerpt: String, hint: Option<String> },
+    #[error("walk through `{root}`")]
+    Walk { root: PathBuf, source: ignore::Error },
+    #[error("`{first}` and `{second}` are both named `{name}`")]
+    SameName { name: String, first: String, second: String },
+    #[error("name the component in `{folder}`")]
+    Name { folder: String, source: crate::component::NameError },
+}
+
+/// Reads the configuration of the repository at `root`: `file` if one is named, else `hephy.yaml` if it exists. Where it
+/// lists no components, they are discovered.
+pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigError> {
+    let path = file.map_or_else(|| root.join(FILE_NAME), Path::to_owned);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && file.is_none() => String::new(),
+        Err(source) => return Err(ConfigError::Read { file: path, source }),
+    };
+    let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+    let source = check::Source { file: shown, text: &text, root };
+    let mut config = source.read()?;
+    if config.components.is_empty() {
+        config.components = discover::components(root)?;
+    }
+    Ok(config)
+}

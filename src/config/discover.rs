@@ -1,0 +1,117 @@
+//! Discovery: which folders of a repository are components when nobody says so.
+
+use super::ConfigError;
+use crate::component::{Component, Name, Recipe};
+use ignore::WalkBuilder;
+use std::path::Path;
+
+/// The file names that make a folder a component, strongest first. What builds it is decided later, by
+/// `backends::choose`.
+const DEFINITIONS: [&str; 2] = ["Dockerfile", "Containerfile"];
+/// A Cargo package is a component only if it says so: most binaries of a workspace are tools.
+const CARGO_MARK: &str = "[package.metadata.hephy";
+/// Folders that hold other people's components, or none (DESIGN.md section 5).
+const SKIPPED: [&str; 3] = ["examples", "vendor", "node_modules"];
+
+/// The components below `root`, sorted by name. Hidden and git-ignored folders are not looked into.
+pub(super) fn components(root: &Path) -> Result<Vec<Component>, ConfigError> {
+    let mut found: Vec<Component> = vec![];
+    let walk = WalkBuilder::new(root)
+        .require_git(false)
+        .filter_entry(|entry| entry.depth() == 0 || !SKIPPED.iter().any(|name| entry.file_name() == *name))
+        .sort_by_file_path(Ord::cmp)
+        .build();
+    for entry in walk {
+        let entry = entry.map_err(|source| ConfigError::Walk { root: root.to_owned(), source })?;
+        if !entry.file_type().is_some_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let Some(definition) = definition(entry.path()) else { continue };
+        let component = component(root, entry.path(), definition)?;
+        if let Some(twin) = found.iter().find(|other| other.name == component.name) {
+            return Err(ConfigError::SameName {
+                name: component.name.to_string(),
+                first: twin.origin.clone(),
+                second: component.origin,
+            });
+        }
+        found.push(component);
+    }
+    found.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(found)
+}
+
+fn definition(folder: &Path) -> Option<&'static str> {
+    let is_marked = || {
+        let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+        manifest.lines().any(|line| line.trim_start().starts_with(CARGO_MARK))
+    };
+    DEFINITIONS
+        .into_iter()
+        .find(|name| folder.join(name).is_file())
+        .or_else(|| is_marked().then_some("Cargo.toml"))
+}
+
+fn component(root: &Path, folder: &Path, definition: &str) -> Result<Component, ConfigError> {
+    let path = folder.strip_prefix(root).unwrap_or(folder).to_string_lossy().into_owned();
+    let named = if path.is_empty() { root } else { folder };
+    let folder_name = named.file_name().unwrap_or_default().to_string_lossy();
+    let name = Name::from_folder(&folder_name)
+        .map_err(|source| ConfigError::Name { folder: path.clone(), source })?;
+    let origin = if path.is_empty() { definition.to_owned() } else { format!("{path}/{definition}") };
+    Ok(Component {
+        name,
+        path,
+        origin,
+        backend: None,
+        platforms: vec![],
+        watch: vec![],
+        image: None,
+        needs: vec![],
+        recipe: Recipe::default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn discover(files: &[(&str, &str)]) -> Result<Vec<String>, String> {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        for (path, text) in files {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("create the folder");
+            std::fs::write(path, text).expect("write the file");
+        }
+        let found = components(root.path()).map_err(|error| error.to_string())?;
+        Ok(found.iter().map(|component| format!("{} from {}", component.name, component.origin)).collect())
+    }
+
+    #[test]
+    fn definitions_make_components() {
+        let found = discover(&[
+            ("services/api/Cargo.toml", "[package]\n[package.metadata.hephy]\n"),
+            ("services/tool/Cargo.toml", "[package]\n"),
+            ("My Web/Containerfile", ""),
+        ]);
+        assert_eq!(found.expect("valid"), ["api from services/api/Cargo.toml", "my-web from My Web/Containerfile"]);
+    }
+
+    #[test]
+    fn vendored_hidden_and_ignored_folders_are_skipped() {
+        let found = discover(&[
+            ("vendor/x/Dockerfile", ""),
+            ("examples/y/Dockerfile", ""),
+            (".cache/z/Dockerfile", ""),
+            (".gitignore", "/out/\n"),
+            ("out/w/Dockerfile", ""),
+        ]);
+        assert_eq!(found.expect("valid"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn two_folders_of_one_name_are_an_error_that_names_both() {
+        let error = discover(&[("a/api/Dockerfile", ""), ("b/api/Dockerfile", "")]).expect_err("twins");
+        assert_eq!(error, "`a/api/Dockerfile` and `b/api/Dockerfile` are both named `api`");
+    }
+}

@@ -1,0 +1,120 @@
+//! Detection: which files belong to a leg, what identifies them together, and which change explains a rebuild.
+
+use crate::component::{Backend, Component};
+use crate::git::File;
+use crate::image::Digest;
+use crate::inputs::{Pattern, Reads, Rule, is_at_or_below};
+use crate::platform::Platform;
+use bstr::{BStr, BString, ByteSlice as _};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use sha2::{Digest as _, Sha256};
+
+/// Part of every input digest: a change of what is hashed, or how, must not find images of the old way.
+const ALGORITHM: &str = "hephy-inputs-1";
+
+/// The rules of one component, ready to be asked.
+pub(crate) struct Matcher<'a> {
+    rules: Vec<(&'a Rule, GlobSet)>,
+    ignore: GlobSet,
+}
+
+impl<'a> Matcher<'a> {
+    /// `ignore` are globs of files that the user says never matter.
+    pub(crate) fn new(reads: &'a Reads, ignore: &[String]) -> Result<Self, globset::Error> {
+        let glob_of = |rule: &'a Rule| match &rule.pattern {
+            Pattern::Glob(glob) => globs(std::slice::from_ref(glob)),
+            Pattern::Path(_) => Ok(GlobSet::empty()),
+        };
+        let rules = reads.rules.iter().map(|rule| Ok((rule, glob_of(rule)?))).collect::<Result<_, globset::Error>>()?;
+        Ok(Self { rules, ignore: globs(ignore)? })
+    }
+
+    /// The first rule through which `path` is read for `platform`; for any platform if that is `None`.
+    pub(crate) fn rule(&self, path: &BStr, platform: Option<&Platform>) -> Option<&'a Rule> {
+        let as_path = path.to_path_lossy();
+        if self.ignore.is_match(&as_path) {
+            return None;
+        }
+        let concerns = |rule: &Rule| match (&rule.platform, platform) {
+            (Some(of_rule), Some(asked)) => of_rule == asked,
+            _ => true,
+        };
+        let matches = |(rule, glob): &(&Rule, GlobSet)| match &rule.pattern {
+            Pattern::Path(folder) => is_at_or_below(path, folder.as_bytes()),
+            Pattern::Glob(_) => glob.is_match(&as_path),
+        };
+        self.rules.iter().filter(|(rule, _)| concerns(rule)).find(|rule| matches(rule)).map(|(rule, _)| *rule)
+    }
+}
+
+/// `*` stays within a folder and `**` crosses folders, as in `.gitignore`.
+fn globs(patterns: &[String]) -> Result<GlobSet, globset::Error> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(GlobBuilder::new(pattern).literal_separator(true).build()?);
+    }
+    set.build()
+}
+
+/// The input digest of a leg: equal digests mean that the backend would read the same bytes in the same way.
+/// `files` must be sorted. Nothing that comes from the commit itself (its id, its date) is part of it.
+pub(crate) fn input_digest<'f>(
+    component: &Component,
+    backend: Backend,
+    platform: &Platform,
+    files: impl IntoIterator<Item = &'f File>,
+) -> Digest {
+    let mut hasher = Sha256::new();
+    let mut field = |bytes: &[u8]| {
+        // The length goes first, so that no two lists of fields run together into the same bytes.
+        hasher.update((bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    field(ALGORITHM.as_bytes());
+    field(backend.as_str().as_bytes());
+    field(platform.to_string().as_bytes());
+    field(component.path.as_bytes());
+    recipe(component, platform, &mut field);
+    for file in files {
+        field(&file.path);
+        field(file.mode.as_bytes());
+        field(file.content.as_bytes());
+    }
+    Digest::of_hasher(hasher)
+}
+
+fn recipe(component: &Component, platform: &Platform, field: &mut impl FnMut(&[u8])) {
+    let recipe = &component.recipe;
+    let prebuilt = recipe.prebuilt.get(platform).map(String::as_str);
+    for (key, value) in [
+        ("dockerfile", recipe.dockerfile.as_deref()),
+        ("bin", recipe.bin.as_deref()),
+        ("prebuilt", prebuilt),
+    ] {
+        field(key.as_bytes());
+        field(value.unwrap_or_default().as_bytes());
+    }
+    field(&(recipe.build_args.len() as u64).to_le_bytes());
+    for (key, value) in &recipe.build_args {
+        field(key.as_bytes());
+        field(value.as_bytes());
+    }
+}
+
+/// A change that a component reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Touched {
+    pub(crate) path: BString,
+    pub(crate) why: String,
+}
+
+/// The changes that a component reads, in the order given. They explain a rebuild; they never decide one.
+pub(crate) fn touched(matcher: &Matcher<'_>, changes: &[BString]) -> Vec<Touched> {
+    let touch = |path: &BString| {
+        matcher.rule(path.as_bstr(), None).map(|rule| Touched { path: path.clone(), why: rule.why.clone() })
+    };
+    changes.iter().filter_map(touch).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! Running programs: the only place that starts a process, passes on its lines, and stops it kindly.
+
+use crate::event::Events;
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+/// How long a program may take to end after SIGTERM before SIGKILL follows.
+const GRACE: Duration = Duration::from_secs(8);
+/// How many of its last lines are kept for the error message.
+const KEPT_LINES: usize = 20;
+/// A line is cut here: a build tool that prints a binary must not fill the memory.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+/// A program to run: no shell is involved, so arguments need no quoting and cannot inject anything.
+#[derive(Debug)]
+pub(crate) struct Program {
+    name: OsString,
+    arguments: Vec<OsString>,
+    directory: PathBuf,
+    environment: Vec<(OsString, OsString)>,
+    removed: Vec<OsString>,
+}
+
+/// Why a program did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExecError {
+    #[error("find the program `{program}`")]
+    Missing { program: String },
+    #[error("start `{program}`")]
+    Start { program: String, source: std::io::Error },
+    #[error("read the output of `{program}`")]
+    Read { program: String, source: std::io::Error },
+    #[error("run `{program}`: {status}")]
+    Failed { program: String, status: ExitStatus, last_lines: Vec<String> },
+    #[error("stop `{program}` because the run was cancelled")]
+    Cancelled { program: String },
+}
+
+impl Program {
+    /// `name`, to be run in `directory`.
+    pub(crate) fn new(name: impl Into<OsString>, directory: &Path) -> Self {
+        Self {
+            name: name.into(),
+            arguments: vec![],
+            directory: directory.to_owned(),
+            environment: vec![],
+            removed: vec![],
+        }
+    }
+
+    /// Adds an argument.
+    pub(crate) fn arg(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Adds several arguments.
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub(crate) fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Keeps a variable of hephy's environment from the program.
+    pub(crate) fn env_remove(mut self, name: impl Into<OsString>) -> Self {
+        self.removed.push(name.into());
+        self
+    }
+
+    fn printed(&self) -> String {
+        self.name.to_string_lossy().into_owned()
+    }
+
+    fn spawn(&self, output: Stdio) -> Result<Child, ExecError> {
+        let mut command = Command::new(&self.name);
+        command.args(&self.arguments).current_dir(&self.directory);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        self.removed.iter().for_each(|name| {
+            command.env_remove(name);
+        });
+        // A group of its own, so that a stop reaches what the program started too.
+        command.stdin(Stdio::null()).stdout(output).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+        command.spawn().map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound if self.directory.is_dir() => {
+                ExecError::Missing { program: self.printed() }
+            }
+            _ => ExecError::Start { program: self.printed(), source },
+        })
+    }
+}
+
+/// Runs `program` to its end and returns what it wrote to stdout. Its stderr becomes part of the error if it fails.
+pub(crate) async fn capture(program: &Program) -> Result<Vec<u8>, ExecError> {
+    let child = program.spawn(Stdio::piped())?;
+    let printed = program.printed();
+    let output = child
+        .wait_with_output()
+        .await
+        .map_err(|source| ExecError::Read { program: printed.clone(), source })?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = text.lines().collect();
+    let last_lines = lines[lines.len().saturating_sub(KEPT_LINES)..].iter().map(|&line| line.to_owned()).collect();
+    Err(ExecError::Failed { program: printed, status: output.status, last_lines })
+}
+
+/// Runs `program`, passes its stderr on as events of `subject`, and gives each line of its stdout to `on_stdout`.
+/// Stops it when `cancel` fires: SIGTERM to its process group first, SIGKILL after a grace.
+pub(crate) async fn stream(
+    events: &Events,
+    cancel: &CancellationToken,
+    subject: &str,
+    program: &Program,
+    mut on_stdout: impl FnMut(&str),
+) -> Result<(), ExecError> {
+    let mut child = program.spawn(Stdio::piped())?;
+    let printed = program.printed();
+    let mut last_lines = VecDeque::with_capacity(KEPT_LINES);
+    let reading = async {
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        tokio::try_join!(
+            each_line(stdout, &mut on_stdout),
+            each_line(stderr, |line| {
+                events.output(subject, line);
+                if last_lines.len() == KEPT_LINES {
+                    last_lines.pop_front();
+                }
+                last_lines.push_back(line.to_owned());
+            })
+        )
+    };
+    let Some(read) = cancel.run_until_cancelled(reading).await else {
+        stop(&mut child).await;
+        return Err(ExecError::Cancelled { program: printed });
+    };
+    read.map_err(|source| ExecError::Read { program: printed.clone(), source })?;
+    // A program may close its output and go on, so waiting for it must be cancellable as well.
+    let Some(status) = cancel.run_until_cancelled(child.wait()).await else {
+        stop(&mut child).await;
+        return Err(ExecError::Cancelled { program: printed });
+    };
+    let status = status.map_err(|source| ExecError::Read { program: printed.clone(), source })?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(ExecError::Failed { program: printed, status, last_lines: last_lines.into() }),
+    }
+}
+
+/// Calls `on_line` for each line, without its line end. A line longer than [`LONGEST_LINE`] comes in pieces.
+async fn each_line(stream: Option<impl AsyncRead + Unpin>, mut on_line: impl FnMut(&str)) -> std::io::Result<()> {
+    let Some(stream) = stream else { return Ok(()) };
+    let mut reader = BufReader::new(stream);
+    let mut line = vec![];
+    while (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line).await? > 0 {
+        on_line(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
+        line.clear();
+    }
+    Ok(())
+}
+
+async fn stop(child: &mut Child) {
+    let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let signal = |signal| group.map(|group| kill_process_group(group, signal));
+    signal(Signal::TERM);
+    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+        signal(Signal::KILL);
+        let _ = child.wait().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    fn shell(script: &str) -> Program {
+        Program::new("sh", Path::new("/")).arg("-c").arg(script)
+    }
+
+    #[tokio::test]
+    async fn output_is_captured_and_a_failure_carries_the_last_lines() {
+        assert_eq!(capture(&shell("printf hello")).await.expect("runs"), b"hello");
+        let error = capture(&shell("echo one >&2; echo two >&2; exit 3")).await.expect_err("fails");
+        let ExecError::Failed { status, last_lines, .. } = error else { panic!("{error}") };
+        assert_eq!(status.code(), Some(3));
+        assert_eq!(last_lines, ["one", "two"]);
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_named() {
+        let error = capture(&Program::new("no-such-program", Path::new("/"))).await.expect_err("missing");
+        assert!(matches!(error, ExecError::Missing { program } if program == "no-such-program"));
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_program_is_stopped_with_its_children() {
+        // Given a program whose child would run for a minute,
+        let (events, _listener) = Events::channel();
+        let cancel = CancellationToken::new();
+        let program = shell("echo started; sleep 60 & wait");
+        let started = Instant::now();
+        // when the run is cancelled as soon as it has started,
+        let result = stream(&events, &cancel, "test", &program, |_| cancel.cancel()).await;
+        // then it ends at once, and says so.
+        assert!(matches!(result, Err(ExecError::Cancelled { .. })));
+        assert!(started.elapsed() < GRACE);
+    }
+}

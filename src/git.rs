@@ -1,0 +1,148 @@
+//! Git: the commit, its tree, the working tree's deviations from it, and the difference to a base commit.
+//!
+//! The `git` program is asked at most four times for a plan: `status`, `log`, `ls-tree`, `diff-tree`.
+
+mod parse;
+
+use crate::exec::{self, ExecError, Program};
+use bstr::BString;
+use std::path::{Path, PathBuf};
+
+/// The refs that may be the default branch, best first.
+const DEFAULT_BRANCHES: [&str; 5] = [
+    "refs/remotes/origin/HEAD",
+    "refs/remotes/origin/main",
+    "refs/remotes/origin/master",
+    "refs/heads/main",
+    "refs/heads/master",
+];
+
+/// A commit as the plan needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Commit {
+    pub(crate) id: String,
+    /// Seconds since 1970, of the committer; it becomes `SOURCE_DATE_EPOCH`.
+    pub(crate) time: u64,
+    /// `None` with a detached HEAD.
+    pub(crate) branch: Option<String>,
+    /// Tracked files were changed or files were added, so the working tree is not what the commit says.
+    pub(crate) dirty: bool,
+}
+
+/// A file as it would be built. Paths are bytes: git promises nothing about their encoding.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct File {
+    pub(crate) path: BString,
+    /// The git mode: `100644`, `100755`, `120000` (symlink), `160000` (submodule).
+    pub(crate) mode: String,
+    /// What identifies the content: a git object id, or a hash of the working file where that differs.
+    pub(crate) content: String,
+}
+
+/// How a path of the working tree deviates from the commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Deviation {
+    /// Changed, added or removed, and not ignored.
+    Dirty(BString),
+    /// Ignored by git; a folder ends in `/`.
+    Ignored(BString),
+}
+
+/// What git knows about a checkout.
+#[derive(Clone, Debug)]
+pub(crate) struct Checkout {
+    pub(crate) root: PathBuf,
+    pub(crate) commit: Commit,
+    /// Every file of the commit, sorted by path.
+    pub(crate) files: Vec<File>,
+    pub(crate) deviations: Vec<Deviation>,
+    /// The default branch, if it is known and not this very commit; else the parent commit, if there is one.
+    pub(crate) default_base: Option<String>,
+}
+
+/// Why git could not tell.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GitError {
+    #[error("find a git repository at `{directory}` or above it")]
+    NoRepository { directory: PathBuf },
+    #[error("read the commit of `{root}`: the repository has no commit yet")]
+    Empty { root: PathBuf },
+    #[error("compare with the base `{base}`")]
+    Base { base: String, source: ExecError },
+    #[error("compare with the base `{base}`: a ref does not start with `-`")]
+    OptionLikeBase { base: String },
+    #[error("ask git about `{root}`")]
+    Git { root: PathBuf, source: ExecError },
+    #[error("understand what `git {command}` printed")]
+    Output { command: &'static str },
+}
+
+/// How the base was found, which decides how the difference is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// The base's own tree: the user or the CI system named it.
+    Tree,
+    /// The tree of the last common commit: the base is a branch that went on.
+    MergeBase,
+}
+
+/// The root of the repository that `directory` is in: the nearest folder with a `.git` (a file in worktrees).
+pub(crate) fn find_root(directory: &Path) -> Result<PathBuf, GitError> {
+    let root = directory.ancestors().find(|folder| folder.join(".git").exists());
+    root.map(Path::to_owned).ok_or_else(|| GitError::NoRepository { directory: directory.to_owned() })
+}
+
+/// Reads the checkout at `root`.
+pub(crate) async fn read(root: &Path) -> Result<Checkout, GitError> {
+    let status = program(root).args(["status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all"]);
+    let status = status.args(["--ignored=matching", "--no-renames", "--ignore-submodules=none"]);
+    let log = program(root).args(["log", "--no-walk=unsorted", "--ignore-missing", "--format=%H %ct %S", "HEAD"]);
+    let log = log.args(DEFAULT_BRANCHES).arg("HEAD^1");
+    let tree = program(root).args(["ls-tree", "-r", "-z", "--full-tree", "HEAD"]);
+    let (status, log, tree) =
+        tokio::join!(exec::capture(&status), exec::capture(&log), exec::capture(&tree));
+    let fault = |source| GitError::Git { root: root.to_owned(), source };
+    let status = parse::status(&status.map_err(fault)?).ok_or(GitError::Output { command: "status" })?;
+    if status.is_initial {
+        return Err(GitError::Empty { root: root.to_owned() });
+    }
+    let log = parse::log(&log.map_err(fault)?).ok_or(GitError::Output { command: "log" })?;
+    let files = parse::tree(&tree.map_err(fault)?).ok_or(GitError::Output { command: "ls-tree" })?;
+    let dirty = status.deviations.iter().any(|deviation| matches!(deviation, Deviation::Dirty(_)));
+    Ok(Checkout {
+        root: root.to_owned(),
+        commit: Commit { id: log.id, time: log.time, branch: status.branch, dirty },
+        files,
+        deviations: status.deviations,
+        default_base: log.default_base,
+    })
+}
+
+/// The paths that differ between `base` and HEAD, both old and new names of what moved.
+pub(crate) async fn changes(
+    root: &Path,
+    base: &str,
+    comparison: Comparison,
+) -> Result<Vec<BString>, GitError> {
+    // `--end-of-options` is younger than the flags used here, and an option that looks like a ref creates files.
+    if base.starts_with('-') {
+        return Err(GitError::OptionLikeBase { base: base.to_owned() });
+    }
+    let diff = program(root).args(["diff-tree", "-r", "-z", "--raw", "--no-renames"]);
+    let diff = diff.args(["--ignore-submodules=none", "--no-ext-diff"]);
+    let diff = match comparison {
+        Comparison::Tree => diff,
+        Comparison::MergeBase => diff.arg("--merge-base"),
+    };
+    let output = exec::capture(&diff.args([base, "HEAD", "--"])).await;
+    let output = output.map_err(|source| GitError::Base { base: base.to_owned(), source })?;
+    parse::changes(&output).ok_or(GitError::Output { command: "diff-tree" })
+}
+
+/// Git with everything off that makes its answer depend on the machine (facts: replace refs, lazy fetches, locale).
+fn program(root: &Path) -> Program {
+    let program = Program::new("git", root).env("LC_ALL", "C");
+    let program = program.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_OPTIONAL_LOCKS", "0");
+    let program = program.env("GIT_NO_LAZY_FETCH", "1");
+    ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"].into_iter().fold(program, Program::env_remove)
+}

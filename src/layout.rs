@@ -1,0 +1,180 @@
+//! OCI image layouts on disk: what a backend leaves behind, and a target in their own right
+//! (OCI image spec, `image-layout.md`).
+
+mod assemble;
+mod manifest;
+
+pub(crate) use assemble::{Program, assemble};
+pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index};
+
+use crate::image::Digest;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The annotation that names an entry of `index.json`.
+const REFERENCE: &str = "org.opencontainers.image.ref.name";
+
+/// A folder with blobs and an index of named manifests.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+/// Why a layout cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LayoutError {
+    #[error("write the image layout `{path}`")]
+    Write { path: PathBuf, source: io::Error },
+    #[error("read the image layout `{path}`")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("understand `{path}`")]
+    Json { path: PathBuf, source: serde_json::Error },
+    #[error("read `{path}`: its content has another digest")]
+    Corrupt { path: PathBuf },
+    #[error("add `{path}` to an image: {problem}")]
+    Unfit { path: PathBuf, problem: &'static str },
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IndexFile {
+    schema_version: u8,
+    #[serde(default)]
+    manifests: Vec<Descriptor>,
+}
+
+impl Layout {
+    /// The layout at `root`, created if it is not there.
+    pub(crate) fn create(root: &Path) -> Result<Self, LayoutError> {
+        let layout = Self { root: root.to_owned() };
+        let blobs = root.join("blobs/sha256");
+        fs::create_dir_all(&blobs).map_err(|source| LayoutError::Write { path: blobs, source })?;
+        let version = root.join("oci-layout");
+        if !version.exists() {
+            layout.replace(&version, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+        }
+        Ok(layout)
+    }
+
+    /// The layout at `root`, which may not exist: then it holds nothing.
+    pub(crate) fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// Where the blob `digest` lies or would lie.
+    pub(crate) fn blob(&self, digest: &Digest) -> PathBuf {
+        self.root.join("blobs/sha256").join(digest.hex())
+    }
+
+    /// Reads a small blob and checks its digest.
+    pub(crate) fn read(&self, digest: &Digest) -> Result<Vec<u8>, LayoutError> {
+        let path = self.blob(digest);
+        let bytes = fs::read(&path).map_err(|source| LayoutError::Read { path: path.clone(), source })?;
+        if Digest::of(&bytes) == *digest { Ok(bytes) } else { Err(LayoutError::Corrupt { path }) }
+    }
+
+    /// Writes a small blob.
+    pub(crate) fn write(&self, bytes: &[u8], media_type: &str) -> Result<Descriptor, LayoutError> {
+        let digest = Digest::of(bytes);
+        self.replace(&self.blob(&digest), bytes)?;
+        Ok(Descriptor::new(media_type, &digest, bytes.len() as u64))
+    }
+
+    /// The manifest that goes by `name`.
+    pub(crate) fn reference(&self, name: &str) -> Result<Option<Descriptor>, LayoutError> {
+        let found = self.index_file()?.manifests.into_iter();
+        Ok(found.into_iter().find(|entry| entry.annotations.get(REFERENCE).is_some_and(|known| known == name)))
+    }
+
+    /// Lets every `(name, manifest)` of `references` point at its manifest, all in one step.
+    pub(crate) fn refer(&self, references: &[(String, Descriptor)]) -> Result<(), LayoutError> {
+        let _lock = self.lock()?;
+        let mut file = self.index_file()?;
+        let is_replaced = |entry: &Descriptor| {
+            let name = entry.annotations.get(REFERENCE);
+            references.iter().any(|(known, _)| Some(known) == name)
+        };
+        file.manifests.retain(|entry| !is_replaced(entry));
+        for (name, manifest) in references {
+            let mut entry = manifest.clone();
+            entry.annotations.insert(REFERENCE.to_owned(), name.clone());
+            file.manifests.push(entry);
+        }
+        file.manifests.sort_by(|left, right| left.annotations.get(REFERENCE).cmp(&right.annotations.get(REFERENCE)));
+        file.schema_version = 2;
+        let path = self.root.join("index.json");
+        let bytes = serde_json::to_vec_pretty(&file).map_err(|source| LayoutError::Json { path: path.clone(), source })?;
+        self.replace(&path, &bytes)
+    }
+
+    /// Takes over the blob `digest` from another layout, by a hard link where the file system can.
+    pub(crate) fn adopt(&self, from: &Self, digest: &Digest) -> Result<(), LayoutError> {
+        let (source, target) = (from.blob(digest), self.blob(digest));
+        if target.exists() {
+            return Ok(());
+        }
+        let fault = |error| LayoutError::Write { path: target.clone(), source: error };
+        let copied = fs::hard_link(&source, &target).or_else(|_| {
+            // Copied under another name first, so that a blob is either whole or absent.
+            let part = target.with_extension("part");
+            fs::copy(&source, &part)?;
+            fs::rename(&part, &target)
+        });
+        if copied.is_err() && target.exists() { Ok(()) } else { copied.map_err(fault) }
+    }
+
+    fn index_file(&self) -> Result<IndexFile, LayoutError> {
+        let path = self.root.join("index.json");
+        match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|source| LayoutError::Json { path, source }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(IndexFile::default()),
+            Err(source) => Err(LayoutError::Read { path, source }),
+        }
+    }
+
+    /// One process at a time changes the index; the lock ends with the returned file.
+    fn lock(&self) -> Result<File, LayoutError> {
+        let path = self.root.join(".lock");
+        let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
+        lock.map_err(|source| LayoutError::Write { path, source })
+    }
+
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), LayoutError> {
+        let fault = |source| LayoutError::Write { path: path.to_owned(), source };
+        let mut file = tempfile::NamedTempFile::new_in(&self.root).map_err(fault)?;
+        file.write_all(bytes).map_err(fault)?;
+        file.persist(path).map_err(|error| fault(error.error))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_replaced_and_found() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let layout = Layout::create(folder.path()).expect("create");
+        let first = layout.write(b"{}", IMAGE_MANIFEST).expect("write");
+        let second = layout.write(b"{ }", IMAGE_MANIFEST).expect("write");
+        layout.refer(&[("a".into(), first.clone()), ("b".into(), first)]).expect("refer");
+        layout.refer(&[("a".into(), second.clone())]).expect("refer");
+        let found = layout.reference("a").expect("read").expect("known");
+        assert_eq!(found.digest, second.digest);
+        assert!(layout.reference("b").expect("read").is_some());
+        assert!(layout.reference("c").expect("read").is_none());
+    }
+
+    #[test]
+    fn a_changed_blob_is_noticed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let layout = Layout::create(folder.path()).expect("create");
+        let blob = layout.write(b"{}", IMAGE_MANIFEST).expect("write");
+        let digest = blob.digest().expect("valid");
+        fs::write(layout.blob(&digest), b"other").expect("write");
+        assert!(matches!(layout.read(&digest), Err(LayoutError::Corrupt { .. })));
+    }
+}

@@ -1,0 +1,102 @@
+//! Manifests and indexes as JSON (OCI image spec, `manifest.md` and `image-index.md`). Maps are sorted, so that
+//! equal content has equal bytes and an equal digest.
+
+use crate::image::{Digest, ImageError};
+use crate::platform::Platform;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub(crate) const IMAGE_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const IMAGE_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(super) const IMAGE_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(super) const LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// A reference to a blob or manifest (OCI image spec, `descriptor.md`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Descriptor {
+    pub(crate) media_type: String,
+    pub(crate) digest: String,
+    pub(crate) size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) platform: Option<PlatformFile>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+/// The platform of a descriptor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PlatformFile {
+    architecture: String,
+    os: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    variant: Option<String>,
+}
+
+impl Descriptor {
+    /// A descriptor without platform and annotations.
+    pub(crate) fn new(media_type: &str, digest: &Digest, size: u64) -> Self {
+        Self {
+            media_type: media_type.to_owned(),
+            digest: digest.to_string(),
+            size,
+            platform: None,
+            annotations: BTreeMap::new(),
+        }
+    }
+
+    /// The digest, checked: the text may come from a registry.
+    pub(crate) fn digest(&self) -> Result<Digest, ImageError> {
+        self.digest.parse()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest {
+    schema_version: u8,
+    media_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    config: Option<Descriptor>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    layers: Vec<Descriptor>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    manifests: Vec<Descriptor>,
+}
+
+/// The manifest of an image.
+pub(super) fn manifest(config: Descriptor, layers: Vec<Descriptor>) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&Manifest {
+        schema_version: 2,
+        media_type: Some(IMAGE_MANIFEST.to_owned()),
+        config: Some(config),
+        layers,
+        manifests: vec![],
+    })
+}
+
+/// The index that joins the images of several platforms, in the order given.
+pub(crate) fn index(images: &[(Platform, Descriptor)]) -> Result<Vec<u8>, serde_json::Error> {
+    let entry = |(platform, image): &(Platform, Descriptor)| Descriptor {
+        platform: Some(PlatformFile {
+            architecture: platform.architecture.clone(),
+            os: platform.os.clone(),
+            variant: platform.variant.clone(),
+        }),
+        annotations: BTreeMap::new(),
+        ..image.clone()
+    };
+    serde_json::to_vec(&Manifest {
+        schema_version: 2,
+        media_type: Some(IMAGE_INDEX.to_owned()),
+        config: None,
+        layers: vec![],
+        manifests: images.iter().map(entry).collect(),
+    })
+}
+
+/// What a manifest or index refers to: the config and the layers, or the manifests.
+pub(crate) fn children(bytes: &[u8]) -> Result<Vec<Descriptor>, serde_json::Error> {
+    let manifest: Manifest = serde_json::from_slice(bytes)?;
+    Ok(manifest.config.into_iter().chain(manifest.layers).chain(manifest.manifests).collect())
+}

@@ -1,0 +1,122 @@
+//! The plan: for every component the image it gets, for every leg whether it is built or reused, and why.
+
+mod decide;
+mod json;
+
+pub(crate) use decide::{Candidate, decide};
+pub(crate) use json::{PlanError, from_json, to_json};
+
+use crate::component::{Backend, Component, Leg};
+use crate::git::Commit;
+use crate::image::{Digest, Repository, Tag};
+use crate::platform::Platform;
+use std::path::PathBuf;
+
+/// Everything that later stages need; `hephy plan --emit json` writes it and `--plan` reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) commit: Commit,
+    pub(crate) base: Base,
+    pub(crate) target: Target,
+    /// Sorted by name.
+    pub(crate) components: Vec<Planned>,
+    /// Kubernetes manifests, as paths from the repository's root.
+    pub(crate) manifests: Vec<String>,
+}
+
+/// What the commit was compared with, to explain the decisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Base {
+    /// A ref or commit; `None` where there is nothing to compare with.
+    pub(crate) reference: Option<String>,
+    pub(crate) reason: String,
+}
+
+/// Where images go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// An OCI layout folder, as a path from the repository's root or an absolute one.
+    Layout(PathBuf),
+    Registry,
+}
+
+/// A component with its decisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Planned {
+    pub(crate) component: Component,
+    pub(crate) backend: Backend,
+    /// Why this backend: which file or key decided.
+    pub(crate) backend_reason: String,
+    pub(crate) image: Repository,
+    pub(crate) tags: Vec<Tag>,
+    pub(crate) reason: Reason,
+    pub(crate) legs: Vec<PlannedLeg>,
+}
+
+/// A leg with its decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlannedLeg {
+    pub(crate) platform: Platform,
+    pub(crate) input_digest: Digest,
+    pub(crate) key: Tag,
+    pub(crate) action: Action,
+}
+
+/// What happens to a leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Build,
+    /// The target holds the image of these very inputs.
+    Reuse(Found),
+}
+
+/// An image that the target holds, as a descriptor needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    pub(crate) media_type: String,
+}
+
+/// Why a component is built, or is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// No image of these inputs, and this change explains it.
+    Changed { path: String, why: String, others: usize },
+    /// No image of these inputs, and the difference to the base does not explain it.
+    NoImage { base: Option<String> },
+    /// Images of these inputs exist for every leg.
+    Unchanged,
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Changed { path, why, others } => {
+                write!(formatter, "`{path}` changed: {why}")?;
+                match others {
+                    0 => Ok(()),
+                    1 => formatter.write_str(" (and 1 more change)"),
+                    others => write!(formatter, " (and {others} more changes)"),
+                }
+            }
+            Self::NoImage { base: None } => formatter.write_str("no image of these inputs exists yet"),
+            Self::NoImage { base: Some(base) } => {
+                write!(formatter, "no image of these inputs exists yet, although nothing it reads changed since `{base}`")
+            }
+            Self::Unchanged => formatter.write_str("an image of these inputs exists"),
+        }
+    }
+}
+
+impl Planned {
+    /// The legs of this component by name.
+    pub(crate) fn leg(&self, leg: &PlannedLeg) -> Leg {
+        Leg { component: self.component.name.clone(), platform: leg.platform.clone() }
+    }
+
+    /// Whether any leg must be built.
+    pub(crate) fn is_built(&self) -> bool {
+        self.legs.iter().any(|leg| leg.action == Action::Build)
+    }
+}

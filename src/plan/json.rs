@@ -1,0 +1,292 @@
+//! `plan.json`: the plan as a file, versioned and in a stable order.
+
+use super::{Action, Base, Found, Plan, Planned, PlannedLeg, Reason, Target};
+use crate::component::{Backend, Component, Recipe};
+use crate::git::Commit;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// The version of the format. A reader refuses any other.
+const SCHEMA: &str = "hephy.plan/1";
+
+/// Why a text is not a plan.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanError {
+    #[error("read the plan")]
+    Json(#[source] serde_json::Error),
+    #[error("read the plan: its schema is `{found}`, this version reads `{SCHEMA}`")]
+    Schema { found: String },
+    #[error("read the plan: `{text}` is not a valid {what}")]
+    Value { what: &'static str, text: String },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlanFile {
+    schema: String,
+    commit: CommitFile,
+    base: BaseFile,
+    target: TargetFile,
+    components: Vec<PlannedFile>,
+    manifests: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CommitFile {
+    id: String,
+    time: u64,
+    branch: Option<String>,
+    dirty: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BaseFile {
+    reference: Option<String>,
+    reason: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum TargetFile {
+    Layout(PathBuf),
+    Registry,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlannedFile {
+    name: String,
+    path: String,
+    origin: String,
+    backend: String,
+    backend_reason: String,
+    image: String,
+    tags: Vec<String>,
+    reason: ReasonFile,
+    needs: Vec<String>,
+    recipe: RecipeFile,
+    legs: Vec<LegFile>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReasonFile {
+    code: String,
+    /// The sentence for people; not read back.
+    #[serde(default)]
+    text: String,
+    path: Option<String>,
+    why: Option<String>,
+    others: Option<usize>,
+    base: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecipeFile {
+    dockerfile: Option<String>,
+    build_args: BTreeMap<String, String>,
+    bin: Option<String>,
+    prebuilt: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LegFile {
+    platform: String,
+    input_digest: String,
+    key: String,
+    /// `build` or `reuse`.
+    action: String,
+    found: Option<FoundFile>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FoundFile {
+    digest: String,
+    size: u64,
+    media_type: String,
+}
+
+/// The plan as JSON with a final line end.
+pub(crate) fn to_json(plan: &Plan) -> String {
+    let file = PlanFile {
+        schema: SCHEMA.to_owned(),
+        commit: CommitFile {
+            id: plan.commit.id.clone(),
+            time: plan.commit.time,
+            branch: plan.commit.branch.clone(),
+            dirty: plan.commit.dirty,
+        },
+        base: BaseFile { reference: plan.base.reference.clone(), reason: plan.base.reason.clone() },
+        target: match &plan.target {
+            Target::Layout(path) => TargetFile::Layout(path.clone()),
+            Target::Registry => TargetFile::Registry,
+        },
+        components: plan.components.iter().map(planned_file).collect(),
+        manifests: plan.manifests.clone(),
+    };
+    let mut text = serde_json::to_string_pretty(&file).expect("strings, numbers and lists always serialise");
+    text.push('\n');
+    text
+}
+
+/// Reads a plan back.
+pub(crate) fn from_json(text: &str) -> Result<Plan, PlanError> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        schema: String,
+    }
+    let Versioned { schema } = serde_json::from_str(text).map_err(PlanError::Json)?;
+    if schema != SCHEMA {
+        return Err(PlanError::Schema { found: schema });
+    }
+    let file: PlanFile = serde_json::from_str(text).map_err(PlanError::Json)?;
+    let commit = file.commit;
+    Ok(Plan {
+        commit: Commit { id: commit.id, time: commit.time, branch: commit.branch, dirty: commit.dirty },
+        base: Base { reference: file.base.reference, reason: file.base.reason },
+        target: match file.target {
+            TargetFile::Layout(path) => Target::Layout(path),
+            TargetFile::Registry => Target::Registry,
+        },
+        components: file.components.into_iter().map(planned).collect::<Result<_, _>>()?,
+        manifests: file.manifests,
+    })
+}
+
+fn planned_file(planned: &Planned) -> PlannedFile {
+    let component = &planned.component;
+    let prebuilt = component.recipe.prebuilt.iter();
+    PlannedFile {
+        name: component.name.to_string(),
+        path: component.path.clone(),
+        origin: component.origin.clone(),
+        backend: planned.backend.to_string(),
+        backend_reason: planned.backend_reason.clone(),
+        image: planned.image.to_string(),
+        tags: planned.tags.iter().map(ToString::to_string).collect(),
+        reason: reason_file(&planned.reason),
+        needs: component.needs.iter().map(ToString::to_string).collect(),
+        recipe: RecipeFile {
+            dockerfile: component.recipe.dockerfile.clone(),
+            build_args: component.recipe.build_args.clone(),
+            bin: component.recipe.bin.clone(),
+            prebuilt: prebuilt.map(|(platform, path)| (platform.to_string(), path.clone())).collect(),
+        },
+        legs: planned.legs.iter().map(leg_file).collect(),
+    }
+}
+
+fn leg_file(leg: &PlannedLeg) -> LegFile {
+    let (action, found) = match &leg.action {
+        Action::Build => ("build", None),
+        Action::Reuse(found) => ("reuse", Some(found)),
+    };
+    LegFile {
+        platform: leg.platform.to_string(),
+        input_digest: leg.input_digest.to_string(),
+        key: leg.key.to_string(),
+        action: action.to_owned(),
+        found: found.map(|found| FoundFile {
+            digest: found.digest.to_string(),
+            size: found.size,
+            media_type: found.media_type.clone(),
+        }),
+    }
+}
+
+fn reason_file(reason: &Reason) -> ReasonFile {
+    let file = |code: &str| ReasonFile {
+        code: code.to_owned(),
+        text: reason.to_string(),
+        path: None,
+        why: None,
+        others: None,
+        base: None,
+    };
+    match reason {
+        Reason::Changed { path, why, others } => ReasonFile {
+            path: Some(path.clone()),
+            why: Some(why.clone()),
+            others: Some(*others),
+            ..file("inputs-changed")
+        },
+        Reason::NoImage { base } => ReasonFile { base: base.clone(), ..file("no-image") },
+        Reason::Unchanged => file("unchanged"),
+    }
+}
+
+fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
+    let backend = Backend::ALL.into_iter().find(|backend| backend.as_str() == file.backend);
+    let backend = backend.ok_or_else(|| PlanError::Value { what: "backend", text: file.backend.clone() })?;
+    let prebuilt = file.recipe.prebuilt.into_iter();
+    let prebuilt = prebuilt.map(|(platform, path)| Ok((value("platform", &platform)?, path)));
+    let recipe = Recipe {
+        dockerfile: file.recipe.dockerfile,
+        build_args: file.recipe.build_args,
+        bin: file.recipe.bin,
+        prebuilt: prebuilt.collect::<Result<_, PlanError>>()?,
+    };
+    let legs = file.legs.iter().map(leg).collect::<Result<Vec<_>, _>>()?;
+    let component = Component {
+        name: value("component name", &file.name)?,
+        path: file.path,
+        origin: file.origin,
+        backend: Some(backend),
+        platforms: legs.iter().map(|leg| leg.platform.clone()).collect(),
+        watch: vec![],
+        image: None,
+        needs: file.needs.iter().map(|need| value("component name", need)).collect::<Result<_, _>>()?,
+        recipe,
+    };
+    Ok(Planned {
+        component,
+        backend,
+        backend_reason: file.backend_reason,
+        image: value("image repository", &file.image)?,
+        tags: file.tags.iter().map(|tag| value("tag", tag)).collect::<Result<_, _>>()?,
+        reason: reason(file.reason)?,
+        legs,
+    })
+}
+
+fn leg(file: &LegFile) -> Result<PlannedLeg, PlanError> {
+    let action = match (file.action.as_str(), &file.found) {
+        ("build", None) => Action::Build,
+        ("reuse", Some(found)) => Action::Reuse(Found {
+            digest: value("digest", &found.digest)?,
+            size: found.size,
+            media_type: found.media_type.clone(),
+        }),
+        (other, _) => return Err(PlanError::Value { what: "action", text: other.to_owned() }),
+    };
+    Ok(PlannedLeg {
+        platform: value("platform", &file.platform)?,
+        input_digest: value("digest", &file.input_digest)?,
+        key: value("tag", &file.key)?,
+        action,
+    })
+}
+
+fn reason(file: ReasonFile) -> Result<Reason, PlanError> {
+    match file.code.as_str() {
+        "inputs-changed" => Ok(Reason::Changed {
+            path: file.path.unwrap_or_default(),
+            why: file.why.unwrap_or_default(),
+            others: file.others.unwrap_or_default(),
+        }),
+        "no-image" => Ok(Reason::NoImage { base: file.base }),
+        "unchanged" => Ok(Reason::Unchanged),
+        _ => Err(PlanError::Value { what: "reason", text: file.code }),
+    }
+}
+
+fn value<T: FromStr>(what: &'static str, text: &str) -> Result<T, PlanError> {
+    text.parse().map_err(|_| PlanError::Value { what, text: text.to_owned() })
+}

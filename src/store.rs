@@ -1,0 +1,183 @@
+//! The store: where a run's images are looked for and published, a registry or a layout folder, with one set of verbs.
+
+use crate::component::Leg;
+use crate::event::{Events, Progress, Stage};
+use crate::image::{Digest, Image, ImageError, Repository, Tag};
+use crate::layout::{self, Descriptor, Layout, LayoutError};
+use crate::plan::Found;
+use crate::platform::Platform;
+use crate::registry::{Registry, RegistryError};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+
+/// How many blobs of one image are on their way at once.
+const PARALLEL_BLOBS: usize = 6;
+
+/// A place for images.
+#[derive(Clone)]
+pub(crate) enum Store {
+    Layout(Layout),
+    Registry(Registry),
+}
+
+/// Why images could not be found or published.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    #[error("understand the manifest of {leg}")]
+    Manifest { leg: Leg, source: serde_json::Error },
+    #[error("find the image of {leg}: it was not built here and is not in `{repository}`")]
+    NotBuilt { leg: Leg, repository: Repository },
+    #[error("write the index of `{repository}`")]
+    Index { repository: Repository, source: serde_json::Error },
+}
+
+/// An image that is in the store and waits for its tags, which move last.
+pub(crate) struct Published {
+    pub(crate) image: Image,
+    /// Every digest under which a node may report this image: its own, and that of each platform.
+    pub(crate) accepted: Vec<Digest>,
+    media_type: String,
+    bytes: Option<Vec<u8>>,
+    size: u64,
+}
+
+impl Store {
+    /// The image under `name`, a tag.
+    pub(crate) async fn find(&self, repository: &Repository, name: &Tag) -> Result<Option<Found>, StoreError> {
+        match self {
+            Self::Registry(registry) => Ok(registry.find(repository, name.as_str()).await?),
+            Self::Layout(layout) => {
+                let found = layout.reference(&entry(repository, name))?;
+                found.map(|descriptor| Ok(found_in(&descriptor)?)).transpose()
+            }
+        }
+    }
+
+    /// Brings the image of a leg from the layout its backend left into the store, under its key.
+    pub(crate) async fn push_leg(
+        &self,
+        events: &Events,
+        leg: &Leg,
+        repository: &Repository,
+        key: &Tag,
+        built: &Layout,
+    ) -> Result<Found, StoreError> {
+        let not_built = || StoreError::NotBuilt { leg: leg.clone(), repository: repository.clone() };
+        let manifest = built.reference(key.as_str())?.ok_or_else(not_built)?;
+        let digest = manifest.digest()?;
+        let bytes = built.read(&digest)?;
+        let blobs = layout::children(&bytes).map_err(|source| StoreError::Manifest { leg: leg.clone(), source })?;
+        events.step(Stage::Push, leg.to_string(), Progress::Doing, format!("{} blobs", blobs.len()));
+        let sent = match self {
+            Self::Layout(layout) => {
+                for blob in &blobs {
+                    layout.adopt(built, &blob.digest()?)?;
+                }
+                layout.adopt(built, &digest)?;
+                layout.refer(&[(entry(repository, key), manifest.clone())])?;
+                blobs.len()
+            }
+            Self::Registry(registry) => {
+                let sent = push_blobs(registry, repository, built, &blobs).await?;
+                registry.put_manifest(repository, key.as_str(), &manifest.media_type, &bytes).await?;
+                sent
+            }
+        };
+        let text = format!("{} of {} blobs sent, sha256:{}", sent, blobs.len(), digest.short());
+        events.step(Stage::Push, leg.to_string(), Progress::Done, text);
+        Ok(found_in(&manifest)?)
+    }
+
+    /// Joins the images of a component's platforms and puts the result into the store by its digest. One platform
+    /// needs no index.
+    pub(crate) async fn join(
+        &self,
+        repository: &Repository,
+        legs: &[(Platform, Found)],
+    ) -> Result<Published, StoreError> {
+        let mut accepted: Vec<Digest> = legs.iter().map(|(_, found)| found.digest.clone()).collect();
+        if let [(_, only)] = legs {
+            let image = Image { repository: repository.clone(), digest: only.digest.clone() };
+            let media_type = only.media_type.clone();
+            return Ok(Published { image, accepted, media_type, bytes: None, size: only.size });
+        }
+        let entries: Vec<_> = legs
+            .iter()
+            .map(|(platform, found)| {
+                (platform.clone(), Descriptor::new(&found.media_type, &found.digest, found.size))
+            })
+            .collect();
+        let index = |source| StoreError::Index { repository: repository.clone(), source };
+        let bytes = layout::index(&entries).map_err(index)?;
+        let digest = Digest::of(&bytes);
+        match self {
+            Self::Layout(layout) => {
+                layout.write(&bytes, layout::IMAGE_INDEX)?;
+            }
+            Self::Registry(registry) => {
+                if registry.find(repository, &digest.to_string()).await?.is_none() {
+                    registry.put_manifest(repository, &digest.to_string(), layout::IMAGE_INDEX, &bytes).await?;
+                }
+            }
+        }
+        accepted.push(digest.clone());
+        let image = Image { repository: repository.clone(), digest };
+        let size = bytes.len() as u64;
+        Ok(Published { image, accepted, media_type: layout::IMAGE_INDEX.to_owned(), bytes: Some(bytes), size })
+    }
+
+    /// Lets `tag` point at a published image. Returns whether it moved.
+    pub(crate) async fn tag(&self, published: &Published, tag: &Tag) -> Result<bool, StoreError> {
+        let image = &published.image;
+        if self.find(&image.repository, tag).await?.is_some_and(|found| found.digest == image.digest) {
+            return Ok(false);
+        }
+        match self {
+            Self::Layout(layout) => {
+                let descriptor = Descriptor::new(&published.media_type, &image.digest, published.size);
+                layout.refer(&[(entry(&image.repository, tag), descriptor)])?;
+            }
+            Self::Registry(registry) => {
+                let bytes = match &published.bytes {
+                    Some(bytes) => bytes.clone(),
+                    None => registry.manifest(&image.repository, &image.digest).await?,
+                };
+                registry.put_manifest(&image.repository, tag.as_str(), &published.media_type, &bytes).await?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Uploads what is missing, several blobs at once. Returns how many were sent.
+async fn push_blobs(
+    registry: &Registry,
+    repository: &Repository,
+    built: &Layout,
+    blobs: &[Descriptor],
+) -> Result<usize, StoreError> {
+    let push = |blob: &Descriptor| {
+        let blob = blob.clone();
+        async move {
+            let digest = blob.digest()?;
+            Ok::<bool, StoreError>(registry.push_blob(repository, built, &blob, &digest).await?)
+        }
+    };
+    let sent: Vec<bool> =
+        stream::iter(blobs.iter().map(push)).buffer_unordered(PARALLEL_BLOBS).try_collect().await?;
+    Ok(sent.into_iter().filter(|sent| *sent).count())
+}
+
+/// The name of an entry in a layout's index, as other tools write it: `REPOSITORY:TAG`.
+fn entry(repository: &Repository, tag: &Tag) -> String {
+    format!("{repository}:{tag}")
+}
+
+fn found_in(descriptor: &Descriptor) -> Result<Found, ImageError> {
+    Ok(Found { digest: descriptor.digest()?, size: descriptor.size, media_type: descriptor.media_type.clone() })
+}

@@ -3,6 +3,7 @@
 
 set -euo pipefail
 shopt -s inherit_errexit
+unset CDPATH
 
 [ $# -eq 4 ] || { echo "usage: tests/forges/${0##*/} REPOSITORY HEPHY_BINARY REGISTRY OUT_FOLDER" >&2 && exit 2; }
 repository=$(cd -- "$1" && pwd)

@@ -28,6 +28,9 @@ pub(crate) struct Ci {
     pub(crate) registry_login: Option<RegistryLogin>,
     pub(crate) kubeconfig: Option<PathBuf>,
     pub(crate) in_cluster: bool,
+    pub(crate) cargo_home: Option<PathBuf>,
+    /// Texts that must never be shown, whoever prints them.
+    pub(crate) secrets: Vec<Secret>,
 }
 
 /// A login that is valid for one registry host only.
@@ -38,6 +41,11 @@ pub(crate) struct RegistryLogin {
     pub(crate) token: Secret,
 }
 
+/// The ends of names under which CI systems hand secrets to a job.
+const SECRET_NAMES: [&str; 4] = ["TOKEN", "PASSWORD", "SECRET", "API_KEY"];
+/// A shorter text is more likely a word that happens to be a password than a secret worth hiding everywhere.
+const SHORTEST_SECRET: usize = 8;
+
 /// Reads a variable; an empty one counts as absent, as in every CI system.
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -46,10 +54,14 @@ impl Ci {
     pub(crate) fn from_environment() -> Self {
         let lookup = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let mut ci = Self::read(&lookup);
+        let home = std::env::home_dir();
         if ci.kubeconfig.is_none() {
-            let default = std::env::home_dir().map(|home| home.join(".kube/config"));
-            ci.kubeconfig = default.filter(|path| path.exists());
+            ci.kubeconfig = home.as_ref().map(|home| home.join(".kube/config")).filter(|path| path.exists());
         }
+        ci.cargo_home = ci.cargo_home.or_else(|| home.map(|home| home.join(".cargo")));
+        ci.secrets = secrets(std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }));
         ci
     }
 
@@ -62,6 +74,8 @@ impl Ci {
             registry_login: None,
             kubeconfig: lookup("KUBECONFIG").map(PathBuf::from),
             in_cluster: lookup("KUBERNETES_SERVICE_HOST").is_some(),
+            cargo_home: lookup("CARGO_HOME").map(PathBuf::from),
+            secrets: vec![],
         };
         // GITLAB_CI is not asked: local runners of GitLab pipelines set it to `false`.
         match () {
@@ -71,6 +85,12 @@ impl Ci {
             () => blank,
         }
     }
+}
+
+fn secrets(variables: impl Iterator<Item = (String, String)>) -> Vec<Secret> {
+    let is_secret = |name: &str| SECRET_NAMES.iter().any(|end| name.to_ascii_uppercase().ends_with(end));
+    let secret = |(name, value): (String, String)| (is_secret(&name) && value.len() >= SHORTEST_SECRET).then_some(value);
+    variables.filter_map(secret).filter_map(Secret::new).collect()
 }
 
 fn github(lookup: Lookup<'_>, blank: Ci) -> Ci {
@@ -156,6 +176,13 @@ mod tests {
         let ci = read(&[job.as_slice(), &[("CI_COMMIT_BEFORE_SHA", "0a")]].concat());
         assert_eq!(ci.base, Some(("0a".to_owned(), "CI_COMMIT_BEFORE_SHA")));
         assert_eq!(ci.registry.as_deref(), Some("registry.example/acme/shop"));
+    }
+
+    #[test]
+    fn secrets_are_known_by_the_names_of_their_variables() {
+        let variables = [("GITHUB_TOKEN", "ghs_hunter2"), ("npm_token", "npm_hunter2"), ("PASSWORD", "short"), ("HOME", "/root/home")];
+        let found = secrets(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        assert_eq!(found.iter().map(Secret::reveal).collect::<Vec<_>>(), ["ghs_hunter2", "npm_hunter2"]);
     }
 
     #[test]

@@ -1,0 +1,188 @@
+//! The pipeline: the whole line from a commit to a healthy release. Every verb is a part of it.
+
+mod building;
+mod deploying;
+mod planning;
+mod publishing;
+
+use crate::ci::Ci;
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::event::Events;
+use crate::exit::ExitCode;
+use crate::failure::Failure;
+use crate::plan::{Plan, Target};
+use crate::registry::Registry;
+use crate::report::Summary;
+use crate::store::Store;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use planning::{configure, plan};
+
+/// hephy's own folder in a repository.
+const OWN_FOLDER: &str = ".hephy";
+
+/// What the user said, in the words of the command line.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) base: Option<String>,
+    pub(crate) registry: Option<String>,
+    pub(crate) layout: Option<PathBuf>,
+    pub(crate) insecure_registries: Vec<String>,
+    pub(crate) plan: Option<PathBuf>,
+    pub(crate) environment: Option<String>,
+    pub(crate) namespace: Option<String>,
+    pub(crate) create_namespace: bool,
+    pub(crate) kubeconfig: Option<PathBuf>,
+    pub(crate) context: Option<String>,
+    pub(crate) take_ownership: bool,
+    pub(crate) no_deploy: bool,
+    pub(crate) no_wait: bool,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) settle: Option<Duration>,
+}
+
+/// Everything that a run knows from its start.
+pub(crate) struct Run {
+    pub(crate) events: Events,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) ci: Ci,
+    pub(crate) settings: Settings,
+    pub(crate) root: PathBuf,
+    pub(crate) config: Config,
+}
+
+/// How a run ended, if it did not fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The release runs and was seen to be healthy. `changed` is false where it already was.
+    Healthy { server: String, changed: bool },
+    /// The release was handed over and nobody looked whether it is healthy.
+    Applied { server: String },
+    /// Manifests were written, and nothing was deployed.
+    Rendered { folder: PathBuf, why: &'static str },
+    /// There was nothing to deploy.
+    Published { changed: bool },
+}
+
+/// From the commit to the healthy release.
+pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failure> {
+    let destination = deploying::destination(run)?;
+    let cluster = deploying::reach(run, destination.as_ref()).await?;
+    let plan = plan(run).await?;
+    summary.plan = Some(plan.clone());
+    let release = deploying::read(run, &plan, cluster.is_some())?;
+    building::build(run, &plan, summary).await?;
+    let images = publishing::push(run, &plan, summary).await?;
+    let Some(release) = release else {
+        return Ok(Ending::Published { changed: publishing::is_changed(summary) });
+    };
+    let release = deploying::pin(run, &release, &images)?;
+    match cluster {
+        None => deploying::render(run, &release),
+        Some(cluster) => deploying::deploy_and_wait(run, &cluster, &release, &images, summary).await,
+    }
+}
+
+/// Builds what the plan says and leaves layouts.
+pub(crate) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<(), Failure> {
+    building::build(run, plan, summary).await
+}
+
+/// Pushes what was built, joins platforms, moves tags.
+pub(crate) async fn push(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<(), Failure> {
+    publishing::push(run, plan, summary).await.map(drop)
+}
+
+/// Hands the plan's images to the cluster; does not wait.
+pub(crate) async fn deploy(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Ending, Failure> {
+    let destination = deploying::destination(run)?;
+    let cluster = deploying::reach(run, destination.as_ref()).await?;
+    let Some(release) = deploying::read(run, plan, false)? else {
+        return Err(no_manifests());
+    };
+    let images = publishing::collect(run, plan, summary).await?;
+    let release = deploying::pin(run, &release, &images)?;
+    match cluster {
+        None => deploying::render(run, &release),
+        Some(cluster) => {
+            deploying::deploy(run, &cluster, &release, summary).await?;
+            Ok(Ending::Applied { server: cluster.server().to_owned() })
+        }
+    }
+}
+
+/// Waits until the plan's images are live and healthy.
+pub(crate) async fn wait(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Ending, Failure> {
+    let destination = deploying::destination(run)?;
+    let Some(cluster) = deploying::reach(run, destination.as_ref()).await? else {
+        let failure = Failure::new(ExitCode::Usage, "wait for the release: no cluster is configured");
+        return Err(failure.hint("set `KUBECONFIG`, or run with `--kubeconfig FILE`"));
+    };
+    let Some(release) = deploying::read(run, plan, true)? else {
+        return Err(no_manifests());
+    };
+    let images = publishing::collect(run, plan, summary).await?;
+    let release = deploying::pin(run, &release, &images)?;
+    deploying::wait(run, &cluster, &release, &images).await
+}
+
+fn no_manifests() -> Failure {
+    let failure = Failure::new(ExitCode::Usage, "find manifests to deploy: the repository has none");
+    failure.hint("put them into `k8s/`, `deploy/` or `manifests/`")
+}
+
+impl Run {
+    /// The place that the plan's images are in.
+    fn store(&self, target: &Target) -> Result<Store, Failure> {
+        match target {
+            Target::Layout(path) => {
+                self.own_folder()?;
+                let layout = crate::layout::Layout::create(&self.root.join(path));
+                Ok(Store::Layout(layout.map_err(crate::store::StoreError::from)?))
+            }
+            Target::Registry => Ok(Store::Registry(self.registry()?)),
+        }
+    }
+
+    /// The same place for looking only: nothing is created.
+    fn store_to_read(&self, target: &Target) -> Result<Store, Failure> {
+        match target {
+            Target::Layout(path) => Ok(Store::Layout(crate::layout::Layout::at(&self.root.join(path)))),
+            Target::Registry => Ok(Store::Registry(self.registry()?)),
+        }
+    }
+
+    fn registry(&self) -> Result<Registry, Failure> {
+        Ok(Registry::new(self.ci.registry_login.clone(), self.settings.insecure_registries.clone())?)
+    }
+
+    /// hephy's own folder, which hides itself from git: what lies in it must not make the next run dirty.
+    fn own_folder(&self) -> Result<PathBuf, Failure> {
+        let folder = self.root.join(OWN_FOLDER);
+        let hide = || {
+            std::fs::create_dir_all(&folder)?;
+            let ignore = folder.join(".gitignore");
+            if ignore.exists() { Ok(()) } else { std::fs::write(ignore, "*\n") }
+        };
+        hide().map_err(|error| Failure::new(ExitCode::Unexpected, format!("create `{}`: {error}", folder.display())))?;
+        Ok(folder)
+    }
+
+    /// Where the layout of a leg lies between `build` and `push`.
+    fn build_folder(&self, leg: &crate::component::Leg) -> PathBuf {
+        let folder = Path::new(OWN_FOLDER).join("build").join(leg.component.as_str());
+        self.root.join(folder).join(leg.platform.dashed())
+    }
+
+    /// Runs `work` unless the run is cancelled first.
+    async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let cancelled = || Err(Failure::new(ExitCode::Terminated, "the run was cancelled"));
+        self.cancel.run_until_cancelled(work).await.unwrap_or_else(cancelled)
+    }
+}
+
+/// The cluster of a run, once it has answered.
+type Reached = Option<Cluster>;

@@ -1,0 +1,102 @@
+//! The build stage: every leg that the plan says, several at once.
+
+use super::Run;
+use crate::backends::{self, Order};
+use crate::component::Leg;
+use crate::event::{Progress, Stage};
+use crate::failure::Failure;
+use crate::image::Digest;
+use crate::plan::{Action, Plan, Planned, PlannedLeg};
+use crate::report::{LegSummary, Summary, What};
+use futures::stream::{self, StreamExt as _};
+use std::time::{Duration, Instant};
+
+/// How many legs are built at once. Build tools use all cores themselves; more would only fight over memory.
+const PARALLEL_LEGS: usize = 4;
+
+/// Builds the legs and leaves a layout for each. The first failure ends the stage; what runs is stopped.
+pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<(), Failure> {
+    let legs = plan.components.iter().flat_map(|planned| planned.legs.iter().map(move |leg| (planned, leg)));
+    let mut to_build = vec![];
+    for (planned, leg) in legs {
+        match &leg.action {
+            Action::Build => to_build.push((planned, leg)),
+            Action::Reuse(found) => {
+                let (what, digest) = (What::Reused, Some(found.digest.clone()));
+                summary.legs.insert(planned.leg(leg), LegSummary { what, digest, duration: Duration::ZERO });
+            }
+        }
+    }
+    if to_build.is_empty() {
+        return Ok(());
+    }
+    run.own_folder()?;
+    let stop = run.cancel.child_token();
+    let mut results = stream::iter(to_build)
+        .map(|(planned, leg)| {
+            let stop = &stop;
+            async move { (planned.leg(leg), one(run, plan, stop, planned, leg).await) }
+        })
+        .buffer_unordered(PARALLEL_LEGS);
+    let mut first_failure = None;
+    while let Some((leg, (result, duration))) = results.next().await {
+        let (what, digest) = match result {
+            Ok(digest) => (What::Built, Some(digest)),
+            Err(failure) => {
+                // The others are stopped kindly, and their being stopped is not the cause.
+                stop.cancel();
+                first_failure.get_or_insert(failure);
+                (What::Failed, None)
+            }
+        };
+        summary.legs.insert(leg, LegSummary { what, digest, duration });
+    }
+    first_failure.map_or(Ok(()), Err)
+}
+
+async fn one(
+    run: &Run,
+    plan: &Plan,
+    stop: &tokio_util::sync::CancellationToken,
+    planned: &Planned,
+    leg: &PlannedLeg,
+) -> (Result<Digest, Failure>, Duration) {
+    let name = planned.leg(leg);
+    let started = Instant::now();
+    if stop.is_cancelled() {
+        let stopped = Failure::new(crate::exit::ExitCode::Terminated, "stopped before it began");
+        return (Err(stopped.during(&format!("build {name}"))), Duration::ZERO);
+    }
+    run.events.step(Stage::Build, name.to_string(), Progress::Doing, format!("with {}: {}", planned.backend, planned.backend_reason));
+    let result = with_backend(run, plan, stop, planned, leg, &name).await;
+    match &result {
+        Ok(digest) => {
+            run.events.step(Stage::Build, name.to_string(), Progress::Done, format!("sha256:{}", digest.short()));
+        }
+        Err(failure) => run.events.step(Stage::Build, name.to_string(), Progress::Failed, failure.headline.as_str()),
+    }
+    (result, started.elapsed())
+}
+
+async fn with_backend(
+    run: &Run,
+    plan: &Plan,
+    stop: &tokio_util::sync::CancellationToken,
+    planned: &Planned,
+    leg: &PlannedLeg,
+    name: &Leg,
+) -> Result<Digest, Failure> {
+    let order = Order {
+        root: &run.root,
+        component: &planned.component,
+        platform: &leg.platform,
+        out: &run.build_folder(name),
+        key: &leg.key,
+        epoch: plan.commit.time,
+        cargo_home: run.ci.cargo_home.as_deref(),
+    };
+    let during = |failure: Failure| failure.during(&format!("build {name}"));
+    let built = backends::build(&run.events, stop, planned.backend, &order).await;
+    let built = built.map_err(Failure::from).map_err(during)?;
+    built.digest().map_err(crate::store::StoreError::from).map_err(Failure::from).map_err(during)
+}

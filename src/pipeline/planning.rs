@@ -1,0 +1,249 @@
+//! The plan stage: facts are gathered, `plan::decide` decides.
+
+use super::{OWN_FOLDER, Run};
+use crate::backends::{Definitions, choose};
+use crate::ci;
+use crate::component::{Component, Name};
+use crate::config::{self, Config};
+use crate::detect::{self, Matcher, Touched};
+use crate::event::{Progress, Stage};
+use crate::exit::ExitCode;
+use crate::failure::Failure;
+use crate::git::{self, Checkout, Comparison, File};
+use crate::image::{Digest, Repository};
+use crate::inputs;
+use crate::matrix;
+use crate::plan::{self, Base, Candidate, Plan, Target};
+use crate::platform::Platform;
+use crate::store::Store;
+use bstr::{BString, ByteSlice as _};
+use futures::future::try_join_all;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Folders in which manifests are looked for, first come first served (DESIGN.md section 5).
+const MANIFEST_FOLDERS: [&str; 3] = ["k8s", "deploy", "manifests"];
+
+/// Finds the repository that `directory` is in and reads its configuration.
+pub(crate) fn configure(directory: &Path, file: Option<&Path>) -> Result<(PathBuf, Config), Failure> {
+    let directory = directory
+        .canonicalize()
+        .map_err(|error| Failure::new(ExitCode::Usage, format!("open the folder `{}`: {error}", directory.display())))?;
+    let root = git::find_root(&directory)?;
+    let config = config::load(&root, file)?;
+    Ok((root, config))
+}
+
+/// The plan: read from the file that the user names, else made.
+pub(crate) async fn plan(run: &Run) -> Result<Plan, Failure> {
+    if let Some(file) = &run.settings.plan {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Failure::new(ExitCode::Usage, format!("read the plan `{}`: {error}", file.display()))
+        })?;
+        return Ok(plan::from_json(&text)?);
+    }
+    let planned = run.unless_cancelled(make(run)).await.map_err(|failure| failure.during("plan"))?;
+    for component in &planned.components {
+        let progress = if component.is_built() { Progress::Doing } else { Progress::Unchanged };
+        let text = match progress {
+            Progress::Doing => format!("build with {}: {}", component.backend, component.reason),
+            _ => format!("reuse: {}", component.reason),
+        };
+        run.events.step(Stage::Plan, component.component.name.to_string(), Progress::Done, text);
+    }
+    Ok(planned)
+}
+
+async fn make(run: &Run) -> Result<Plan, Failure> {
+    let checkout = git::read(&run.root).await?;
+    if checkout.commit.dirty {
+        let short = checkout.commit.id.get(..12).unwrap_or(&checkout.commit.id);
+        run.events.warn(format!("the working tree differs from commit {short}; images are built from it and tagged `-dirty`"));
+    }
+    let target = target(run)?;
+    let store = run.store_to_read(&target)?;
+    let (base, changes) = base(run, &checkout).await?;
+    let files = inputs::working_files(&checkout)?;
+    let mut known = Known { digests: BTreeMap::new(), touched: BTreeMap::new() };
+    let mut prepared = vec![];
+    for component in in_order_of_needs(&run.config.components) {
+        prepared.push(prepare(run, &checkout, &files, &changes, &mut known, &target, component).await?);
+    }
+    let looked_up = prepared.into_iter().map(|prepared| look_up(&store, prepared));
+    let mut candidates = try_join_all(looked_up).await?;
+    candidates.sort_by(|left, right| left.component.name.cmp(&right.component.name));
+    let manifests = manifests(run, &checkout)?;
+    Ok(plan::decide(checkout.commit, base, target, candidates, manifests))
+}
+
+/// What is known of the components that others need.
+struct Known {
+    digests: BTreeMap<(Name, Platform), Digest>,
+    touched: BTreeMap<Name, Vec<Touched>>,
+}
+
+/// Everything about a component but what the store holds.
+async fn prepare(
+    run: &Run,
+    checkout: &Checkout,
+    files: &[File],
+    changes: &[BString],
+    known: &mut Known,
+    target: &Target,
+    component: &Component,
+) -> Result<Candidate, Failure> {
+    let (backend, backend_reason) = choose(component, &Definitions::find(&run.root, component))?;
+    let reads = inputs::reads(&run.events, checkout, component, backend).await?;
+    let matcher = Matcher::new(&reads, &run.config.ignore)
+        .map_err(|error| Failure::new(ExitCode::Usage, format!("read the globs of `{}`: {error}", component.name)))?;
+    let unseen = inputs::ignored_files(checkout, &reads)?;
+    let mut legs = vec![];
+    for leg in matrix::legs(component, &ci::host_platform()) {
+        let is_read = |file: &&File| matcher.rule(file.path.as_bstr(), Some(&leg.platform)).is_some();
+        let mut selected: Vec<File> = files.iter().chain(&unseen).filter(is_read).cloned().collect();
+        selected.extend(needed(component, &leg.platform, known));
+        selected.sort();
+        let digest = detect::input_digest(component, backend, &leg.platform, &selected);
+        known.digests.insert((component.name.clone(), leg.platform.clone()), digest.clone());
+        let key = matrix::key(&digest, &leg.platform).map_err(crate::store::StoreError::from)?;
+        legs.push((leg.platform, digest, key, None));
+    }
+    let mut touched = detect::touched(&matcher, changes);
+    for need in &component.needs {
+        let through = known.touched.get(need).into_iter().flatten();
+        touched.extend(through.map(|touch| Touched { why: format!("`{need}`, which it needs, reads it"), ..touch.clone() }));
+    }
+    known.touched.insert(component.name.clone(), touched.clone());
+    let image = repository(run, target, component)?;
+    Ok(Candidate { component: component.clone(), backend, backend_reason, image, legs, touched })
+}
+
+/// The input digests of what `component` needs stand for its content, so a rebuild there is a rebuild here.
+fn needed(component: &Component, platform: &Platform, known: &Known) -> Vec<File> {
+    let digest = |need: &Name| {
+        let of_platform = known.digests.get(&(need.clone(), platform.clone()));
+        let any = || known.digests.iter().find(|((name, _), _)| name == need).map(|(_, digest)| digest);
+        of_platform.or_else(any).cloned()
+    };
+    let file = |need: &Name| {
+        let content = digest(need)?.to_string();
+        Some(File { path: format!("needs/{need}").into(), mode: "needs".to_owned(), content })
+    };
+    component.needs.iter().filter_map(file).collect()
+}
+
+/// Components after those they need; the configuration has no circles.
+fn in_order_of_needs(components: &[Component]) -> Vec<&Component> {
+    let mut ordered: Vec<&Component> = vec![];
+    while ordered.len() < components.len() {
+        let is_known = |name: &Name| ordered.iter().any(|known| known.name == *name);
+        let next = components
+            .iter()
+            .find(|component| !is_known(&component.name) && component.needs.iter().all(is_known));
+        let Some(next) = next else { break };
+        ordered.push(next);
+    }
+    ordered
+}
+
+async fn look_up(store: &Store, mut candidate: Candidate) -> Result<Candidate, Failure> {
+    let image = candidate.image.clone();
+    let finds = candidate.legs.iter().map(|(_, _, key, _)| store.find(&image, key));
+    let found = try_join_all(finds).await?;
+    for (leg, found) in candidate.legs.iter_mut().zip(found) {
+        leg.3 = found;
+    }
+    Ok(candidate)
+}
+
+/// The base and what changed since: what the user names, else what the CI system names, else the default branch.
+async fn base(run: &Run, checkout: &Checkout) -> Result<(Base, Vec<BString>), Failure> {
+    let (reference, comparison, reason) = match (&run.settings.base, &run.ci.base, &checkout.default_base) {
+        (Some(base), ..) => {
+            let changes = git::changes(&run.root, base, Comparison::Tree).await?;
+            return Ok((Base { reference: Some(base.clone()), reason: "named with `--base`".to_owned() }, changes));
+        }
+        (_, Some((base, variable)), _) => (base, comparison_of(base), format!("named by `{variable}`")),
+        (.., Some(base)) if base.starts_with("refs/") => {
+            (base, Comparison::MergeBase, "the default branch".to_owned())
+        }
+        (.., Some(base)) => (base, Comparison::Tree, "the parent commit".to_owned()),
+        (.., None) => return Ok((Base { reference: None, reason: "the first commit".to_owned() }, vec![])),
+    };
+    match git::changes(&run.root, reference, comparison).await {
+        Ok(changes) => Ok((Base { reference: Some(reference.clone()), reason }, changes)),
+        // A shallow clone often lacks the base. It only explains, so the plan is the same without it.
+        Err(_) => Ok((Base { reference: None, reason: format!("`{reference}`, {reason}, is not in this clone") }, vec![])),
+    }
+}
+
+/// A branch went on since the fork; a commit is meant as it is.
+fn comparison_of(base: &str) -> Comparison {
+    if base.starts_with("origin/") { Comparison::MergeBase } else { Comparison::Tree }
+}
+
+/// Where images go: the layout that the user names, else the registry that anybody names, else hephy's own layout.
+fn target(run: &Run) -> Result<Target, Failure> {
+    if let Some(layout) = &run.settings.layout {
+        return Ok(Target::Layout(layout.clone()));
+    }
+    let components = &run.config.components;
+    let is_hosted = |component: &Component| component.image.as_ref().is_some_and(|image| image.host.is_some());
+    let all_hosted = !components.is_empty() && components.iter().all(is_hosted);
+    match registry(run)? {
+        Some(_) => Ok(Target::Registry),
+        None if all_hosted => Ok(Target::Registry),
+        None => Ok(Target::Layout(Path::new(OWN_FOLDER).join("oci"))),
+    }
+}
+
+fn registry(run: &Run) -> Result<Option<Repository>, Failure> {
+    let parse = |text: &String| text.parse::<Repository>().map_err(crate::store::StoreError::from);
+    if let Some(named) = &run.settings.registry {
+        let registry = parse(named).map_err(Failure::from).map_err(|failure| Failure { code: ExitCode::Usage, ..failure })?;
+        return match registry.host {
+            Some(_) => Ok(Some(registry)),
+            None => Err(Failure::new(ExitCode::Usage, format!("use the registry `{named}`: it names no host"))
+                .hint("write it like `ghcr.io/OWNER/REPOSITORY`")),
+        };
+    }
+    match &run.config.registry {
+        Some(registry) => Ok(Some(registry.clone())),
+        None => Ok(run.ci.registry.as_ref().map(parse).transpose()?),
+    }
+}
+
+/// `REGISTRY/COMPONENT`, or what the component says itself. A component at the root is the repository.
+fn repository(run: &Run, target: &Target, component: &Component) -> Result<Repository, Failure> {
+    if let Some(image) = &component.image {
+        return Ok(image.clone());
+    }
+    let name = component.name.as_str();
+    match registry(run)?.filter(|_| *target == Target::Registry) {
+        Some(registry) if component.path.is_empty() => Ok(registry),
+        Some(registry) => Ok(registry.join(name)),
+        None => Ok(Repository { host: None, path: name.to_owned() }),
+    }
+}
+
+/// The manifests of the release: the YAML files directly in the first folder that has any.
+fn manifests(run: &Run, checkout: &Checkout) -> Result<Vec<String>, Failure> {
+    let is_yaml = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
+    let files = inputs::working_files(checkout)?;
+    let paths: Vec<&str> = files.iter().filter_map(|file| file.path.to_str().ok()).collect();
+    for folder in MANIFEST_FOLDERS {
+        let inside = |path: &&&str| {
+            path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')).is_some_and(|name| !name.contains('/'))
+        };
+        let found: Vec<String> =
+            paths.iter().filter(inside).filter(|path| is_yaml(path)).map(|path| (*path).to_owned()).collect();
+        if let Some(file) = found.iter().find(|path| path.contains("kustomization.y")) {
+            let failure = Failure::new(ExitCode::Usage, format!("read manifests: `{file}` needs kustomize, which this version does not drive"));
+            return Err(failure.hint("render it into plain manifests first, or run with `--no-deploy`"));
+        }
+        if !found.is_empty() && !run.settings.no_deploy {
+            return Ok(found);
+        }
+    }
+    Ok(vec![])
+}

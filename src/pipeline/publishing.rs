@@ -1,0 +1,115 @@
+//! The push stage: every digest of every component first, tags last.
+
+use super::Run;
+use crate::component::Name;
+use crate::event::{Progress, Stage};
+use crate::failure::Failure;
+use crate::layout::Layout;
+use crate::plan::{Action, Found, Plan, Planned, PlannedLeg};
+use crate::platform::Platform;
+use crate::report::{ImageSummary, Summary, What};
+use crate::store::{Published, Store, StoreError};
+
+/// The image of a component, in the store.
+pub(super) struct Pushed {
+    pub(super) component: Name,
+    pub(super) published: Published,
+}
+
+/// Brings every image into the store, and moves the tags once all are there: all or none.
+pub(super) async fn push(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Vec<Pushed>, Failure> {
+    run.unless_cancelled(push_all(run, plan, summary)).await.map_err(|failure| failure.during("push"))
+}
+
+async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Vec<Pushed>, Failure> {
+    let store = run.store(&plan.target)?;
+    let mut images = vec![];
+    for planned in &plan.components {
+        let mut legs = vec![];
+        for leg in &planned.legs {
+            legs.push((leg.platform.clone(), push_leg(run, &store, planned, leg, summary).await?));
+        }
+        images.push(Pushed { component: planned.component.name.clone(), published: join(&store, planned, &legs).await? });
+    }
+    for (planned, pushed) in plan.components.iter().zip(&images) {
+        let moved = tag(&store, planned, pushed).await?;
+        if !moved.is_empty() {
+            let text = format!("{} {}", pushed.published.image, moved.join(" "));
+            run.events.step(Stage::Push, planned.component.name.to_string(), Progress::Done, text);
+        }
+        summary.images.push(ImageSummary {
+            component: pushed.component.clone(),
+            image: pushed.published.image.clone(),
+            tags: planned.tags.clone(),
+        });
+    }
+    Ok(images)
+}
+
+async fn push_leg(
+    run: &Run,
+    store: &Store,
+    planned: &Planned,
+    leg: &PlannedLeg,
+    summary: &mut Summary,
+) -> Result<Found, Failure> {
+    if let Action::Reuse(found) = &leg.action {
+        return Ok(found.clone());
+    }
+    let name = planned.leg(leg);
+    let built = Layout::at(&run.build_folder(&name));
+    // Another job may have built and pushed this leg: the store is the hand-over medium.
+    if built.reference(leg.key.as_str()).map_err(StoreError::from)?.is_none()
+        && let Some(found) = store.find(&planned.image, &leg.key).await?
+    {
+        return Ok(found);
+    }
+    let found = store.push_leg(&run.events, &name, &planned.image, &leg.key, &built).await?;
+    if let Some(done) = summary.legs.get_mut(&name) {
+        done.what = What::Pushed;
+    }
+    Ok(found)
+}
+
+async fn join(store: &Store, planned: &Planned, legs: &[(Platform, Found)]) -> Result<Published, Failure> {
+    Ok(store.join(&planned.image, legs).await?)
+}
+
+async fn tag(store: &Store, planned: &Planned, pushed: &Pushed) -> Result<Vec<String>, Failure> {
+    let mut moved = vec![];
+    for tag in &planned.tags {
+        if store.tag(&pushed.published, tag).await? {
+            moved.push(format!("tagged `{tag}`"));
+        }
+    }
+    Ok(moved)
+}
+
+/// Finds the images of a plan that another process has pushed.
+pub(super) async fn collect(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Vec<Pushed>, Failure> {
+    let store = run.store_to_read(&plan.target)?;
+    let mut images = vec![];
+    for planned in &plan.components {
+        let mut legs = vec![];
+        for leg in &planned.legs {
+            let found = store.find(&planned.image, &leg.key).await?.ok_or_else(|| StoreError::NotBuilt {
+                leg: planned.leg(leg),
+                repository: planned.image.clone(),
+            })?;
+            legs.push((leg.platform.clone(), found));
+        }
+        let published = join(&store, planned, &legs).await?;
+        summary.images.push(ImageSummary {
+            component: planned.component.name.clone(),
+            image: published.image.clone(),
+            tags: planned.tags.clone(),
+        });
+        images.push(Pushed { component: planned.component.name.clone(), published });
+    }
+    Ok(images)
+}
+
+/// Whether this run made anything new.
+pub(super) fn is_changed(summary: &Summary) -> bool {
+    summary.legs.values().any(|leg| leg.what != What::Reused)
+}

@@ -11,6 +11,13 @@ mod image;
 mod component;
 mod event;
 
+// Do.
+mod cluster;
+mod release;
+mod deploy;
+mod logs;
+mod health;
+
 fn main() -> std::process::ExitCode {
     let _ = event::Events::channel();
     exit::ExitCode::Done.into()

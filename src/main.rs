@@ -25,13 +25,27 @@ mod detect;
 mod matrix;
 mod plan;
 
-// Do.
+// Do: build, publish, deploy, and find out whether it is healthy.
 mod layout;
 mod backends;
 mod registry;
 mod store;
+mod cluster;
+mod release;
+mod deploy;
+mod logs;
+mod health;
+
+// Tell: events become text.
+mod mask;
+mod report;
+
+// Story: the line above, read aloud; one file per verb.
+mod failure;
+mod pipeline;
+mod commands;
+mod cli;
 
 fn main() -> std::process::ExitCode {
-    let _ = event::Events::channel();
-    exit::ExitCode::Done.into()
+    cli::run().into()
 }

@@ -8,7 +8,7 @@ mod publishing;
 use crate::ci::Ci;
 use crate::cluster::Cluster;
 use crate::config::Config;
-use crate::event::Events;
+use crate::event::{Events, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::plan::{Plan, Target};
@@ -127,6 +127,16 @@ pub(crate) async fn wait(run: &Run, plan: &Plan, summary: &mut Summary) -> Resul
     let images = publishing::collect(run, plan, summary).await?;
     let release = deploying::pin(run, &release, &images)?;
     deploying::wait(run, &cluster, &release, &images).await
+}
+
+/// What each stage of [`up`] would do, without doing any of it.
+pub(crate) fn preview(run: &Run, plan: &Plan) -> Result<Vec<(Stage, String)>, Failure> {
+    let destination = deploying::destination(run)?;
+    let release = deploying::read(run, plan, destination.is_some())?;
+    let mut steps = building::preview(plan);
+    steps.extend(publishing::preview(plan));
+    steps.extend(deploying::preview(run, release.as_ref(), destination.as_ref()));
+    Ok(steps)
 }
 
 fn no_manifests() -> Failure {

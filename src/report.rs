@@ -4,9 +4,11 @@
 mod json;
 mod table;
 mod terminal;
+mod text;
 
 pub(crate) use json::to_json;
 pub(crate) use table::table;
+pub(crate) use text::{plan_text, preview_text};
 
 use crate::component::{Leg, Name};
 use crate::event::Events;

@@ -100,3 +100,17 @@ async fn with_backend(
     let built = built.map_err(Failure::from).map_err(during)?;
     built.digest().map_err(crate::store::StoreError::from).map_err(Failure::from).map_err(during)
 }
+
+/// What the stage would do, a line for each leg.
+pub(super) fn preview(plan: &Plan) -> Vec<(Stage, String)> {
+    let legs = plan.components.iter().flat_map(|planned| planned.legs.iter().map(move |leg| (planned, leg)));
+    legs.map(|(planned, leg)| {
+        let name = planned.leg(leg);
+        let text = match leg.action {
+            Action::Build => format!("{name} with {} ({}): {}", planned.backend, planned.backend_reason, planned.reason),
+            Action::Reuse(_) => format!("not {name}: an image of these inputs exists"),
+        };
+        (Stage::Build, text)
+    })
+    .collect()
+}

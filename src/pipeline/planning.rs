@@ -55,7 +55,9 @@ pub(crate) async fn plan(run: &Run) -> Result<Plan, Failure> {
 }
 
 async fn make(run: &Run) -> Result<Plan, Failure> {
-    let checkout = git::read(&run.root).await?;
+    let mut checkout = git::read(&run.root).await?;
+    // In CI, HEAD is detached and only the CI system knows the branch.
+    checkout.commit.branch = checkout.commit.branch.or_else(|| run.ci.reference.clone());
     if checkout.commit.dirty {
         let short = checkout.commit.id.get(..12).unwrap_or(&checkout.commit.id);
         run.events.warn(format!("the working tree differs from commit {short}; images are built from it and tagged `-dirty`"));
@@ -72,7 +74,7 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     let looked_up = prepared.into_iter().map(|prepared| look_up(&store, prepared));
     let mut candidates = try_join_all(looked_up).await?;
     candidates.sort_by(|left, right| left.component.name.cmp(&right.component.name));
-    let manifests = manifests(run, &checkout)?;
+    let manifests = manifests(&files)?;
     Ok(plan::decide(checkout.commit, base, target, candidates, manifests))
 }
 
@@ -227,9 +229,8 @@ fn repository(run: &Run, target: &Target, component: &Component) -> Result<Repos
 }
 
 /// The manifests of the release: the YAML files directly in the first folder that has any.
-fn manifests(run: &Run, checkout: &Checkout) -> Result<Vec<String>, Failure> {
+fn manifests(files: &[File]) -> Result<Vec<String>, Failure> {
     let is_yaml = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
-    let files = inputs::working_files(checkout)?;
     let paths: Vec<&str> = files.iter().filter_map(|file| file.path.to_str().ok()).collect();
     for folder in MANIFEST_FOLDERS {
         let inside = |path: &&&str| {
@@ -239,9 +240,9 @@ fn manifests(run: &Run, checkout: &Checkout) -> Result<Vec<String>, Failure> {
             paths.iter().filter(inside).filter(|path| is_yaml(path)).map(|path| (*path).to_owned()).collect();
         if let Some(file) = found.iter().find(|path| path.contains("kustomization.y")) {
             let failure = Failure::new(ExitCode::Usage, format!("read manifests: `{file}` needs kustomize, which this version does not drive"));
-            return Err(failure.hint("render it into plain manifests first, or run with `--no-deploy`"));
+            return Err(failure.hint("render it into plain manifests first, and keep them in another folder"));
         }
-        if !found.is_empty() && !run.settings.no_deploy {
+        if !found.is_empty() {
             return Ok(found);
         }
     }

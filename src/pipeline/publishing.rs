@@ -113,3 +113,14 @@ pub(super) async fn collect(run: &Run, plan: &Plan, summary: &mut Summary) -> Re
 pub(super) fn is_changed(summary: &Summary) -> bool {
     summary.legs.values().any(|leg| leg.what != What::Reused)
 }
+
+/// What the stage would do, a line for each component.
+pub(super) fn preview(plan: &Plan) -> Vec<(Stage, String)> {
+    let line = |planned: &Planned| {
+        let tags: Vec<String> = planned.tags.iter().map(|tag| format!("`{tag}`")).collect();
+        let built = planned.legs.iter().filter(|leg| leg.action == Action::Build).count();
+        let index = if planned.legs.len() > 1 { ", joined into an index" } else { "" };
+        format!("{}: {built} of {} images{index}, then tag {}", planned.image, planned.legs.len(), tags.join(" "))
+    };
+    plan.components.iter().map(|planned| (Stage::Push, line(planned))).collect()
+}

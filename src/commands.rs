@@ -1,0 +1,129 @@
+//! The verbs, one file each, and what they share: a run that is started, told about, and ended with an exit code.
+
+pub(crate) mod build;
+pub(crate) mod deploy;
+pub(crate) mod plan;
+pub(crate) mod push;
+pub(crate) mod up;
+pub(crate) mod wait;
+
+use crate::ci::{Ci, Host};
+use crate::exit::ExitCode;
+use crate::failure::Failure;
+use crate::mask::Mask;
+use crate::pipeline::{self, Ending, Run, Settings};
+use crate::report::{self, Reporter, Style, Summary};
+use std::path::PathBuf;
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What every verb needs: where to work, and how to talk about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    pub(crate) directory: PathBuf,
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) style: Style,
+    pub(crate) ci: Ci,
+    /// Where the JSON report goes.
+    pub(crate) report: Option<PathBuf>,
+}
+
+/// Runs `work` from the configuration to the last line. It gets the run and a summary to fill in, and returns the
+/// sentence that ends the run.
+pub(crate) async fn perform(
+    context: Context,
+    settings: Settings,
+    work: impl AsyncFnOnce(&Run, &mut Summary) -> Result<String, Failure>,
+) -> ExitCode {
+    let started = Instant::now();
+    let mask = Mask::new(context.ci.secrets.clone());
+    let (events, reporter) = Reporter::start(context.style, mask.clone());
+    let cancel = CancellationToken::new();
+    let signal = tokio::spawn(cancel_on_signal(cancel.clone()));
+    let mut summary = Summary::default();
+    let result = match pipeline::configure(&context.directory, context.config.as_deref()) {
+        Ok((root, config)) => {
+            let run = Run { events, cancel: cancel.clone(), ci: context.ci, settings, root, config };
+            work(&run, &mut summary).await
+        }
+        Err(failure) => {
+            drop(events);
+            Err(failure)
+        }
+    };
+    // All senders are gone by now, so every line of the run stands above its end.
+    reporter.finish();
+    summary.duration = started.elapsed();
+    let interrupted = if cancel.is_cancelled() { signal.await.ok() } else { None };
+    let result = result.map_err(|failure| Failure { code: interrupted.unwrap_or(failure.code), ..failure });
+    end(&summary, result, &mask, context.report)
+}
+
+/// Waits for SIGINT or SIGTERM, cancels the run, and says with which code it then ends.
+async fn cancel_on_signal(cancel: CancellationToken) -> ExitCode {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return ExitCode::Unexpected };
+    let code = tokio::select! {
+        _ = tokio::signal::ctrl_c() => ExitCode::Interrupted,
+        _ = terminate.recv() => ExitCode::Terminated,
+    };
+    cancel.cancel();
+    code
+}
+
+fn end(
+    summary: &Summary,
+    result: Result<String, Failure>,
+    mask: &Mask,
+    report: Option<PathBuf>,
+) -> ExitCode {
+    if let Some(table) = report::table(summary) {
+        report::say(&table);
+    }
+    let (mut code, sentence) = match result {
+        Ok(sentence) => (ExitCode::Done, sentence),
+        Err(failure) => (failure.code, failure.text()),
+    };
+    let sentence = mask.lines(&sentence);
+    if let Some(path) = report {
+        let first_line = sentence.lines().next().unwrap_or_default();
+        if let Err(error) = std::fs::write(&path, report::to_json(summary, code, first_line)) {
+            report::say(&format!("error: write the report `{}`: {error}", path.display()));
+            // A failed run keeps its own code; a green one must not hide that its report is missing.
+            code = if code == ExitCode::Done { ExitCode::Usage } else { code };
+        }
+    }
+    if !sentence.is_empty() {
+        report::say(&sentence);
+    }
+    code
+}
+
+/// One `repository@digest` a line: what a shell can go on with.
+fn print_images(summary: &Summary) {
+    report::data(&summary.images.iter().map(|image| format!("{}\n", image.image)).collect::<String>());
+}
+
+/// How the terminal is used: `colour` is the flag's word, the rest is what the environment says.
+pub(crate) fn style(colour: Option<bool>, is_terminal: bool, ci: &Ci) -> Style {
+    let in_ci = ci.host != Host::Laptop;
+    // CI logs show colour although they are no terminals; some runners give a terminal that nobody watches.
+    Style { colour: colour.unwrap_or(is_terminal || in_ci), live: is_terminal && !in_ci }
+}
+
+/// The last line of a run that did not fail.
+fn sentence(ending: &Ending) -> String {
+    match ending {
+        Ending::Healthy { server, changed: true } => format!("healthy: the release is live on {server}"),
+        Ending::Healthy { server, changed: false } => {
+            format!("nothing to do: the release was already live on {server}, and it is healthy")
+        }
+        Ending::Applied { server } => format!("applied to {server}; nobody has looked whether it is healthy"),
+        Ending::Rendered { folder, why } => format!(
+            "nothing was deployed: {why}; apply the manifests with `kubectl apply --filename {}`",
+            folder.display()
+        ),
+        Ending::Published { changed: true } => "published; there are no manifests to deploy".to_owned(),
+        Ending::Published { changed: false } => "nothing to do: every image exists".to_owned(),
+    }
+}

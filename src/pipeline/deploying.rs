@@ -1,0 +1,253 @@
+//! The deploy and wait stages: manifests pinned by digest, handed over, and watched until the truth is known.
+
+use super::publishing::Pushed;
+use super::{Ending, OWN_FOLDER, Reached, Run};
+use crate::cluster::{Cluster, Source};
+use crate::config::Environment;
+use crate::deploy::{self, Applied, Change};
+use crate::event::{Events, Progress, Stage};
+use crate::exit::ExitCode;
+use crate::failure::Failure;
+use crate::health::{self, Platforms, Settings, Watches};
+use crate::plan::{Plan, Target};
+use crate::release::{self, Pin, Release};
+use crate::report::{ObjectSummary, Summary};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long to wait when nobody says so.
+const TIMEOUT: Duration = Duration::from_secs(600);
+/// How long a workload without a readiness probe must look ready when nobody says so.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// Where the release goes.
+pub(super) struct Destination {
+    source: Source,
+    namespace: Option<String>,
+}
+
+/// The cluster that flags, environment and `hephy.yaml` name; `None` if none is configured or none is wanted.
+pub(super) fn destination(run: &Run) -> Result<Option<Destination>, Failure> {
+    let settings = &run.settings;
+    let environment = environment(run)?;
+    let context = settings.context.clone().or(environment.context);
+    let path = settings.kubeconfig.clone().or_else(|| run.ci.kubeconfig.clone());
+    let source = match path {
+        _ if settings.no_deploy => return Ok(None),
+        Some(path) => Source::Kubeconfig { path: Some(path), context },
+        None if run.ci.in_cluster && context.is_none() => Source::InCluster,
+        None if context.is_some() => Source::Kubeconfig { path: None, context },
+        None => return Ok(None),
+    };
+    Ok(Some(Destination { source, namespace: settings.namespace.clone().or(environment.namespace) }))
+}
+
+/// The environment that is named; without a name the only one there is, or none.
+fn environment(run: &Run) -> Result<Environment, Failure> {
+    let environments = &run.config.environments;
+    let names = || environments.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match &run.settings.environment {
+        Some(name) => environments.get(name).cloned().ok_or_else(|| {
+            let failure = Failure::new(ExitCode::Usage, format!("deploy to `{name}`: hephy.yaml has no such environment"));
+            failure.hint(if environments.is_empty() { "add it under `environments`".to_owned() } else { format!("it has {}", names()) })
+        }),
+        None if environments.len() > 1 && !run.settings.no_deploy => {
+            let failure = Failure::new(ExitCode::Usage, format!("choose an environment: hephy.yaml has {}", names()));
+            Err(failure.hint("name one with `--environment`, or run with `--no-deploy`"))
+        }
+        None => Ok(environments.values().next().cloned().unwrap_or_default()),
+    }
+}
+
+/// Connects to the cluster before anything is built: a run that cannot deploy should say so at once.
+pub(super) async fn reach(run: &Run, destination: Option<&Destination>) -> Result<Reached, Failure> {
+    let Some(destination) = destination else { return Ok(None) };
+    let connect = async { Ok(Cluster::connect(&destination.source, destination.namespace.as_deref()).await?) };
+    run.unless_cancelled(connect).await.map(Some).map_err(|failure| failure.during("deploy"))
+}
+
+/// Reads the manifests of the plan; `None` if there are none. With `must_prove`, a release is refused here that
+/// could not be judged later, and images that no cluster could pull.
+pub(super) fn read(run: &Run, plan: &Plan, must_prove: bool) -> Result<Option<Release>, Failure> {
+    if plan.manifests.is_empty() {
+        return Ok(None);
+    }
+    if must_prove && plan.target != Target::Registry {
+        let failure = Failure::new(ExitCode::Usage, "deploy: the images stay in a layout folder, and no cluster can pull from there");
+        return Err(failure.hint("name a registry with `--registry`, or run with `--no-deploy`"));
+    }
+    let mut files = vec![];
+    for path in &plan.manifests {
+        let text = std::fs::read_to_string(run.root.join(path))
+            .map_err(|error| Failure::new(ExitCode::Usage, format!("read manifest `{path}`: {error}")))?;
+        files.push((path.clone(), text));
+    }
+    let release = release::read(&files)?;
+    if must_prove && !run.settings.no_wait {
+        release.ensure_provable()?;
+    }
+    Ok(Some(release))
+}
+
+/// Replaces the images of components by their digests.
+pub(super) fn pin(run: &Run, release: &Release, images: &[Pushed]) -> Result<Release, Failure> {
+    let pins: Vec<Pin> = images
+        .iter()
+        .map(|pushed| Pin { component: pushed.component.clone(), aliases: vec![], image: pushed.published.image.clone() })
+        .collect();
+    let pinned = release::pin(release, &pins).map_err(|error| Failure::from(error).during("deploy"))?;
+    for name in &pinned.unused {
+        run.events.warn(format!("`{name}` is in no manifest, so its image is pushed and not deployed"));
+    }
+    Ok(pinned.release)
+}
+
+/// Writes the pinned manifests for somebody else to apply.
+pub(super) fn render(run: &Run, release: &Release) -> Result<Ending, Failure> {
+    let folder = run.own_folder()?.join("release");
+    let fault = |error: &dyn std::fmt::Display| {
+        Failure::new(ExitCode::Unexpected, format!("write manifests to `{}`: {error}", folder.display()))
+    };
+    let files = release::render(release).map_err(|error| fault(&error))?;
+    replace_folder(&folder, &files).map_err(|error| fault(&error))?;
+    Ok(Ending::Rendered { folder: Path::new(OWN_FOLDER).join("release"), why: no_cluster(run) })
+}
+
+fn no_cluster(run: &Run) -> &'static str {
+    if run.settings.no_deploy { "`--no-deploy` is set" } else { "no cluster is configured" }
+}
+
+/// Writes all files beside the folder first, so that it never holds half a release.
+fn replace_folder(folder: &Path, files: &[(String, String)]) -> std::io::Result<()> {
+    let parent = folder.parent().unwrap_or(folder);
+    let new = tempfile::tempdir_in(parent)?;
+    for (name, text) in files {
+        std::fs::write(new.path().join(name), text)?;
+    }
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let new: PathBuf = new.keep();
+    std::fs::rename(new, folder)
+}
+
+/// Applies the release and waits for it. The watches are open before the apply, so that nothing is missed.
+pub(super) async fn deploy_and_wait(
+    run: &Run,
+    cluster: &Cluster,
+    release: &Release,
+    images: &[Pushed],
+    summary: &mut Summary,
+) -> Result<Ending, Failure> {
+    let server = cluster.server().to_owned();
+    if run.settings.no_wait {
+        deploy(run, cluster, release, summary).await?;
+        return Ok(Ending::Applied { server });
+    }
+    let open = async { Ok(Watches::open(&run.events, cluster, &namespaces(cluster, release)).await?) };
+    let watches = run.unless_cancelled(open).await.map_err(|failure| failure.during("wait"))?;
+    let applied = deploy(run, cluster, release, summary).await?;
+    let expected = health::expected(&applied, &platforms(images));
+    let changed = applied.iter().any(|one| one.change != Change::Unchanged);
+    settle(run, watches, &expected).await?;
+    Ok(Ending::Healthy { server, changed })
+}
+
+/// Applies the release.
+pub(super) async fn deploy(
+    run: &Run,
+    cluster: &Cluster,
+    release: &Release,
+    summary: &mut Summary,
+) -> Result<Vec<Applied>, Failure> {
+    let options = deploy::Options {
+        create_namespace: run.settings.create_namespace,
+        take_ownership: run.settings.take_ownership,
+    };
+    let apply = async { Ok(deploy::apply(&run.events, cluster, release, options).await?) };
+    let applied = run.unless_cancelled(apply).await.map_err(|failure| failure.during("deploy"))?;
+    summary.objects = applied
+        .iter()
+        .map(|one| ObjectSummary { object: one.object.to_string(), change: one.change.to_string() })
+        .collect();
+    Ok(applied)
+}
+
+/// Waits for a release that another process has applied.
+pub(super) async fn wait(
+    run: &Run,
+    cluster: &Cluster,
+    release: &Release,
+    images: &[Pushed],
+) -> Result<Ending, Failure> {
+    let open = async {
+        let watches = Watches::open(&run.events, cluster, &namespaces(cluster, release)).await?;
+        let expected = health::expected_now(cluster, release, &platforms(images)).await?;
+        Ok((watches, expected))
+    };
+    let (watches, expected) = run.unless_cancelled(open).await.map_err(|failure| failure.during("wait"))?;
+    settle(run, watches, &expected).await?;
+    Ok(Ending::Healthy { server: cluster.server().to_owned(), changed: false })
+}
+
+async fn settle(run: &Run, watches: Watches, expected: &[health::Expected]) -> Result<(), Failure> {
+    let events: &Events = &run.events;
+    if expected.is_empty() {
+        events.step(Stage::Wait, "release", Progress::Unchanged, "no Deployment to wait for");
+        return Ok(());
+    }
+    let outcome = async { Ok(health::settle(events, watches, expected, patience(run)).await?) };
+    let outcome = run.unless_cancelled(outcome).await.map_err(|failure| failure.during("wait"))?;
+    Failure::of_outcome(outcome).map_or(Ok(()), Err)
+}
+
+/// How long to wait: what flags say, else `hephy.yaml`, else the defaults.
+fn patience(run: &Run) -> Settings {
+    Settings {
+        timeout: run.settings.timeout.or(run.config.wait.timeout).unwrap_or(TIMEOUT),
+        settle: run.settings.settle.or(run.config.wait.settle).unwrap_or(SETTLE),
+    }
+}
+
+fn namespaces(cluster: &Cluster, release: &Release) -> BTreeSet<String> {
+    let named = |object: &release::Object| object.namespace.clone().unwrap_or_else(|| cluster.namespace().to_owned());
+    let judged = release.objects.iter().filter(|object| release::proof(object) == release::Proof::Judged);
+    judged.map(named).collect()
+}
+
+fn platforms(images: &[Pushed]) -> Platforms {
+    images.iter().map(|pushed| (pushed.published.image.digest.clone(), pushed.published.accepted.clone())).collect()
+}
+
+/// What the stages would do.
+pub(super) fn preview(
+    run: &Run,
+    release: Option<&Release>,
+    destination: Option<&Destination>,
+) -> Vec<(Stage, String)> {
+    let Some(release) = release else {
+        return vec![(Stage::Deploy, "nothing: there are no manifests".to_owned())];
+    };
+    let Some(destination) = destination else {
+        let text = format!("nothing: {}; write the pinned manifests to `{OWN_FOLDER}/release`", no_cluster(run));
+        return vec![(Stage::Deploy, text)];
+    };
+    let place = match &destination.source {
+        Source::InCluster => "this pod's cluster".to_owned(),
+        Source::Kubeconfig { path, context } => {
+            let context = context.as_ref().map_or("the current context".to_owned(), |context| format!("context `{context}`"));
+            format!("{context} of {}", path.as_ref().map_or("the kubeconfig".to_owned(), |path| format!("`{}`", path.display())))
+        }
+    };
+    let namespace = destination.namespace.as_ref().map_or("its namespace".to_owned(), |name| format!("namespace `{name}`"));
+    let objects = release.objects.iter().map(|object| (Stage::Deploy, format!("{object} to {namespace} in {place}")));
+    let mut steps: Vec<_> = objects.collect();
+    if !run.settings.no_wait {
+        let judged = release.objects.iter().filter(|object| release::proof(object) == release::Proof::Judged);
+        let timeout = patience(run).timeout.as_secs();
+        steps.extend(judged.map(|object| (Stage::Wait, format!("{object}, at most {timeout} s"))));
+    }
+    steps
+}

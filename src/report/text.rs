@@ -1,0 +1,41 @@
+//! The plan for people: `hephy plan` and `hephy up --dry-run`.
+
+use super::table::bordered;
+use crate::event::Stage;
+use crate::plan::{Action, Plan, Target};
+
+/// The plan as a table of legs under a line that says what was compared.
+pub(crate) fn plan_text(plan: &Plan) -> String {
+    let short = plan.commit.id.get(..12).unwrap_or(&plan.commit.id);
+    let branch = plan.commit.branch.as_ref().map(|branch| format!(" on `{branch}`")).unwrap_or_default();
+    let dirty = if plan.commit.dirty { ", with changes that are not committed" } else { "" };
+    let base = match &plan.base.reference {
+        Some(reference) => format!("compared with `{reference}` ({})", plan.base.reason),
+        None => format!("compared with nothing ({})", plan.base.reason),
+    };
+    let target = match &plan.target {
+        Target::Layout(path) => format!("images go to the layout `{}`", path.display()),
+        Target::Registry => "images go to a registry".to_owned(),
+    };
+    let title = format!("commit {short}{branch}{dirty}; {base}; {target}\n");
+    if plan.components.is_empty() {
+        return format!("{title}no components: add a Dockerfile, or name components in hephy.yaml\n");
+    }
+    let mut table = bordered(["component", "platform", "decision", "backend", "why"]);
+    for planned in &plan.components {
+        for leg in &planned.legs {
+            let (decision, why) = match leg.action {
+                Action::Build => ("build", planned.reason.to_string()),
+                Action::Reuse(_) => ("reuse", "an image of these inputs exists".to_owned()),
+            };
+            let (name, platform) = (planned.component.name.to_string(), leg.platform.to_string());
+            table.add_row([name, platform, decision.to_owned(), planned.backend.to_string(), why]);
+        }
+    }
+    format!("{title}{table}\n")
+}
+
+/// What each stage of `up` would do, a line for each step.
+pub(crate) fn preview_text(steps: &[(Stage, String)]) -> String {
+    steps.iter().map(|(stage, text)| format!("{:<7} {text}\n", stage.as_str())).collect()
+}

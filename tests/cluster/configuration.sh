@@ -38,6 +38,7 @@ netns_mounts_under_state_dir = true
 
 [plugins.'io.containerd.cri.v1.runtime'.cni]
 bin_dirs = ['$cni_plugins']
+use_internal_loopback = true
 conf_dir = '$data/cni/net.d'
 
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]

@@ -4,6 +4,8 @@ set_up_objects() {
   admin apply -f "$here/rbac.yaml" -f "$here/creator.yaml" >/dev/null
   # Without these two, pods of the namespace are refused or wait: the controller-manager makes them a moment later.
   wait_for controller-manager 30 admin -n "$namespace" get serviceaccount/default configmap/kube-root-ca.crt
+  # The second alone could be the word of a kubelet that has died since.
+  wait_for kubelet 60 listening "$kubelet_port"
   wait_for kubelet 60 node_is_ready
   wait_for registry 30 listening "$registry_port"
   wait_for registry-auth 30 listening "$registry_auth_port"

@@ -65,7 +65,9 @@ unmount_all() {
 # Only what cannot be told to lie in the data folder. Control groups go only when they are empty, so none in use is lost.
 remove_traces_elsewhere() {
   ip link delete "$bridge" 2>/dev/null || true
-  rm -f /var/lib/cni/results/hephy-test-*
+  rm -f /var/lib/cni/results/hephy-test-* /var/lib/kubelet/device-plugins/kubelet.sock
   find /sys/fs/cgroup -depth -type d \( -path '*/kubepods/*' -o -name kubepods \) -exec rmdir {} + 2>/dev/null || true
   find /var/log/containers -maxdepth 1 -type l -lname "$data/*" -delete 2>/dev/null || true
+  rmdir /run/containerd/s /run/containerd /var/lib/cni/{results,} /var/log/containers \
+    /var/lib/kubelet/{device-plugins,} 2>/dev/null || true
 }

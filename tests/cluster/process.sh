@@ -62,6 +62,25 @@ refuse_taken_ports() {
   done
 }
 
+# All kubelets call their control group /kubepods and clear away the pods in it that they do not know.
+refuse_other_kubelet() {
+  local pid
+  pid=$(other_kubelet)
+  [[ -z $pid ]] || fail "another kubelet runs on this machine (pid $pid, $(readlink "/proc/$pid/exe"), started in" \
+    "$(readlink "/proc/$pid/cwd")); two would remove each other's pods. Use that cluster, or stop it first"
+}
+
+# One inside a container, such as kind's, has a control group of its own and is no rival.
+other_kubelet() {
+  local process own
+  own=$([[ $(state kubelet) != alive ]] || pid_of kubelet)
+  for process in /proc/[0-9]*; do
+    [[ $(cat "$process/comm" 2>/dev/null) == kubelet && ${process#/proc/} != "$own" ]] || continue
+    [[ $(readlink "$process/ns/cgroup") == $(readlink /proc/self/ns/cgroup) ]] || continue
+    [[ -z $(start_time "${process#/proc/}") ]] || { echo "${process#/proc/}" && return; }
+  done
+}
+
 listening() {
   [[ -n $(ss -Hltn "sport = :$1") ]]
 }

@@ -62,8 +62,9 @@ unmount_all() {
   done < <(awk '{ print $2 }' /proc/self/mounts | grep -F "$data/" | LC_ALL=C sort -r)
 }
 
-# Only what cannot be told to lie in the data folder. Control groups go only when they are empty, so none in use is lost.
+# Only what cannot be told to lie in the data folder, and only if nobody else can be using it.
 remove_traces_elsewhere() {
+  [[ -z $(other_kubelet) ]] || return 0
   ip link delete "$bridge" 2>/dev/null || true
   rm -f /var/lib/cni/results/hephy-test-* /var/lib/kubelet/device-plugins/kubelet.sock
   find /sys/fs/cgroup -depth -type d \( -path '*/kubepods/*' -o -name kubepods \) -exec rmdir {} + 2>/dev/null || true

@@ -76,7 +76,7 @@ other_kubelet() {
   own=$([[ $(state kubelet) != alive ]] || pid_of kubelet)
   for process in /proc/[0-9]*; do
     [[ $(cat "$process/comm" 2>/dev/null) == kubelet && ${process#/proc/} != "$own" ]] || continue
-    [[ $(readlink "$process/ns/cgroup") == $(readlink /proc/self/ns/cgroup) ]] || continue
+    [[ $(readlink "$process/ns/cgroup") == "$(readlink /proc/self/ns/cgroup)" ]] || continue
     [[ -z $(start_time "${process#/proc/}") ]] || { echo "${process#/proc/}" && return; }
   done
 }

@@ -16,6 +16,7 @@ forget_dead_cluster() {
 # A shim outlives containerd. The first process of each container is its child, and with it goes the whole container.
 stop_pods() {
   local shim children
+  remove_shim_sockets
   for shim in $(shims); do
     children=$(cat "/proc/$shim/task"/*/children 2>/dev/null) || true
     # shellcheck disable=SC2086 # Several numbers.
@@ -23,6 +24,17 @@ stop_pods() {
     kill -9 "$shim" 2>/dev/null || true
   done
   while [[ -n $(shims) ]]; do sleep 0.05; done
+}
+
+# They lie in /run under a hash, because the path of a socket must be short. The shim's folder knows the name, but
+# containerd deletes it as soon as the shim is gone.
+remove_shim_sockets() {
+  local file socket
+  for file in "$data"/containerd/state/io.containerd.runtime.v2.task/*/*/bootstrap.json; do
+    [[ -f $file ]] || continue
+    socket=$(sed -n 's|.*"address": *"unix://\([^"]*\)".*|\1|p' "$file")
+    [[ -z $socket ]] || rm -f "$socket"
+  done
 }
 
 # By their argument `-address SOCKET`, which no other containerd's shims have.
@@ -37,20 +49,9 @@ shims() {
 
 # The logs stay, to be read after a failure; the next cluster adds to them.
 remove_remains() {
-  remove_shim_sockets
   unmount_all
   remove_traces_elsewhere
   [[ ! -d $data ]] || find "$data" -mindepth 1 -maxdepth 1 ! -path "$logs" -exec rm -rf {} +
-}
-
-# They lie in /run under a hash, because the path of a socket must be short; the shim's folder knows the name.
-remove_shim_sockets() {
-  local file socket
-  for file in "$data"/containerd/state/io.containerd.runtime.v2.task/*/*/bootstrap.json; do
-    [[ -f $file ]] || continue
-    socket=$(sed -n 's|.*"address": *"unix://\([^"]*\)".*|\1|p' "$file")
-    [[ -z $socket ]] || rm -f "$socket"
-  done
 }
 
 # Deepest first. A network namespace ends with its mount.

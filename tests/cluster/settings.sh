@@ -57,6 +57,12 @@ ports_of() {
   esac
 }
 
+# The paths go into files of four formats and into a socket's address, for which Linux has 108 bytes.
+refuse_unusable_path() {
+  [[ $checkout =~ ^[A-Za-z0-9/._+-]{1,70}$ ]] ||
+    fail "a cluster wants a checkout whose path is plain and at most 70 bytes long, which $checkout is not"
+}
+
 # One call, so that missing Debian packages are installed together.
 find_tools() {
   local names=(kubernetes etcd containerd pause runc cni-plugins docker-registry iproute2 openssl) folders

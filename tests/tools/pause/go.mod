@@ -1,0 +1,3 @@
+module hephy/tests/tools/pause
+
+go 1.26.0

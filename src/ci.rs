@@ -59,9 +59,10 @@ impl Ci {
             ci.kubeconfig = home.as_ref().map(|home| home.join(".kube/config")).filter(|path| path.exists());
         }
         ci.cargo_home = ci.cargo_home.or_else(|| home.map(|home| home.join(".cargo")));
-        ci.secrets = secrets(std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }));
+        ci.secrets = secrets(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        );
         ci
     }
 
@@ -89,7 +90,9 @@ impl Ci {
 
 fn secrets(variables: impl Iterator<Item = (String, String)>) -> Vec<Secret> {
     let is_secret = |name: &str| SECRET_NAMES.iter().any(|end| name.to_ascii_uppercase().ends_with(end));
-    let secret = |(name, value): (String, String)| (is_secret(&name) && value.len() >= SHORTEST_SECRET).then_some(value);
+    let secret = |(name, value): (String, String)| {
+        (is_secret(&name) && value.len() >= SHORTEST_SECRET).then_some(value)
+    };
     variables.filter_map(secret).filter_map(Secret::new).collect()
 }
 
@@ -111,9 +114,14 @@ fn github(lookup: Lookup<'_>, blank: Ci) -> Ci {
 }
 
 fn gitlab(lookup: Lookup<'_>, blank: Ci) -> Ci {
-    let login = lookup("CI_REGISTRY").zip(lookup("CI_JOB_TOKEN").and_then(Secret::new)).map(|(host, token)| {
-        RegistryLogin { host, user: lookup("CI_REGISTRY_USER").unwrap_or("gitlab-ci-token".to_owned()), token }
-    });
+    let login =
+        lookup("CI_REGISTRY").zip(lookup("CI_JOB_TOKEN").and_then(Secret::new)).map(|(host, token)| {
+            RegistryLogin {
+                host,
+                user: lookup("CI_REGISTRY_USER").unwrap_or("gitlab-ci-token".to_owned()),
+                token,
+            }
+        });
     let is_known = |sha: &String| sha.bytes().any(|b| b != b'0');
     let base = lookup("CI_MERGE_REQUEST_DIFF_BASE_SHA").map(|sha| (sha, "CI_MERGE_REQUEST_DIFF_BASE_SHA"));
     let before = lookup("CI_COMMIT_BEFORE_SHA").filter(is_known).map(|sha| (sha, "CI_COMMIT_BEFORE_SHA"));
@@ -169,7 +177,8 @@ mod tests {
 
     #[test]
     fn gitlab_does_not_take_zeros_for_a_commit() {
-        let job = [("CI_JOB_ID", "1"), ("CI_PROJECT_ID", "2"), ("CI_REGISTRY_IMAGE", "registry.example/acme/shop")];
+        let job =
+            [("CI_JOB_ID", "1"), ("CI_PROJECT_ID", "2"), ("CI_REGISTRY_IMAGE", "registry.example/acme/shop")];
         let zeros = [("CI_COMMIT_BEFORE_SHA", "0000000000000000000000000000000000000000")];
         let ci = read(&[job.as_slice(), &zeros].concat());
         assert_eq!((ci.host, ci.base), (Host::GitLab, None));
@@ -180,7 +189,12 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_the_names_of_their_variables() {
-        let variables = [("GITHUB_TOKEN", "ghs_hunter2"), ("npm_token", "npm_hunter2"), ("PASSWORD", "short"), ("HOME", "/root/home")];
+        let variables = [
+            ("GITHUB_TOKEN", "ghs_hunter2"),
+            ("npm_token", "npm_hunter2"),
+            ("PASSWORD", "short"),
+            ("HOME", "/root/home"),
+        ];
         let found = secrets(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         assert_eq!(found.iter().map(Secret::reveal).collect::<Vec<_>>(), ["ghs_hunter2", "npm_hunter2"]);
     }

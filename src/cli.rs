@@ -4,9 +4,10 @@ use crate::ci::Ci;
 use crate::commands::{self, Context, plan::Emit};
 use crate::exit::ExitCode;
 use crate::pipeline::Settings;
-use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use std::ffi::OsString;
+use clap::builder::{FalseyValueParser, Resettable};
+use clap::{
+    Arg, ArgAction, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -113,7 +114,14 @@ Examples:
 #[derive(Debug, Args)]
 struct Global {
     /// Work in the repository that this folder is in
-    #[arg(short = 'C', long, global = true, env = "HEPHY_DIRECTORY", value_name = "DIR", default_value = ".")]
+    #[arg(
+        short = 'C',
+        long,
+        global = true,
+        env = "HEPHY_DIRECTORY",
+        value_name = "DIR",
+        default_value = "."
+    )]
     directory: PathBuf,
     /// Read this file instead of hephy.yaml
     #[arg(long, global = true, env = "HEPHY_CONFIG", value_name = "FILE")]
@@ -195,7 +203,8 @@ struct Waiting {
 
 /// Reads the command line, runs its verb, and returns how the process ends.
 pub(crate) fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let matches = forget_empty(Cli::command()).try_get_matches();
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             let printed = error.print();
@@ -209,6 +218,13 @@ pub(crate) fn run() -> ExitCode {
         Ok(runtime) => runtime.block_on(start(cli)),
         Err(_) => ExitCode::Unexpected,
     }
+}
+
+/// CI systems set a variable to nothing where no input was given, so an empty one counts as not set.
+fn forget_empty(command: Command) -> Command {
+    let is_empty = |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    let forget = |arg: Arg| if is_empty(&arg) { arg.env(Resettable::Reset) } else { arg };
+    command.mut_args(forget).mut_subcommands(forget_empty)
 }
 
 async fn start(cli: Cli) -> ExitCode {
@@ -238,7 +254,8 @@ async fn start(cli: Cli) -> ExitCode {
 impl Global {
     fn context(self) -> Context {
         let ci = Ci::from_environment();
-        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != OsString::from("0"));
+        let is_set =
+            |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
         let colour = match self.color {
             Color::Always => Some(true),
             Color::Never => Some(false),
@@ -294,7 +311,6 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -304,7 +320,9 @@ mod tests {
     #[test]
     fn every_flag_has_a_name_in_the_environment() {
         for verb in Cli::command().get_subcommands() {
-            for flag in verb.get_arguments().filter(|flag| !matches!(flag.get_id().as_str(), "help" | "version")) {
+            for flag in
+                verb.get_arguments().filter(|flag| !matches!(flag.get_id().as_str(), "help" | "version"))
+            {
                 let expected = format!("HEPHY_{}", flag.get_id().as_str().to_uppercase());
                 assert_eq!(flag.get_env().map(|name| name.to_string_lossy().into_owned()), Some(expected));
             }

@@ -12,8 +12,9 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::mask::Mask;
 use crate::pipeline::{self, Ending, Run, Settings};
+use crate::plan::Target;
 use crate::report::{self, Reporter, Style, Summary};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -71,12 +72,7 @@ async fn cancel_on_signal(cancel: CancellationToken) -> ExitCode {
     code
 }
 
-fn end(
-    summary: &Summary,
-    result: Result<String, Failure>,
-    mask: &Mask,
-    report: Option<PathBuf>,
-) -> ExitCode {
+fn end(summary: &Summary, result: Result<String, Failure>, mask: &Mask, report: Option<PathBuf>) -> ExitCode {
     if let Some(table) = report::table(summary) {
         report::say(&table);
     }
@@ -119,11 +115,22 @@ fn sentence(ending: &Ending) -> String {
             format!("nothing to do: the release was already live on {server}, and it is healthy")
         }
         Ending::Applied { server } => format!("applied to {server}; nobody has looked whether it is healthy"),
-        Ending::Rendered { folder, why } => format!(
-            "nothing was deployed: {why}; apply the manifests with `kubectl apply --filename {}`",
-            folder.display()
-        ),
+        Ending::Rendered { folder, why, target } => {
+            format!("nothing was deployed: {why}; {}", by_hand(folder, target))
+        }
         Ending::Published { changed: true } => "published; there are no manifests to deploy".to_owned(),
         Ending::Published { changed: false } => "nothing to do: every image exists".to_owned(),
+    }
+}
+
+/// How to apply manifests that hephy only wrote.
+fn by_hand(folder: &Path, target: &Target) -> String {
+    let apply = format!("apply the manifests with `kubectl apply --filename {}`", folder.display());
+    match target {
+        Target::Registry => apply,
+        Target::Layout(layout) => format!(
+            "the images are in `{}`, where no cluster can pull them: run again with `--registry`, then {apply}",
+            layout.display()
+        ),
     }
 }

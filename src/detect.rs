@@ -25,7 +25,11 @@ impl<'a> Matcher<'a> {
             Pattern::Glob(glob) => globs(std::slice::from_ref(glob)),
             Pattern::Path(_) => Ok(GlobSet::empty()),
         };
-        let rules = reads.rules.iter().map(|rule| Ok((rule, glob_of(rule)?))).collect::<Result<_, globset::Error>>()?;
+        let rules = reads
+            .rules
+            .iter()
+            .map(|rule| Ok((rule, glob_of(rule)?)))
+            .collect::<Result<_, globset::Error>>()?;
         Ok(Self { rules, ignore: globs(ignore)? })
     }
 
@@ -86,11 +90,9 @@ pub(crate) fn input_digest<'f>(
 fn recipe(component: &Component, platform: &Platform, field: &mut impl FnMut(&[u8])) {
     let recipe = &component.recipe;
     let prebuilt = recipe.prebuilt.get(platform).map(String::as_str);
-    for (key, value) in [
-        ("dockerfile", recipe.dockerfile.as_deref()),
-        ("bin", recipe.bin.as_deref()),
-        ("prebuilt", prebuilt),
-    ] {
+    for (key, value) in
+        [("dockerfile", recipe.dockerfile.as_deref()), ("bin", recipe.bin.as_deref()), ("prebuilt", prebuilt)]
+    {
         field(key.as_bytes());
         field(value.unwrap_or_default().as_bytes());
     }

@@ -91,7 +91,12 @@ impl Program {
             command.env_remove(name);
         });
         // A group of its own, so that a stop reaches what the program started too.
-        command.stdin(Stdio::null()).stdout(output).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+        command
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
         command.spawn().map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound if self.directory.is_dir() => {
                 ExecError::Missing { program: self.printed() }
@@ -114,7 +119,8 @@ pub(crate) async fn capture(program: &Program) -> Result<Vec<u8>, ExecError> {
     }
     let text = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = text.lines().collect();
-    let last_lines = lines[lines.len().saturating_sub(KEPT_LINES)..].iter().map(|&line| line.to_owned()).collect();
+    let last_lines =
+        lines[lines.len().saturating_sub(KEPT_LINES)..].iter().map(|&line| line.to_owned()).collect();
     Err(ExecError::Failed { program: printed, status: output.status, last_lines })
 }
 
@@ -161,7 +167,10 @@ pub(crate) async fn stream(
 }
 
 /// Calls `on_line` for each line, without its line end. A line longer than [`LONGEST_LINE`] comes in pieces.
-async fn each_line(stream: Option<impl AsyncRead + Unpin>, mut on_line: impl FnMut(&str)) -> std::io::Result<()> {
+async fn each_line(
+    stream: Option<impl AsyncRead + Unpin>,
+    mut on_line: impl FnMut(&str),
+) -> std::io::Result<()> {
     let Some(stream) = stream else { return Ok(()) };
     let mut reader = BufReader::new(stream);
     let mut line = vec![];

@@ -66,7 +66,12 @@ impl Failure {
     pub(crate) fn text(&self) -> String {
         let hints = self.hints.iter().map(|hint| format!("hint: {hint}"));
         let evidence = self.evidence.iter().map(|line| format!("  {line}"));
-        [format!("error: {}", self.headline)].into_iter().chain(hints).chain(evidence).collect::<Vec<_>>().join("\n")
+        [format!("error: {}", self.headline)]
+            .into_iter()
+            .chain(hints)
+            .chain(evidence)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// The failure that ended a wait; `None` if the release is healthy.
@@ -75,11 +80,15 @@ impl Failure {
             Outcome::Healthy => return None,
             Outcome::Failed(reports) => (ExitCode::Unhealthy, "is not healthy", reports),
             Outcome::TimedOut(reports) => (ExitCode::TimedOut, "was not healthy in time", reports),
-            Outcome::AwaitingPromotion(reports) => (ExitCode::AwaitingPromotion, "waits for a person", reports),
+            Outcome::AwaitingPromotion(reports) => {
+                (ExitCode::AwaitingPromotion, "waits for a person", reports)
+            }
             Outcome::Superseded(reports) => (ExitCode::Superseded, "was superseded", reports),
         };
-        let causes: Vec<String> =
-            reports.iter().map(|report| format!("{} {verdict}: {}", report.object, report.sentence)).collect();
+        let causes: Vec<String> = reports
+            .iter()
+            .map(|report| format!("{} {verdict}: {}", report.object, report.sentence))
+            .collect();
         let failure = Self::new(code, causes.join("; "));
         let hints = hints::of_outcome(code, &failure.headline);
         let evidence = reports.iter().flat_map(evidence).collect();
@@ -101,9 +110,11 @@ impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let failure = Self::of(ExitCode::Usage, &error);
         match error {
-            ConfigError::At { excerpt, hint, .. } => {
-                Self { evidence: excerpt.lines().map(str::to_owned).collect(), hints: hint.into_iter().collect(), ..failure }
-            }
+            ConfigError::At { excerpt, hint, .. } => Self {
+                evidence: excerpt.lines().map(str::to_owned).collect(),
+                hints: hint.into_iter().collect(),
+                ..failure
+            },
             ConfigError::SameName { .. } => failure.hint("name them apart under `components` in hephy.yaml"),
             ConfigError::Name { .. } => failure.hint("name it under `components` in hephy.yaml"),
             ConfigError::Read { .. } | ConfigError::Walk { .. } => failure,
@@ -115,11 +126,15 @@ impl From<GitError> for Failure {
     fn from(error: GitError) -> Self {
         let failure = Self::of(ExitCode::Usage, &error);
         match error {
-            GitError::NoRepository { .. } => failure.hint("run `git init`, or name the repository with `--directory`"),
+            GitError::NoRepository { .. } => {
+                failure.hint("run `git init`, or name the repository with `--directory`")
+            }
             GitError::Empty { .. } => failure.hint("commit something first: what hephy builds is a commit"),
             GitError::Base { source, .. } => Self { evidence: last_lines(&source), ..failure },
             GitError::OptionLikeBase { .. } => failure,
-            GitError::Git { source, .. } => hints::of_exec(Self { evidence: last_lines(&source), ..failure }, &source),
+            GitError::Git { source, .. } => {
+                hints::of_exec(Self { evidence: last_lines(&source), ..failure }, &source)
+            }
             GitError::Output { .. } => Self { code: ExitCode::Unexpected, ..failure },
         }
     }
@@ -129,7 +144,9 @@ impl From<InputsError> for Failure {
     fn from(error: InputsError) -> Self {
         let failure = Self::of(ExitCode::Usage, &error);
         match error {
-            InputsError::Outside { .. } => failure.hint("move it into the repository, or depend on a released version"),
+            InputsError::Outside { .. } => {
+                failure.hint("move it into the repository, or depend on a released version")
+            }
             InputsError::Cargo { source, .. } => Self { evidence: last_lines(&source), ..failure },
             InputsError::Disk { .. } | InputsError::Metadata { .. } => failure,
         }
@@ -140,8 +157,12 @@ impl From<ChooseError> for Failure {
     fn from(error: ChooseError) -> Self {
         let failure = Self::of(ExitCode::Usage, &error);
         match error {
-            ChooseError::Several { .. } => failure.hint("say which: `backend: cargo` or `backend: buildah` in hephy.yaml"),
-            ChooseError::None { .. } => failure.hint("add a Dockerfile or a Cargo.toml, or name `prebuilt` programs in hephy.yaml"),
+            ChooseError::Several { .. } => {
+                failure.hint("say which: `backend: cargo` or `backend: buildah` in hephy.yaml")
+            }
+            ChooseError::None { .. } => {
+                failure.hint("add a Dockerfile or a Cargo.toml, or name `prebuilt` programs in hephy.yaml")
+            }
         }
     }
 }
@@ -156,7 +177,9 @@ impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         let failure = Self::of(ExitCode::Build, &error);
         match error {
-            BuildError::Exec(source) => hints::of_exec(Self { evidence: last_lines(&source), ..failure }, &source),
+            BuildError::Exec(source) => {
+                hints::of_exec(Self { evidence: last_lines(&source), ..failure }, &source)
+            }
             error => Self { hints: hints::of_build(&error), ..failure },
         }
     }
@@ -167,8 +190,13 @@ impl From<StoreError> for Failure {
         let failure = Self::of(ExitCode::Registry, &error);
         match error {
             StoreError::Registry(error) => error.into(),
-            StoreError::NotBuilt { .. } => failure.hint("run `hephy build` and `hephy push` with the same plan first"),
-            StoreError::Layout(_) | StoreError::Image(_) | StoreError::Manifest { .. } | StoreError::Index { .. } => failure,
+            StoreError::NotBuilt { .. } => {
+                failure.hint("run `hephy build` and `hephy push` with the same plan first")
+            }
+            StoreError::Layout(_)
+            | StoreError::Image(_)
+            | StoreError::Manifest { .. }
+            | StoreError::Index { .. } => failure,
         }
     }
 }
@@ -200,11 +228,15 @@ impl From<DeployError> for Failure {
     fn from(error: DeployError) -> Self {
         let failure = Self::of(ExitCode::Cluster, &error);
         match error {
-            DeployError::MissingNamespace { .. } => failure.hint("create it, or run with `--create-namespace`"),
+            DeployError::MissingNamespace { .. } => {
+                failure.hint("create it, or run with `--create-namespace`")
+            }
             DeployError::Conflict { .. } => {
                 failure.hint("run with `--take-ownership`, or remove the field from the manifest")
             }
-            DeployError::UnknownKind { .. } => failure.hint("install what defines it (a CRD) before this release"),
+            DeployError::UnknownKind { .. } => {
+                failure.hint("install what defines it (a CRD) before this release")
+            }
             DeployError::Apply { source, .. } | DeployError::Prepare { source } => {
                 Self { code: hints::code_of_cluster(&source), hints: hints::of_cluster(&source), ..failure }
             }
@@ -253,10 +285,16 @@ mod tests {
             evidence: vec!["BackOff: restarting".to_owned()],
             logs: vec![],
         };
-        let outcome = Outcome::Failed(vec![report("Deployment/api", "it crashed"), report("Deployment/web", "no image")]);
+        let outcome = Outcome::Failed(vec![
+            report("Deployment/api", "it crashed"),
+            report("Deployment/web", "no image"),
+        ]);
         let failure = Failure::of_outcome(outcome).expect("a failure");
         assert_eq!(failure.code, ExitCode::Unhealthy);
-        assert_eq!(failure.headline, "Deployment/api is not healthy: it crashed; Deployment/web is not healthy: no image");
+        assert_eq!(
+            failure.headline,
+            "Deployment/api is not healthy: it crashed; Deployment/web is not healthy: no image"
+        );
         assert_eq!(failure.evidence, ["event BackOff: restarting", "event BackOff: restarting"]);
         assert_eq!(Failure::of_outcome(Outcome::Healthy), None);
     }

@@ -96,11 +96,11 @@ pub(crate) fn find_root(directory: &Path) -> Result<PathBuf, GitError> {
 pub(crate) async fn read(root: &Path) -> Result<Checkout, GitError> {
     let status = program(root).args(["status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all"]);
     let status = status.args(["--ignored=matching", "--no-renames", "--ignore-submodules=none"]);
-    let log = program(root).args(["log", "--no-walk=unsorted", "--ignore-missing", "--format=%H %ct %S", "HEAD"]);
+    let log =
+        program(root).args(["log", "--no-walk=unsorted", "--ignore-missing", "--format=%H %ct %S", "HEAD"]);
     let log = log.args(DEFAULT_BRANCHES).arg("HEAD^1");
     let tree = program(root).args(["ls-tree", "-r", "-z", "--full-tree", "HEAD"]);
-    let (status, log, tree) =
-        tokio::join!(exec::capture(&status), exec::capture(&log), exec::capture(&tree));
+    let (status, log, tree) = tokio::join!(exec::capture(&status), exec::capture(&log), exec::capture(&tree));
     let fault = |source| GitError::Git { root: root.to_owned(), source };
     let status = parse::status(&status.map_err(fault)?).ok_or(GitError::Output { command: "status" })?;
     if status.is_initial {

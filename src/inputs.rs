@@ -63,7 +63,9 @@ pub(crate) async fn reads(
 ) -> Result<Reads, InputsError> {
     let mut rules = match backend {
         Backend::Cargo => cargo::rules(events, &checkout.root, component).await?,
-        Backend::Buildah => vec![Rule::path(&component.path, format!("it is in the folder of `{}`", component.name))],
+        Backend::Buildah => {
+            vec![Rule::path(&component.path, format!("it is in the folder of `{}`", component.name))]
+        }
         Backend::Prebuilt => prebuilt(component),
     };
     rules.extend(component.watch.iter().map(|glob| Rule {
@@ -135,7 +137,8 @@ pub(crate) fn ignored_files(checkout: &Checkout, reads: &Reads) -> Result<Vec<Fi
 
 /// Whether `path` is `folder` or lies below it; everything lies below the empty folder.
 pub(crate) fn is_at_or_below(path: &[u8], folder: &[u8]) -> bool {
-    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    folder.is_empty()
+        || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 #[cfg(test)]

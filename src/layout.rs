@@ -85,7 +85,9 @@ impl Layout {
     /// The manifest that goes by `name`.
     pub(crate) fn reference(&self, name: &str) -> Result<Option<Descriptor>, LayoutError> {
         let found = self.index_file()?.manifests.into_iter();
-        Ok(found.into_iter().find(|entry| entry.annotations.get(REFERENCE).is_some_and(|known| known == name)))
+        Ok(found
+            .into_iter()
+            .find(|entry| entry.annotations.get(REFERENCE).is_some_and(|known| known == name)))
     }
 
     /// Lets every `(name, manifest)` of `references` point at its manifest, all in one step.
@@ -102,10 +104,12 @@ impl Layout {
             entry.annotations.insert(REFERENCE.to_owned(), name.clone());
             file.manifests.push(entry);
         }
-        file.manifests.sort_by(|left, right| left.annotations.get(REFERENCE).cmp(&right.annotations.get(REFERENCE)));
+        file.manifests
+            .sort_by(|left, right| left.annotations.get(REFERENCE).cmp(&right.annotations.get(REFERENCE)));
         file.schema_version = 2;
         let path = self.root.join("index.json");
-        let bytes = serde_json::to_vec_pretty(&file).map_err(|source| LayoutError::Json { path: path.clone(), source })?;
+        let bytes = serde_json::to_vec_pretty(&file)
+            .map_err(|source| LayoutError::Json { path: path.clone(), source })?;
         self.replace(&path, &bytes)
     }
 

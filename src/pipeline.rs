@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use planning::{configure, plan};
+pub(crate) use planning::{announce, configure, plan};
 
 /// hephy's own folder in a repository.
 const OWN_FOLDER: &str = ".hephy";
@@ -62,7 +62,7 @@ pub(crate) enum Ending {
     /// The release was handed over and nobody looked whether it is healthy.
     Applied { server: String },
     /// Manifests were written, and nothing was deployed.
-    Rendered { folder: PathBuf, why: &'static str },
+    Rendered { folder: PathBuf, why: &'static str, target: Target },
     /// There was nothing to deploy.
     Published { changed: bool },
 }
@@ -72,6 +72,7 @@ pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failu
     let destination = deploying::destination(run)?;
     let cluster = deploying::reach(run, destination.as_ref()).await?;
     let plan = plan(run).await?;
+    announce(run, &plan);
     summary.plan = Some(plan.clone());
     let release = deploying::read(run, &plan, cluster.is_some())?;
     building::build(run, &plan, summary).await?;
@@ -81,7 +82,7 @@ pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failu
     };
     let release = deploying::pin(run, &release, &images)?;
     match cluster {
-        None => deploying::render(run, &release),
+        None => deploying::render(run, &plan, &release),
         Some(cluster) => deploying::deploy_and_wait(run, &cluster, &release, &images, summary).await,
     }
 }
@@ -106,7 +107,7 @@ pub(crate) async fn deploy(run: &Run, plan: &Plan, summary: &mut Summary) -> Res
     let images = publishing::collect(run, plan, summary).await?;
     let release = deploying::pin(run, &release, &images)?;
     match cluster {
-        None => deploying::render(run, &release),
+        None => deploying::render(run, plan, &release),
         Some(cluster) => {
             deploying::deploy(run, &cluster, &release, summary).await?;
             Ok(Ending::Applied { server: cluster.server().to_owned() })
@@ -177,7 +178,9 @@ impl Run {
             let ignore = folder.join(".gitignore");
             if ignore.exists() { Ok(()) } else { std::fs::write(ignore, "*\n") }
         };
-        hide().map_err(|error| Failure::new(ExitCode::Unexpected, format!("create `{}`: {error}", folder.display())))?;
+        hide().map_err(|error| {
+            Failure::new(ExitCode::Unexpected, format!("create `{}`: {error}", folder.display()))
+        })?;
         Ok(folder)
     }
 
@@ -188,7 +191,10 @@ impl Run {
     }
 
     /// Runs `work` unless the run is cancelled first.
-    async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let cancelled = || Err(Failure::new(ExitCode::Terminated, "the run was cancelled"));
         self.cancel.run_until_cancelled(work).await.unwrap_or_else(cancelled)
     }

@@ -102,7 +102,10 @@ impl std::fmt::Display for Reason {
             }
             Self::NoImage { base: None } => formatter.write_str("no image of these inputs exists yet"),
             Self::NoImage { base: Some(base) } => {
-                write!(formatter, "no image of these inputs exists yet, although nothing it reads changed since `{base}`")
+                write!(
+                    formatter,
+                    "no image of these inputs exists yet, although nothing it reads changed since `{base}`"
+                )
             }
             Self::Unchanged => formatter.write_str("an image of these inputs exists"),
         }

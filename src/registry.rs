@@ -54,10 +54,17 @@ impl Registry {
     }
 
     /// The manifest that goes by `reference` (a tag or a digest), `None` if there is none.
-    pub(crate) async fn find(&self, repository: &Repository, reference: &str) -> Result<Option<Found>, RegistryError> {
+    pub(crate) async fn find(
+        &self,
+        repository: &Repository,
+        reference: &str,
+    ) -> Result<Option<Found>, RegistryError> {
         let action = format!("look for {repository}:{reference}");
         let url = self.http.url(repository, &format!("manifests/{reference}"))?;
-        let answer = self.http.send(repository, &action, Method::HEAD, &url, |request| request.header(ACCEPT, MANIFEST_KINDS)).await?;
+        let answer = self
+            .http
+            .send(repository, &action, Method::HEAD, &url, |request| request.header(ACCEPT, MANIFEST_KINDS))
+            .await?;
         if answer.status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -66,16 +73,25 @@ impl Registry {
         let digest = header("docker-content-digest").and_then(|text| text.parse().ok());
         Ok(Some(Found {
             digest: digest.ok_or_else(|| answer.incomplete("a digest"))?,
-            size: header("content-length").and_then(|text| text.parse().ok()).ok_or_else(|| answer.incomplete("a length"))?,
+            size: header("content-length")
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(|| answer.incomplete("a length"))?,
             media_type: header("content-type").ok_or_else(|| answer.incomplete("a media type"))?,
         }))
     }
 
     /// The bytes of the manifest `digest`.
-    pub(crate) async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Vec<u8>, RegistryError> {
+    pub(crate) async fn manifest(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Vec<u8>, RegistryError> {
         let action = format!("fetch {repository}@{digest}");
         let url = self.http.url(repository, &format!("manifests/{digest}"))?;
-        let answer = self.http.send(repository, &action, Method::GET, &url, |request| request.header(ACCEPT, MANIFEST_KINDS)).await?;
+        let answer = self
+            .http
+            .send(repository, &action, Method::GET, &url, |request| request.header(ACCEPT, MANIFEST_KINDS))
+            .await?;
         let answer = answer.successful()?;
         if Digest::of(&answer.body) == *digest {
             Ok(answer.body)
@@ -124,7 +140,10 @@ impl Registry {
             answer.successful()?;
         }
         let start = self.http.url(repository, "blobs/uploads/")?;
-        let answer = self.http.send(repository, &action, Method::POST, &start, |request| request.header(CONTENT_LENGTH, 0)).await?;
+        let answer = self
+            .http
+            .send(repository, &action, Method::POST, &start, |request| request.header(CONTENT_LENGTH, 0))
+            .await?;
         let answer = answer.successful()?;
         let place = upload_place(&answer, digest)?;
         self.upload(repository, &action, &place, layout, blob, digest).await?;
@@ -147,9 +166,13 @@ impl Registry {
             // Each try reads the file anew; a body that was half sent cannot be used again.
             let body = file.try_clone().and_then(|mut file| {
                 std::io::Seek::rewind(&mut file)?;
-                Ok(reqwest::Body::wrap_stream(ReaderStream::with_capacity(tokio::fs::File::from_std(file), 1 << 16)))
+                Ok(reqwest::Body::wrap_stream(ReaderStream::with_capacity(
+                    tokio::fs::File::from_std(file),
+                    1 << 16,
+                )))
             });
-            let request = request.header(CONTENT_TYPE, "application/octet-stream").header(CONTENT_LENGTH, blob.size);
+            let request =
+                request.header(CONTENT_TYPE, "application/octet-stream").header(CONTENT_LENGTH, blob.size);
             request.body(body.unwrap_or_default())
         });
         answer.await?.successful().map(|_| ())
@@ -158,8 +181,10 @@ impl Registry {
 
 /// Where the upload goes on: `Location` may be relative and may have a query of its own (distribution spec, end-4a).
 fn upload_place(answer: &Answer, digest: &Digest) -> Result<Url, RegistryError> {
-    let location = answer.header(LOCATION.as_str()).ok_or_else(|| answer.incomplete("a place for the upload"))?;
-    let mut place = answer.url.join(location).map_err(|_| answer.incomplete("a valid place for the upload"))?;
+    let location =
+        answer.header(LOCATION.as_str()).ok_or_else(|| answer.incomplete("a place for the upload"))?;
+    let mut place =
+        answer.url.join(location).map_err(|_| answer.incomplete("a valid place for the upload"))?;
     place.query_pairs_mut().append_pair("digest", &digest.to_string());
     Ok(place)
 }

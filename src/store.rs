@@ -48,7 +48,11 @@ pub(crate) struct Published {
 
 impl Store {
     /// The image under `name`, a tag.
-    pub(crate) async fn find(&self, repository: &Repository, name: &Tag) -> Result<Option<Found>, StoreError> {
+    pub(crate) async fn find(
+        &self,
+        repository: &Repository,
+        name: &Tag,
+    ) -> Result<Option<Found>, StoreError> {
         match self {
             Self::Registry(registry) => Ok(registry.find(repository, name.as_str()).await?),
             Self::Layout(layout) => {
@@ -71,7 +75,8 @@ impl Store {
         let manifest = built.reference(key.as_str())?.ok_or_else(not_built)?;
         let digest = manifest.digest()?;
         let bytes = built.read(&digest)?;
-        let blobs = layout::children(&bytes).map_err(|source| StoreError::Manifest { leg: leg.clone(), source })?;
+        let blobs =
+            layout::children(&bytes).map_err(|source| StoreError::Manifest { leg: leg.clone(), source })?;
         events.step(Stage::Push, leg.to_string(), Progress::Doing, format!("{} blobs", blobs.len()));
         let sent = match self {
             Self::Layout(layout) => {
@@ -121,14 +126,22 @@ impl Store {
             }
             Self::Registry(registry) => {
                 if registry.find(repository, &digest.to_string()).await?.is_none() {
-                    registry.put_manifest(repository, &digest.to_string(), layout::IMAGE_INDEX, &bytes).await?;
+                    registry
+                        .put_manifest(repository, &digest.to_string(), layout::IMAGE_INDEX, &bytes)
+                        .await?;
                 }
             }
         }
         accepted.push(digest.clone());
         let image = Image { repository: repository.clone(), digest };
         let size = bytes.len() as u64;
-        Ok(Published { image, accepted, media_type: layout::IMAGE_INDEX.to_owned(), bytes: Some(bytes), size })
+        Ok(Published {
+            image,
+            accepted,
+            media_type: layout::IMAGE_INDEX.to_owned(),
+            bytes: Some(bytes),
+            size,
+        })
     }
 
     /// Lets `tag` point at a published image. Returns whether it moved.
@@ -179,5 +192,9 @@ fn entry(repository: &Repository, tag: &Tag) -> String {
 }
 
 fn found_in(descriptor: &Descriptor) -> Result<Found, ImageError> {
-    Ok(Found { digest: descriptor.digest()?, size: descriptor.size, media_type: descriptor.media_type.clone() })
+    Ok(Found {
+        digest: descriptor.digest()?,
+        size: descriptor.size,
+        media_type: descriptor.media_type.clone(),
+    })
 }

@@ -28,12 +28,8 @@ pub(super) async fn build(
     let binary = single(binaries)?;
     let start = binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let layout = Layout::create(order.out)?;
-    let program = layout::Program {
-        source: &binary,
-        start: &start,
-        platform: order.platform,
-        created: order.epoch,
-    };
+    let program =
+        layout::Program { source: &binary, start: &start, platform: order.platform, created: order.epoch };
     let manifest = assemble(&layout, &program)?;
     Ok(order.finish(&layout, manifest)?)
 }
@@ -65,7 +61,14 @@ fn command(order: &Order<'_>, target: &str) -> Program {
     flags.extend(order.cargo_home.map(|home| remap(home, "/cargo")));
     let flags = serde_json::to_string(&flags).expect("a list of strings always serialises");
     let program = Program::new("cargo", &order.folder())
-        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--target", target])
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--message-format=json-render-diagnostics",
+            "--target",
+            target,
+        ])
         .args(["--config", &format!("target.{target}.rustflags={flags}")])
         .env("SOURCE_DATE_EPOCH", order.epoch.to_string())
         .env("CARGO_INCREMENTAL", "0");
@@ -90,7 +93,8 @@ fn executable(line: &str, manifest_path: &Path) -> Option<PathBuf> {
 
 /// Cargo reports the real path, and the user may have come through a symbolic link.
 fn same_file(left: &Path, right: &Path) -> bool {
-    left == right || matches!((left.canonicalize(), right.canonicalize()), (Ok(left), Ok(right)) if left == right)
+    left == right
+        || matches!((left.canonicalize(), right.canonicalize()), (Ok(left), Ok(right)) if left == right)
 }
 
 fn single(mut binaries: Vec<PathBuf>) -> Result<PathBuf, BuildError> {

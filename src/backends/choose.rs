@@ -94,10 +94,18 @@ mod tests {
         };
         let cargo = Definitions { cargo_manifest: true, ..Definitions::default() };
         for (component, definitions, expected) in [
-            (component(Some(Backend::Cargo), true), dockerfile(true, true), "cargo: `backend: cargo` at hephy.yaml:3"),
+            (
+                component(Some(Backend::Cargo), true),
+                dockerfile(true, true),
+                "cargo: `backend: cargo` at hephy.yaml:3",
+            ),
             (component(None, true), dockerfile(false, false), "prebuilt: `prebuilt` at hephy.yaml:3"),
             (component(None, false), dockerfile(false, false), "buildah: `Dockerfile` is in its folder"),
-            (component(None, false), dockerfile(true, false), "buildah: `Dockerfile` comes before `Cargo.toml`"),
+            (
+                component(None, false),
+                dockerfile(true, false),
+                "buildah: `Dockerfile` comes before `Cargo.toml`",
+            ),
             (component(None, false), cargo, "cargo: `Cargo.toml` is in its folder"),
         ] {
             let (backend, reason) = choose(&component, &definitions).expect(expected);
@@ -107,9 +115,13 @@ mod tests {
 
     #[test]
     fn what_must_not_be_guessed_is_an_error() {
-        let both = Definitions { dockerfile: Some("Dockerfile".into()), cargo_manifest: true, cargo_mark: true };
+        let both =
+            Definitions { dockerfile: Some("Dockerfile".into()), cargo_manifest: true, cargo_mark: true };
         let error = choose(&component(None, false), &both).expect_err("two definitions");
-        assert_eq!(error.to_string(), "choose a backend for `api`: `Dockerfile` and `Cargo.toml` both define it");
+        assert_eq!(
+            error.to_string(),
+            "choose a backend for `api`: `Dockerfile` and `Cargo.toml` both define it"
+        );
         let error = choose(&component(None, false), &Definitions::default()).expect_err("no definition");
         assert!(matches!(error, ChooseError::None { .. }));
     }

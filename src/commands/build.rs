@@ -8,6 +8,7 @@ use crate::pipeline::{self, Settings};
 pub(crate) async fn build(context: Context, settings: Settings) -> ExitCode {
     perform(context, settings, async |run, summary| {
         let plan = pipeline::plan(run).await?;
+        pipeline::announce(run, &plan);
         summary.plan = Some(plan.clone());
         pipeline::build(run, &plan, summary).await?;
         Ok("built; `hephy push` with the same plan publishes it".to_owned())

@@ -27,7 +27,11 @@ impl Source<'_> {
             serde_saphyr::from_str(self.text).map_err(|error| self.syntax(error.without_snippet()))?
         };
         if let Some(version) = file.version.as_ref().filter(|version| version.value != 1) {
-            return Err(self.fault(spot(version), format!("version {} is unknown", version.value), hint("write `version: 1`")));
+            return Err(self.fault(
+                spot(version),
+                format!("version {} is unknown", version.value),
+                hint("write `version: 1`"),
+            ));
         }
         let components = self.components(&file.components)?;
         self.globs(&file.ignore)?;
@@ -43,7 +47,10 @@ impl Source<'_> {
         })
     }
 
-    fn components(&self, files: &BTreeMap<String, Spanned<ComponentFile>>) -> Result<Vec<Component>, ConfigError> {
+    fn components(
+        &self,
+        files: &BTreeMap<String, Spanned<ComponentFile>>,
+    ) -> Result<Vec<Component>, ConfigError> {
         let components =
             files.iter().map(|(name, file)| self.component(name, file)).collect::<Result<Vec<_>, _>>()?;
         for (name, file) in files {
@@ -53,7 +60,8 @@ impl Source<'_> {
                     return Err(self.fault(spot(need), problem, nearest(&need.value, files.keys())));
                 }
                 if let Some(cycle) = cycle_through(&need.value, name, &components) {
-                    let problem = format!("components need each other in a circle: {name} -> {}", cycle.join(" -> "));
+                    let problem =
+                        format!("components need each other in a circle: {name} -> {}", cycle.join(" -> "));
                     return Err(self.fault(spot(need), problem, hint("remove one of these `needs`")));
                 }
             }
@@ -69,7 +77,8 @@ impl Source<'_> {
             Some(path) => self.folder(path)?,
             None => self.folder(&Spanned::new(name.to_string(), file.referenced, file.defined))?,
         };
-        let platforms = keys.platforms.iter().flatten().map(|text| self.parse(text)).collect::<Result<_, _>>()?;
+        let platforms =
+            keys.platforms.iter().flatten().map(|text| self.parse(text)).collect::<Result<_, _>>()?;
         self.globs(&keys.watch)?;
         let component = Component {
             path,
@@ -92,7 +101,8 @@ impl Source<'_> {
     fn recipe(&self, keys: &ComponentFile) -> Result<Recipe, ConfigError> {
         let mut prebuilt = BTreeMap::new();
         for (text, path) in &keys.prebuilt {
-            let platform: Platform = text.parse().map_err(|error| self.fault(spot(path), plain(&error), None))?;
+            let platform: Platform =
+                text.parse().map_err(|error| self.fault(spot(path), plain(&error), None))?;
             self.inside(path)?;
             prebuilt.insert(platform, path.value.clone());
         }
@@ -142,7 +152,9 @@ impl Source<'_> {
     fn globs(&self, globs: &[Spanned<String>]) -> Result<(), ConfigError> {
         globs.iter().try_for_each(|glob| match globset::Glob::new(&glob.value) {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.fault(spot(glob), format!("read glob `{}`: {}", glob.value, error.kind()), None)),
+            Err(error) => {
+                Err(self.fault(spot(glob), format!("read glob `{}`: {}", glob.value, error.kind()), None))
+            }
         })
     }
 
@@ -155,7 +167,13 @@ impl Source<'_> {
 
     fn duration(&self, text: &Spanned<String>) -> Result<Duration, ConfigError> {
         let read = text.value.parse::<jiff::SignedDuration>().ok().and_then(|read| read.try_into().ok());
-        read.ok_or_else(|| self.fault(spot(text), format!("read duration `{}`", text.value), hint("write it like `10m` or `90s`")))
+        read.ok_or_else(|| {
+            self.fault(
+                spot(text),
+                format!("read duration `{}`", text.value),
+                hint("write it like `10m` or `90s`"),
+            )
+        })
     }
 
     fn parse<T: FromStr<Err: std::fmt::Display>>(&self, text: &Spanned<String>) -> Result<T, ConfigError> {
@@ -181,7 +199,8 @@ impl Source<'_> {
     }
 
     fn fault(&self, spot: Spot, problem: impl Into<String>, hint: Option<String>) -> ConfigError {
-        let line = usize::try_from(spot.line).ok().and_then(|line| self.text.lines().nth(line.saturating_sub(1)));
+        let line =
+            usize::try_from(spot.line).ok().and_then(|line| self.text.lines().nth(line.saturating_sub(1)));
         let caret = " ".repeat(usize::try_from(spot.column.saturating_sub(1)).unwrap_or(0));
         let number = spot.line.to_string();
         let margin = " ".repeat(number.len());
@@ -256,7 +275,8 @@ mod tests {
     fn every_key_is_optional() {
         assert!(read("").expect("empty").components.is_empty());
         assert!(read("# only a comment\n").expect("comment").components.is_empty());
-        let config = read("version: 1\ncomponents:\n  src: {}\nwait: {timeout: 10m, settle: 5s}\n").expect("valid");
+        let config =
+            read("version: 1\ncomponents:\n  src: {}\nwait: {timeout: 10m, settle: 5s}\n").expect("valid");
         assert_eq!(config.components[0].path, "src");
         assert_eq!(config.components[0].origin, "hephy.yaml:3");
         assert_eq!(config.wait.timeout, Some(Duration::from_secs(600)));
@@ -265,20 +285,53 @@ mod tests {
     #[test]
     fn faults_name_their_place_and_a_way_out() {
         for (text, expected) in [
-            ("componets: {}", "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, environments, wait; did you mean `components`?"),
-            ("components:\n  api: {pth: src}", "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, image, needs, dockerfile, build-args, bin, prebuilt; did you mean `path`?"),
+            (
+                "componets: {}",
+                "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, environments, wait; did you mean `components`?",
+            ),
+            (
+                "components:\n  api: {pth: src}",
+                "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, image, needs, dockerfile, build-args, bin, prebuilt; did you mean `path`?",
+            ),
             ("components: [api]", "`hephy.yaml:1:13`: expected mapping start"),
             ("version: 2", "`hephy.yaml:1:10`: version 2 is unknown; write `version: 1`"),
-            ("components:\n  a: {path: src}\n  a: {path: src}", "`hephy.yaml:3:3`: `a` stands here a second time; remove or rename one of them"),
+            (
+                "components:\n  a: {path: src}\n  a: {path: src}",
+                "`hephy.yaml:3:3`: `a` stands here a second time; remove or rename one of them",
+            ),
             ("components:\n  a: {path: nowhere}", "`hephy.yaml:2:13`: the folder `nowhere` does not exist"),
-            ("components:\n  a: {path: ../x}", "`hephy.yaml:2:13`: `../x` leads out of the repository; write a path below it"),
-            ("components:\n  a: {path: src, backend: carg}", "`hephy.yaml:2:27`: backend `carg` is unknown, expected one of cargo, prebuilt, buildah; did you mean `cargo`?"),
-            ("components:\n  a: {path: src, platforms: [linux/z80]}", "`hephy.yaml:2:30`: read platform `linux/z80`"),
-            ("components:\n  a: {path: src, needs: [b]}\n  b: {path: src, needs: [a]}", "`hephy.yaml:2:26`: components need each other in a circle: a -> b -> a; remove one of these `needs`"),
-            ("components:\n  a: {path: src, needs: [c]}", "`hephy.yaml:2:26`: `a` needs `c`, which is not a component"),
-            ("components:\n  a: {path: src, backend: prebuilt}", "`hephy.yaml:2:6`: `a` is prebuilt, but no file is named; add `prebuilt: {linux/amd64: path/to/program}`"),
-            ("wait: {timeout: soon}", "`hephy.yaml:1:17`: read duration `soon`; write it like `10m` or `90s`"),
-            ("environments:\n  prod: {deploy: {via: helm}}", "`hephy.yaml:2:24`: `prod` deploys via `helm`, which this version cannot; write `via: apply`"),
+            (
+                "components:\n  a: {path: ../x}",
+                "`hephy.yaml:2:13`: `../x` leads out of the repository; write a path below it",
+            ),
+            (
+                "components:\n  a: {path: src, backend: carg}",
+                "`hephy.yaml:2:27`: backend `carg` is unknown, expected one of cargo, prebuilt, buildah; did you mean `cargo`?",
+            ),
+            (
+                "components:\n  a: {path: src, platforms: [linux/z80]}",
+                "`hephy.yaml:2:30`: read platform `linux/z80`",
+            ),
+            (
+                "components:\n  a: {path: src, needs: [b]}\n  b: {path: src, needs: [a]}",
+                "`hephy.yaml:2:26`: components need each other in a circle: a -> b -> a; remove one of these `needs`",
+            ),
+            (
+                "components:\n  a: {path: src, needs: [c]}",
+                "`hephy.yaml:2:26`: `a` needs `c`, which is not a component",
+            ),
+            (
+                "components:\n  a: {path: src, backend: prebuilt}",
+                "`hephy.yaml:2:6`: `a` is prebuilt, but no file is named; add `prebuilt: {linux/amd64: path/to/program}`",
+            ),
+            (
+                "wait: {timeout: soon}",
+                "`hephy.yaml:1:17`: read duration `soon`; write it like `10m` or `90s`",
+            ),
+            (
+                "environments:\n  prod: {deploy: {via: helm}}",
+                "`hephy.yaml:2:24`: `prod` deploys via `helm`, which this version cannot; write `via: apply`",
+            ),
         ] {
             assert_eq!(read(text).expect_err(text), expected);
         }

@@ -94,7 +94,10 @@ mod tests {
             ("services/tool/Cargo.toml", "[package]\n"),
             ("My Web/Containerfile", ""),
         ]);
-        assert_eq!(found.expect("valid"), ["api from services/api/Cargo.toml", "my-web from My Web/Containerfile"]);
+        assert_eq!(
+            found.expect("valid"),
+            ["api from services/api/Cargo.toml", "my-web from My Web/Containerfile"]
+        );
     }
 
     #[test]

@@ -82,7 +82,10 @@ fn everything_a_build_depends_on_changes_the_digest() {
         ("folder", digest(&component("api2"), &files)),
         ("build argument", digest(&other, &files)),
         ("backend", input_digest(&component("api"), Backend::Buildah, &amd64(), &files)),
-        ("platform", input_digest(&component("api"), Backend::Cargo, &Platform::new("linux", "arm64"), &files)),
+        (
+            "platform",
+            input_digest(&component("api"), Backend::Cargo, &Platform::new("linux", "arm64"), &files),
+        ),
     ] {
         assert_ne!(changed, original, "{what}");
     }

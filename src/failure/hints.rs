@@ -20,13 +20,19 @@ pub(super) fn of_exec(failure: Failure, error: &ExecError) -> Failure {
 pub(super) fn of_build(error: &BuildError) -> Vec<String> {
     let hint = match error {
         BuildError::NoTarget { target, .. } => format!("run `rustup target add {target}`"),
-        BuildError::NoTriple { .. } => "name other `platforms`, or another `backend`, in hephy.yaml".to_owned(),
+        BuildError::NoTriple { .. } => {
+            "name other `platforms`, or another `backend`, in hephy.yaml".to_owned()
+        }
         BuildError::NoBinary => "add a `src/main.rs`, or name another folder in hephy.yaml".to_owned(),
         BuildError::SeveralBinaries { names } => {
             format!("say which in hephy.yaml: `bin: {}`", names.first().map_or("NAME", String::as_str))
         }
-        BuildError::NoProgram { platform } => format!("add `prebuilt: {{{platform}: path/to/program}}` to hephy.yaml"),
-        BuildError::ProgramMissing { .. } => "build it before hephy runs; a prebuilt program is somebody else's work".to_owned(),
+        BuildError::NoProgram { platform } => {
+            format!("add `prebuilt: {{{platform}: path/to/program}}` to hephy.yaml")
+        }
+        BuildError::ProgramMissing { .. } => {
+            "build it before hephy runs; a prebuilt program is somebody else's work".to_owned()
+        }
         BuildError::NoStart { .. } => "name the program in the folder: `bin: NAME` in hephy.yaml".to_owned(),
         _ => return vec![],
     };
@@ -35,7 +41,9 @@ pub(super) fn of_build(error: &BuildError) -> Vec<String> {
 
 pub(super) fn of_registry(error: &RegistryError) -> Vec<String> {
     let hint = match error {
-        RegistryError::Unauthorised { host, .. } => format!("run `docker login {host}`, or check what the token may do"),
+        RegistryError::Unauthorised { host, .. } => {
+            format!("run `docker login {host}`, or check what the token may do")
+        }
         RegistryError::Unreachable { host, .. } => {
             format!("check the address; if `{host}` speaks plain HTTP, run with `--insecure-registry {host}`")
         }
@@ -49,7 +57,9 @@ pub(super) fn of_registry(error: &RegistryError) -> Vec<String> {
 pub(super) fn of_release(error: &ReleaseError) -> Vec<String> {
     let hint = match error {
         ReleaseError::Ambiguous { component, found, .. } => {
-            format!("write `image: {component}` in the manifest, or set `components.{component}.image` to `{found}`'s repository")
+            format!(
+                "write `image: {component}` in the manifest, or set `components.{component}.image` to `{found}`'s repository"
+            )
         }
         ReleaseError::Unprovable { .. } => "run with `--no-wait` and look after it yourself".to_owned(),
         _ => return vec![],
@@ -59,10 +69,14 @@ pub(super) fn of_release(error: &ReleaseError) -> Vec<String> {
 
 pub(super) fn of_cluster(error: &ClusterError) -> Vec<String> {
     let hint = match error {
-        ClusterError::Unreachable { .. } => "check the cluster's address and the network, or run with `--no-deploy`",
+        ClusterError::Unreachable { .. } => {
+            "check the cluster's address and the network, or run with `--no-deploy`"
+        }
         ClusterError::Unauthorised { .. } => "log in to the cluster again",
         ClusterError::UnknownContext { .. } => "list them with `kubectl config get-contexts`",
-        ClusterError::Refused { status: 403, .. } => "give this identity the right, or use another with `--context`",
+        ClusterError::Refused { status: 403, .. } => {
+            "give this identity the right, or use another with `--context`"
+        }
         _ => return vec![],
     };
     vec![hint.to_owned()]
@@ -71,9 +85,9 @@ pub(super) fn of_cluster(error: &ClusterError) -> Vec<String> {
 /// Trouble with the kubeconfig is the user's, a cluster that does not answer is nobody's, a refusal is the cluster's.
 pub(super) fn code_of_cluster(error: &ClusterError) -> ExitCode {
     match error {
-        ClusterError::Kubeconfig { .. } | ClusterError::UnknownContext { .. } | ClusterError::ServiceAccount { .. } => {
-            ExitCode::Usage
-        }
+        ClusterError::Kubeconfig { .. }
+        | ClusterError::UnknownContext { .. }
+        | ClusterError::ServiceAccount { .. } => ExitCode::Usage,
         error if error.is_transient() => ExitCode::Infrastructure,
         _ => ExitCode::Cluster,
     }
@@ -84,7 +98,9 @@ pub(super) fn of_outcome(code: ExitCode, headline: &str) -> Vec<String> {
         ExitCode::TimedOut => "wait longer with `--timeout 20m`, or look at what is missing",
         ExitCode::AwaitingPromotion => "go on with `kubectl rollout resume`",
         ExitCode::Superseded => "nothing to do here: the newer release has its own run",
-        _ if headline.contains("pull") => "check that the image is in the registry and that the cluster may pull it; `hephy push` sends what is missing",
+        _ if headline.contains("pull") => {
+            "check that the image is in the registry and that the cluster may pull it; `hephy push` sends what is missing"
+        }
         _ => "the last lines below are its own words; the objects are left as they are",
     };
     vec![hint.to_owned()]

@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn trees_keep_paths_as_bytes() {
-        let files = tree(b"100644 blob bb\tz\xff\0120000 blob aa\ta\tb\0").expect("documented output");
+        let files = tree(b"100644 blob bb\tz\xff\x00120000 blob aa\ta\tb\0").expect("documented output");
         assert_eq!(files[0].path, "a\tb");
         assert_eq!(files[1].path, BString::from(b"z\xff".to_vec()));
         assert_eq!(files[0].mode, "120000");

@@ -51,7 +51,8 @@ impl Workspaces {
             next += 1;
             for (name, path) in self.of(&folder, component).await? {
                 if !reached.iter().any(|(known, _)| *known == path) {
-                    let through = if next == 1 { String::new() } else { format!(" through {}", shown(root, &folder)) };
+                    let through =
+                        if next == 1 { String::new() } else { format!(" through {}", shown(root, &folder)) };
                     reached.push((path, format!("`{}` depends on `{name}`{through}", component.name)));
                 }
             }
@@ -59,7 +60,11 @@ impl Workspaces {
         Ok(reached)
     }
 
-    async fn of(&mut self, folder: &Path, component: &Component) -> Result<Vec<(String, PathBuf)>, InputsError> {
+    async fn of(
+        &mut self,
+        folder: &Path,
+        component: &Component,
+    ) -> Result<Vec<(String, PathBuf)>, InputsError> {
         if !self.dependencies.contains_key(folder) {
             let metadata = metadata(folder, component).await?;
             self.roots.push(clean(metadata.workspace_root.as_std_path()));
@@ -104,7 +109,10 @@ fn packages_to_rules(
         let inside = workspace.ancestors().take_while(|folder| folder.starts_with(clean(root)));
         for folder in inside {
             for name in STEERING {
-                rules.push(Rule::path(relative(&folder.join(name))?, format!("cargo reads it for `{}`", component.name)));
+                rules.push(Rule::path(
+                    relative(&folder.join(name))?,
+                    format!("cargo reads it for `{}`", component.name),
+                ));
             }
         }
     }

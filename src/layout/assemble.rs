@@ -113,7 +113,12 @@ fn add_folder(tar: &mut tar::Builder<impl Write>, name: &str) -> io::Result<()> 
     tar.append_data(&mut header(tar::EntryType::Directory, 0o555, 0), format!("{name}/"), io::empty())
 }
 
-fn add_file(tar: &mut tar::Builder<impl Write>, name: &str, path: &Path, mode: u32) -> Result<(), LayoutError> {
+fn add_file(
+    tar: &mut tar::Builder<impl Write>,
+    name: &str,
+    path: &Path,
+    mode: u32,
+) -> Result<(), LayoutError> {
     let fault = |source| LayoutError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(fault)?;
     let size = file.metadata().map_err(fault)?.len();
@@ -125,7 +130,10 @@ fn add_link(tar: &mut tar::Builder<impl Write>, name: &str, path: &Path) -> Resu
     let fault = |source| LayoutError::Read { path: path.to_owned(), source };
     let target: PathBuf = fs::read_link(path).map_err(fault)?;
     if !target.components().all(|part| matches!(part, std::path::Component::Normal(_))) {
-        return Err(LayoutError::Unfit { path: path.to_owned(), problem: "the symbolic link may leave its folder" });
+        return Err(LayoutError::Unfit {
+            path: path.to_owned(),
+            problem: "the symbolic link may leave its folder",
+        });
     }
     tar.append_link(&mut header(tar::EntryType::Symlink, 0o777, 0), name, &target).map_err(fault)
 }
@@ -203,9 +211,10 @@ mod tests {
         assert_eq!(config["rootfs"]["diff_ids"][0], Digest::of(&tar).to_string());
         assert_eq!(config["config"]["Entrypoint"][0], "/app/run");
         let mut archive = tar::Archive::new(tar.as_slice());
-        let names = archive.entries().expect("entries").map(|entry| {
-            entry.expect("entry").path().expect("path").display().to_string()
-        });
+        let names = archive
+            .entries()
+            .expect("entries")
+            .map(|entry| entry.expect("entry").path().expect("path").display().to_string());
         assert_eq!(names.collect::<Vec<_>>(), ["app/", "app/run"]);
     }
 

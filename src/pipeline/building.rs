@@ -67,13 +67,25 @@ async fn one(
         let stopped = Failure::new(crate::exit::ExitCode::Terminated, "stopped before it began");
         return (Err(stopped.during(&format!("build {name}"))), Duration::ZERO);
     }
-    run.events.step(Stage::Build, name.to_string(), Progress::Doing, format!("with {}: {}", planned.backend, planned.backend_reason));
+    run.events.step(
+        Stage::Build,
+        name.to_string(),
+        Progress::Doing,
+        format!("with {}: {}", planned.backend, planned.backend_reason),
+    );
     let result = with_backend(run, plan, stop, planned, leg, &name).await;
     match &result {
         Ok(digest) => {
-            run.events.step(Stage::Build, name.to_string(), Progress::Done, format!("sha256:{}", digest.short()));
+            run.events.step(
+                Stage::Build,
+                name.to_string(),
+                Progress::Done,
+                format!("sha256:{}", digest.short()),
+            );
         }
-        Err(failure) => run.events.step(Stage::Build, name.to_string(), Progress::Failed, failure.headline.as_str()),
+        Err(failure) => {
+            run.events.step(Stage::Build, name.to_string(), Progress::Failed, failure.headline.as_str())
+        }
     }
     (result, started.elapsed())
 }
@@ -107,7 +119,9 @@ pub(super) fn preview(plan: &Plan) -> Vec<(Stage, String)> {
     legs.map(|(planned, leg)| {
         let name = planned.leg(leg);
         let text = match leg.action {
-            Action::Build => format!("{name} with {} ({}): {}", planned.backend, planned.backend_reason, planned.reason),
+            Action::Build => {
+                format!("{name} with {} ({}): {}", planned.backend, planned.backend_reason, planned.reason)
+            }
             Action::Reuse(_) => format!("not {name}: an image of these inputs exists"),
         };
         (Stage::Build, text)

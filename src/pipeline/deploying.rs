@@ -49,11 +49,19 @@ fn environment(run: &Run) -> Result<Environment, Failure> {
     let names = || environments.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     match &run.settings.environment {
         Some(name) => environments.get(name).cloned().ok_or_else(|| {
-            let failure = Failure::new(ExitCode::Usage, format!("deploy to `{name}`: hephy.yaml has no such environment"));
-            failure.hint(if environments.is_empty() { "add it under `environments`".to_owned() } else { format!("it has {}", names()) })
+            let failure = Failure::new(
+                ExitCode::Usage,
+                format!("deploy to `{name}`: hephy.yaml has no such environment"),
+            );
+            failure.hint(if environments.is_empty() {
+                "add it under `environments`".to_owned()
+            } else {
+                format!("it has {}", names())
+            })
         }),
         None if environments.len() > 1 && !run.settings.no_deploy => {
-            let failure = Failure::new(ExitCode::Usage, format!("choose an environment: hephy.yaml has {}", names()));
+            let failure =
+                Failure::new(ExitCode::Usage, format!("choose an environment: hephy.yaml has {}", names()));
             Err(failure.hint("name one with `--environment`, or run with `--no-deploy`"))
         }
         None => Ok(environments.values().next().cloned().unwrap_or_default()),
@@ -63,7 +71,8 @@ fn environment(run: &Run) -> Result<Environment, Failure> {
 /// Connects to the cluster before anything is built: a run that cannot deploy should say so at once.
 pub(super) async fn reach(run: &Run, destination: Option<&Destination>) -> Result<Reached, Failure> {
     let Some(destination) = destination else { return Ok(None) };
-    let connect = async { Ok(Cluster::connect(&destination.source, destination.namespace.as_deref()).await?) };
+    let connect =
+        async { Ok(Cluster::connect(&destination.source, destination.namespace.as_deref()).await?) };
     run.unless_cancelled(connect).await.map(Some).map_err(|failure| failure.during("deploy"))
 }
 
@@ -74,7 +83,10 @@ pub(super) fn read(run: &Run, plan: &Plan, must_prove: bool) -> Result<Option<Re
         return Ok(None);
     }
     if must_prove && plan.target != Target::Registry {
-        let failure = Failure::new(ExitCode::Usage, "deploy: the images stay in a layout folder, and no cluster can pull from there");
+        let failure = Failure::new(
+            ExitCode::Usage,
+            "deploy: the images stay in a layout folder, and no cluster can pull from there",
+        );
         return Err(failure.hint("name a registry with `--registry`, or run with `--no-deploy`"));
     }
     let mut files = vec![];
@@ -94,7 +106,11 @@ pub(super) fn read(run: &Run, plan: &Plan, must_prove: bool) -> Result<Option<Re
 pub(super) fn pin(run: &Run, release: &Release, images: &[Pushed]) -> Result<Release, Failure> {
     let pins: Vec<Pin> = images
         .iter()
-        .map(|pushed| Pin { component: pushed.component.clone(), aliases: vec![], image: pushed.published.image.clone() })
+        .map(|pushed| Pin {
+            component: pushed.component.clone(),
+            aliases: vec![],
+            image: pushed.published.image.clone(),
+        })
         .collect();
     let pinned = release::pin(release, &pins).map_err(|error| Failure::from(error).during("deploy"))?;
     for name in &pinned.unused {
@@ -104,14 +120,15 @@ pub(super) fn pin(run: &Run, release: &Release, images: &[Pushed]) -> Result<Rel
 }
 
 /// Writes the pinned manifests for somebody else to apply.
-pub(super) fn render(run: &Run, release: &Release) -> Result<Ending, Failure> {
+pub(super) fn render(run: &Run, plan: &Plan, release: &Release) -> Result<Ending, Failure> {
     let folder = run.own_folder()?.join("release");
     let fault = |error: &dyn std::fmt::Display| {
         Failure::new(ExitCode::Unexpected, format!("write manifests to `{}`: {error}", folder.display()))
     };
     let files = release::render(release).map_err(|error| fault(&error))?;
     replace_folder(&folder, &files).map_err(|error| fault(&error))?;
-    Ok(Ending::Rendered { folder: Path::new(OWN_FOLDER).join("release"), why: no_cluster(run) })
+    let folder = Path::new(OWN_FOLDER).join("release");
+    Ok(Ending::Rendered { folder, why: no_cluster(run), target: plan.target.clone() })
 }
 
 fn no_cluster(run: &Run) -> &'static str {
@@ -212,13 +229,17 @@ fn patience(run: &Run) -> Settings {
 }
 
 fn namespaces(cluster: &Cluster, release: &Release) -> BTreeSet<String> {
-    let named = |object: &release::Object| object.namespace.clone().unwrap_or_else(|| cluster.namespace().to_owned());
+    let named =
+        |object: &release::Object| object.namespace.clone().unwrap_or_else(|| cluster.namespace().to_owned());
     let judged = release.objects.iter().filter(|object| release::proof(object) == release::Proof::Judged);
     judged.map(named).collect()
 }
 
 fn platforms(images: &[Pushed]) -> Platforms {
-    images.iter().map(|pushed| (pushed.published.image.digest.clone(), pushed.published.accepted.clone())).collect()
+    images
+        .iter()
+        .map(|pushed| (pushed.published.image.digest.clone(), pushed.published.accepted.clone()))
+        .collect()
 }
 
 /// What the stages would do.
@@ -231,18 +252,28 @@ pub(super) fn preview(
         return vec![(Stage::Deploy, "nothing: there are no manifests".to_owned())];
     };
     let Some(destination) = destination else {
-        let text = format!("nothing: {}; write the pinned manifests to `{OWN_FOLDER}/release`", no_cluster(run));
+        let text =
+            format!("nothing: {}; write the pinned manifests to `{OWN_FOLDER}/release`", no_cluster(run));
         return vec![(Stage::Deploy, text)];
     };
     let place = match &destination.source {
         Source::InCluster => "this pod's cluster".to_owned(),
         Source::Kubeconfig { path, context } => {
-            let context = context.as_ref().map_or("the current context".to_owned(), |context| format!("context `{context}`"));
-            format!("{context} of {}", path.as_ref().map_or("the kubeconfig".to_owned(), |path| format!("`{}`", path.display())))
+            let context = context
+                .as_ref()
+                .map_or("the current context".to_owned(), |context| format!("context `{context}`"));
+            format!(
+                "{context} of {}",
+                path.as_ref().map_or("the kubeconfig".to_owned(), |path| format!("`{}`", path.display()))
+            )
         }
     };
-    let namespace = destination.namespace.as_ref().map_or("its namespace".to_owned(), |name| format!("namespace `{name}`"));
-    let objects = release.objects.iter().map(|object| (Stage::Deploy, format!("{object} to {namespace} in {place}")));
+    let namespace = destination
+        .namespace
+        .as_ref()
+        .map_or("its namespace".to_owned(), |name| format!("namespace `{name}`"));
+    let objects =
+        release.objects.iter().map(|object| (Stage::Deploy, format!("{object} to {namespace} in {place}")));
     let mut steps: Vec<_> = objects.collect();
     if !run.settings.no_wait {
         let judged = release.objects.iter().filter(|object| release::proof(object) == release::Proof::Judged);

@@ -26,9 +26,9 @@ const MANIFEST_FOLDERS: [&str; 3] = ["k8s", "deploy", "manifests"];
 
 /// Finds the repository that `directory` is in and reads its configuration.
 pub(crate) fn configure(directory: &Path, file: Option<&Path>) -> Result<(PathBuf, Config), Failure> {
-    let directory = directory
-        .canonicalize()
-        .map_err(|error| Failure::new(ExitCode::Usage, format!("open the folder `{}`: {error}", directory.display())))?;
+    let directory = directory.canonicalize().map_err(|error| {
+        Failure::new(ExitCode::Usage, format!("open the folder `{}`: {error}", directory.display()))
+    })?;
     let root = git::find_root(&directory)?;
     let config = config::load(&root, file)?;
     Ok((root, config))
@@ -42,16 +42,18 @@ pub(crate) async fn plan(run: &Run) -> Result<Plan, Failure> {
         })?;
         return Ok(plan::from_json(&text)?);
     }
-    let planned = run.unless_cancelled(make(run)).await.map_err(|failure| failure.during("plan"))?;
-    for component in &planned.components {
-        let progress = if component.is_built() { Progress::Doing } else { Progress::Unchanged };
-        let text = match progress {
-            Progress::Doing => format!("build with {}: {}", component.backend, component.reason),
-            _ => format!("reuse: {}", component.reason),
+    run.unless_cancelled(make(run)).await.map_err(|failure| failure.during("plan"))
+}
+
+/// Says what the plan decided, a line for each component.
+pub(crate) fn announce(run: &Run, plan: &Plan) {
+    for planned in &plan.components {
+        let (progress, text) = match planned.is_built() {
+            true => (Progress::Done, format!("build with {}: {}", planned.backend, planned.reason)),
+            false => (Progress::Unchanged, format!("reuse: {}", planned.reason)),
         };
-        run.events.step(Stage::Plan, component.component.name.to_string(), Progress::Done, text);
+        run.events.step(Stage::Plan, planned.component.name.to_string(), progress, text);
     }
-    Ok(planned)
 }
 
 async fn make(run: &Run) -> Result<Plan, Failure> {
@@ -60,7 +62,9 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     checkout.commit.branch = checkout.commit.branch.or_else(|| run.ci.reference.clone());
     if checkout.commit.dirty {
         let short = checkout.commit.id.get(..12).unwrap_or(&checkout.commit.id);
-        run.events.warn(format!("the working tree differs from commit {short}; images are built from it and tagged `-dirty`"));
+        run.events.warn(format!(
+            "the working tree differs from commit {short}; images are built from it and tagged `-dirty`"
+        ));
     }
     let target = target(run)?;
     let store = run.store_to_read(&target)?;
@@ -96,8 +100,9 @@ async fn prepare(
 ) -> Result<Candidate, Failure> {
     let (backend, backend_reason) = choose(component, &Definitions::find(&run.root, component))?;
     let reads = inputs::reads(&run.events, checkout, component, backend).await?;
-    let matcher = Matcher::new(&reads, &run.config.ignore)
-        .map_err(|error| Failure::new(ExitCode::Usage, format!("read the globs of `{}`: {error}", component.name)))?;
+    let matcher = Matcher::new(&reads, &run.config.ignore).map_err(|error| {
+        Failure::new(ExitCode::Usage, format!("read the globs of `{}`: {error}", component.name))
+    })?;
     let unseen = inputs::ignored_files(checkout, &reads)?;
     let mut legs = vec![];
     for leg in matrix::legs(component, &ci::host_platform()) {
@@ -113,7 +118,10 @@ async fn prepare(
     let mut touched = detect::touched(&matcher, changes);
     for need in &component.needs {
         let through = known.touched.get(need).into_iter().flatten();
-        touched.extend(through.map(|touch| Touched { why: format!("`{need}`, which it needs, reads it"), ..touch.clone() }));
+        touched.extend(
+            through
+                .map(|touch| Touched { why: format!("`{need}`, which it needs, reads it"), ..touch.clone() }),
+        );
     }
     known.touched.insert(component.name.clone(), touched.clone());
     let image = repository(run, target, component)?;
@@ -163,7 +171,10 @@ async fn base(run: &Run, checkout: &Checkout) -> Result<(Base, Vec<BString>), Fa
     let (reference, comparison, reason) = match (&run.settings.base, &run.ci.base, &checkout.default_base) {
         (Some(base), ..) => {
             let changes = git::changes(&run.root, base, Comparison::Tree).await?;
-            return Ok((Base { reference: Some(base.clone()), reason: "named with `--base`".to_owned() }, changes));
+            return Ok((
+                Base { reference: Some(base.clone()), reason: "named with `--base`".to_owned() },
+                changes,
+            ));
         }
         (_, Some((base, variable)), _) => (base, comparison_of(base), format!("named by `{variable}`")),
         (.., Some(base)) if base.starts_with("refs/") => {
@@ -175,7 +186,10 @@ async fn base(run: &Run, checkout: &Checkout) -> Result<(Base, Vec<BString>), Fa
     match git::changes(&run.root, reference, comparison).await {
         Ok(changes) => Ok((Base { reference: Some(reference.clone()), reason }, changes)),
         // A shallow clone often lacks the base. It only explains, so the plan is the same without it.
-        Err(_) => Ok((Base { reference: None, reason: format!("`{reference}`, {reason}, is not in this clone") }, vec![])),
+        Err(_) => Ok((
+            Base { reference: None, reason: format!("`{reference}`, {reason}, is not in this clone") },
+            vec![],
+        )),
     }
 }
 
@@ -190,7 +204,8 @@ fn target(run: &Run) -> Result<Target, Failure> {
         return Ok(Target::Layout(layout.clone()));
     }
     let components = &run.config.components;
-    let is_hosted = |component: &Component| component.image.as_ref().is_some_and(|image| image.host.is_some());
+    let is_hosted =
+        |component: &Component| component.image.as_ref().is_some_and(|image| image.host.is_some());
     let all_hosted = !components.is_empty() && components.iter().all(is_hosted);
     match registry(run)? {
         Some(_) => Ok(Target::Registry),
@@ -202,11 +217,15 @@ fn target(run: &Run) -> Result<Target, Failure> {
 fn registry(run: &Run) -> Result<Option<Repository>, Failure> {
     let parse = |text: &String| text.parse::<Repository>().map_err(crate::store::StoreError::from);
     if let Some(named) = &run.settings.registry {
-        let registry = parse(named).map_err(Failure::from).map_err(|failure| Failure { code: ExitCode::Usage, ..failure })?;
+        let registry = parse(named)
+            .map_err(Failure::from)
+            .map_err(|failure| Failure { code: ExitCode::Usage, ..failure })?;
         return match registry.host {
             Some(_) => Ok(Some(registry)),
-            None => Err(Failure::new(ExitCode::Usage, format!("use the registry `{named}`: it names no host"))
-                .hint("write it like `ghcr.io/OWNER/REPOSITORY`")),
+            None => {
+                Err(Failure::new(ExitCode::Usage, format!("use the registry `{named}`: it names no host"))
+                    .hint("write it like `ghcr.io/OWNER/REPOSITORY`"))
+            }
         };
     }
     match &run.config.registry {
@@ -234,12 +253,17 @@ fn manifests(files: &[File]) -> Result<Vec<String>, Failure> {
     let paths: Vec<&str> = files.iter().filter_map(|file| file.path.to_str().ok()).collect();
     for folder in MANIFEST_FOLDERS {
         let inside = |path: &&&str| {
-            path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')).is_some_and(|name| !name.contains('/'))
+            path.strip_prefix(folder)
+                .and_then(|rest| rest.strip_prefix('/'))
+                .is_some_and(|name| !name.contains('/'))
         };
         let found: Vec<String> =
             paths.iter().filter(inside).filter(|path| is_yaml(path)).map(|path| (*path).to_owned()).collect();
         if let Some(file) = found.iter().find(|path| path.contains("kustomization.y")) {
-            let failure = Failure::new(ExitCode::Usage, format!("read manifests: `{file}` needs kustomize, which this version does not drive"));
+            let failure = Failure::new(
+                ExitCode::Usage,
+                format!("read manifests: `{file}` needs kustomize, which this version does not drive"),
+            );
             return Err(failure.hint("render it into plain manifests first, and keep them in another folder"));
         }
         if !found.is_empty() {

@@ -29,7 +29,10 @@ async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Vec<P
         for leg in &planned.legs {
             legs.push((leg.platform.clone(), push_leg(run, &store, planned, leg, summary).await?));
         }
-        images.push(Pushed { component: planned.component.name.clone(), published: join(&store, planned, &legs).await? });
+        images.push(Pushed {
+            component: planned.component.name.clone(),
+            published: join(&store, planned, &legs).await?,
+        });
     }
     for (planned, pushed) in plan.components.iter().zip(&images) {
         let moved = tag(&store, planned, pushed).await?;
@@ -120,7 +123,12 @@ pub(super) fn preview(plan: &Plan) -> Vec<(Stage, String)> {
         let tags: Vec<String> = planned.tags.iter().map(|tag| format!("`{tag}`")).collect();
         let built = planned.legs.iter().filter(|leg| leg.action == Action::Build).count();
         let index = if planned.legs.len() > 1 { ", joined into an index" } else { "" };
-        format!("{}: {built} of {} images{index}, then tag {}", planned.image, planned.legs.len(), tags.join(" "))
+        format!(
+            "{}: {built} of {} images{index}, then tag {}",
+            planned.image,
+            planned.legs.len(),
+            tags.join(" ")
+        )
     };
     plan.components.iter().map(|planned| (Stage::Push, line(planned))).collect()
 }

@@ -92,7 +92,8 @@ mod tests {
             size: 7,
             media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
         });
-        let touched = touched.iter().map(|path| Touched { path: (*path).into(), why: "it is read".to_owned() });
+        let touched =
+            touched.iter().map(|path| Touched { path: (*path).into(), why: "it is read".to_owned() });
         Candidate {
             component,
             backend: Backend::Cargo,
@@ -113,7 +114,13 @@ mod tests {
     fn only_an_existing_image_prevents_a_build() {
         for (found, touched, base, built, reason) in [
             (false, &[][..], None, true, "no image of these inputs exists yet"),
-            (false, &[], Some("main"), true, "no image of these inputs exists yet, although nothing it reads changed since `main`"),
+            (
+                false,
+                &[],
+                Some("main"),
+                true,
+                "no image of these inputs exists yet, although nothing it reads changed since `main`",
+            ),
             (false, &["a"], Some("main"), true, "`a` changed: it is read"),
             (false, &["a", "b", "c"], Some("main"), true, "`a` changed: it is read (and 2 more changes)"),
             (true, &["a"], Some("main"), false, "an image of these inputs exists"),

@@ -77,7 +77,10 @@ impl Login {
         if let Some((user, secret)) = credential {
             request = request.basic_auth(user, Some(secret.reveal()));
         }
-        let fault = |source: reqwest::Error| RegistryError::Unreachable { host: host.clone(), source: source.without_url() };
+        let fault = |source: reqwest::Error| RegistryError::Unreachable {
+            host: host.clone(),
+            source: source.without_url(),
+        };
         let response = request.send().await.map_err(fault)?;
         if !response.status().is_success() {
             return Ok(None);
@@ -126,9 +129,11 @@ fn read_challenge(text: &str) -> Challenge {
     }
     let mut parameters = parameters(rest);
     match parameters.remove("realm") {
-        Some(realm) if scheme.eq_ignore_ascii_case("bearer") => {
-            Challenge::Bearer { realm, service: parameters.remove("service"), scope: parameters.remove("scope") }
-        }
+        Some(realm) if scheme.eq_ignore_ascii_case("bearer") => Challenge::Bearer {
+            realm,
+            service: parameters.remove("service"),
+            scope: parameters.remove("scope"),
+        },
         _ => Challenge::Unknown,
     }
 }

@@ -49,7 +49,11 @@ impl Http {
     pub(super) fn url(&self, repository: &Repository, rest: &str) -> Result<Url, RegistryError> {
         let no_host = || RegistryError::NoHost { repository: repository.to_string() };
         let host = repository.host.as_deref().ok_or_else(no_host)?;
-        let scheme = if is_loopback(host) || self.insecure.iter().any(|known| known == host) { "http" } else { "https" };
+        let scheme = if is_loopback(host) || self.insecure.iter().any(|known| known == host) {
+            "http"
+        } else {
+            "https"
+        };
         // Docker Hub's images live on another host than the one in their names, and single names in `library/`.
         let (host, path) = match host {
             "docker.io" | "index.docker.io" if !repository.path.contains('/') => {
@@ -112,8 +116,16 @@ impl Http {
     }
 }
 
-async fn receive(request: RequestBuilder, action: &str, host: &str, url: &Url) -> Result<Answer, RegistryError> {
-    let fault = |source: reqwest::Error| RegistryError::Unreachable { host: host.to_owned(), source: source.without_url() };
+async fn receive(
+    request: RequestBuilder,
+    action: &str,
+    host: &str,
+    url: &Url,
+) -> Result<Answer, RegistryError> {
+    let fault = |source: reqwest::Error| RegistryError::Unreachable {
+        host: host.to_owned(),
+        source: source.without_url(),
+    };
     let response = request.send().await.map_err(fault)?;
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.bytes().await.map_err(fault)?.to_vec();
@@ -121,7 +133,9 @@ async fn receive(request: RequestBuilder, action: &str, host: &str, url: &Url) -
 }
 
 fn is_transient(status: StatusCode) -> bool {
-    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT
+    status.is_server_error()
+        || status == StatusCode::TOO_MANY_REQUESTS
+        || status == StatusCode::REQUEST_TIMEOUT
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -138,7 +152,9 @@ impl Answer {
         let (action, host, status) = (self.action.clone(), self.host.clone(), self.status);
         match status {
             _ if status.is_success() => Ok(self),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(RegistryError::Unauthorised { action, host, status }),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(RegistryError::Unauthorised { action, host, status })
+            }
             _ if is_transient(status) => Err(RegistryError::Unwell { action, host, status }),
             _ => Err(RegistryError::Refused { action, host, status, message: self.message() }),
         }
@@ -156,7 +172,8 @@ impl Answer {
     fn message(&self) -> Option<String> {
         let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
         let error = body.get("errors")?.get(0)?;
-        let (code, message) = (error.get("code")?.as_str()?, error.get("message").and_then(|text| text.as_str()));
+        let (code, message) =
+            (error.get("code")?.as_str()?, error.get("message").and_then(|text| text.as_str()));
         Some(message.map_or_else(|| code.to_owned(), |message| format!("{code}: {message}")))
     }
 

@@ -1,8 +1,8 @@
 //! Tables: the one at the end of a run, and how all of them look.
 
 use super::{LegSummary, Summary, seconds};
-use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::Table;
+use comfy_table::presets::UTF8_BORDERS_ONLY;
 
 /// One row for each leg: component, platform, what happened, digest, time. `None` if nothing was planned.
 pub(crate) fn table(summary: &Summary) -> Option<String> {
@@ -11,7 +11,8 @@ pub(crate) fn table(summary: &Summary) -> Option<String> {
     }
     let mut table = bordered(["component", "platform", "what happened", "digest", "time"]);
     for (leg, LegSummary { what, digest, duration }) in &summary.legs {
-        let digest = digest.as_ref().map_or_else(|| "-".to_owned(), |digest| format!("sha256:{}", digest.short()));
+        let digest =
+            digest.as_ref().map_or_else(|| "-".to_owned(), |digest| format!("sha256:{}", digest.short()));
         let (component, platform) = (leg.component.to_string(), leg.platform.to_string());
         table.add_row([component, platform, what.as_str().to_owned(), digest, seconds(*duration)]);
     }

@@ -52,7 +52,9 @@ impl Terminal<'_> {
                 let text = self.mask.line(&text);
                 match progress {
                     Progress::Doing | Progress::Waiting => self.begin(stage, subject, progress, text),
-                    Progress::Done | Progress::Unchanged | Progress::Failed => self.end(stage, subject, progress, &text),
+                    Progress::Done | Progress::Unchanged | Progress::Failed => {
+                        self.end(stage, subject, progress, &text)
+                    }
                 }
             }
             Event::Output { subject, line } => self.output(&subject, &self.mask.line(&line)),
@@ -92,7 +94,11 @@ impl Terminal<'_> {
 
     /// On a terminal the last line of a tool stands beside its step; a log gets every line.
     fn output(&mut self, subject: &str, line: &str) {
-        let spinner = self.active.iter().find(|((_, active), _)| active == subject).and_then(|(_, active)| active.spinner.as_ref());
+        let spinner = self
+            .active
+            .iter()
+            .find(|((_, active), _)| active == subject)
+            .and_then(|(_, active)| active.spinner.as_ref());
         match spinner {
             Some(spinner) => {
                 let message = spinner.message();
@@ -108,7 +114,12 @@ impl Terminal<'_> {
             return;
         }
         let line = |((stage, subject), active): (&(Stage, String), &Active)| {
-            format!("◎ {:<6} {subject}  still: {} ({})", stage.as_str(), active.text, seconds(active.since.elapsed()))
+            format!(
+                "◎ {:<6} {subject}  still: {} ({})",
+                stage.as_str(),
+                active.text,
+                seconds(active.since.elapsed())
+            )
         };
         let lines: Vec<String> = self.active.iter().map(line).collect();
         lines.iter().for_each(|line| self.print(line));

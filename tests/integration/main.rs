@@ -1,1 +1,3 @@
-fn main() {}
+//! Tests of the whole program, as its users call it.
+
+mod support;

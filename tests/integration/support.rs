@@ -1,0 +1,170 @@
+//! What tests are written with: hephy in a clean environment, and throw-away repositories.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// Variables that would make a test depend on the machine it runs on.
+const FOREIGN: [&str; 14] = [
+    "GITHUB_", "GITLAB_", "CI", "RUNNER_", "ACTIONS_", "HEPHY_", "KUBE", "DOCKER_", "NO_COLOR", "FORCE_COLOR",
+    "CLICOLOR", "HTTP_PROXY", "HTTPS_PROXY", "GIT_",
+];
+
+/// A call of hephy: a builder of arguments and environment, in a folder of its own.
+pub(crate) struct Hephy {
+    command: Command,
+    _home: TempDir,
+}
+
+/// hephy, to be run in `directory`, with a fresh home and nothing of this machine's CI, cluster or login.
+pub(crate) fn hephy(directory: &Path) -> Hephy {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hephy"));
+    clean(&mut command, home.path());
+    command.current_dir(directory);
+    Hephy { command, _home: home }
+}
+
+/// Takes away what is foreign. Rust's tool folders stay: cargo must be found without the old home.
+fn clean(command: &mut Command, home: &Path) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy().to_uppercase();
+        if FOREIGN.iter().any(|prefix| text.starts_with(prefix)) || text.ends_with("_TOKEN") {
+            command.env_remove(&name);
+        }
+    }
+    let old_home = std::env::home_dir().unwrap_or_default();
+    let keep = |name: &str, default: &str| std::env::var_os(name).map_or(old_home.join(default), PathBuf::from);
+    command.env("RUSTUP_HOME", keep("RUSTUP_HOME", ".rustup")).env("CARGO_HOME", keep("CARGO_HOME", ".cargo"));
+    command.env("HOME", home).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+}
+
+impl Hephy {
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(mut self) -> Output {
+        let output = self.command.output().expect("hephy starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("hephy writes UTF-8");
+        Output { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() }
+    }
+}
+
+/// Everything a call of hephy shows, as one printable value.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Output {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: Option<i32>,
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}------- stderr -------\n{}------- exit {:?}", self.stdout, self.stderr, self.code)
+    }
+}
+
+impl Output {
+    /// This output, if the exit code is `code`; otherwise the test ends and shows everything.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self}");
+        self
+    }
+
+    /// The line that starts with `error:`.
+    #[track_caller]
+    pub(crate) fn error(&self) -> &str {
+        self.stderr.lines().find(|line| line.starts_with("error:")).unwrap_or_else(|| panic!("no error in {self}"))
+    }
+
+    /// Fails the test unless stderr contains `text`.
+    #[track_caller]
+    pub(crate) fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "`{text}` is not in {self}");
+        self
+    }
+}
+
+/// A git repository that goes away with the test.
+pub(crate) struct Repository {
+    folder: TempDir,
+    root: PathBuf,
+}
+
+impl Repository {
+    /// An empty repository without a commit, on branch `main`.
+    pub(crate) fn empty() -> Self {
+        Self::named("repository")
+    }
+
+    /// The same in a folder of this name.
+    pub(crate) fn named(name: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = folder.path().join(name);
+        std::fs::create_dir(&root).expect("create the repository");
+        let repository = Self { folder, root };
+        repository.git(["init", "--quiet", "--initial-branch=main"]);
+        repository
+    }
+
+    /// The example shop, with its finished programs, committed.
+    pub(crate) fn shop() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = folder.path().join("shop");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/shop/make-repository");
+        let status = Command::new(script).arg(&root).status().expect("the script starts");
+        assert!(status.success(), "make-repository: {status}");
+        Self { folder, root }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// A folder beside the repository, for what a test keeps.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file and the folders above it.
+    pub(crate) fn write(&self, path: &str, text: &str) -> &Self {
+        let path = self.root.join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("create the folder");
+        std::fs::write(path, text).expect("write the file");
+        self
+    }
+
+    /// Commits everything there is.
+    pub(crate) fn commit(&self, message: &str) -> &Self {
+        self.git(["add", "--all"]);
+        self.git(["commit", "--quiet", "--allow-empty", "--message", message]);
+        self
+    }
+
+    /// Runs git here and returns what it printed.
+    pub(crate) fn git<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> String {
+        let mut command = Command::new("git");
+        clean(&mut command, self.folder.path());
+        command.env("GIT_AUTHOR_NAME", "test").env("GIT_AUTHOR_EMAIL", "test@example.com");
+        command.env("GIT_COMMITTER_NAME", "test").env("GIT_COMMITTER_EMAIL", "test@example.com");
+        let output = command.current_dir(&self.root).args(arguments).output().expect("git starts");
+        assert!(output.status.success(), "git: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("git writes UTF-8")
+    }
+
+    /// hephy in this repository.
+    pub(crate) fn hephy<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Hephy {
+        hephy(&self.root).args(arguments)
+    }
+}

@@ -1,3 +1,4 @@
 //! Tests of the whole program, as its users call it.
 
+mod architecture;
 mod support;

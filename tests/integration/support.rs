@@ -8,8 +8,20 @@ use tempfile::TempDir;
 
 /// Variables that would make a test depend on the machine it runs on.
 const FOREIGN: [&str; 14] = [
-    "GITHUB_", "GITLAB_", "CI", "RUNNER_", "ACTIONS_", "HEPHY_", "KUBE", "DOCKER_", "NO_COLOR", "FORCE_COLOR",
-    "CLICOLOR", "HTTP_PROXY", "HTTPS_PROXY", "GIT_",
+    "GITHUB_",
+    "GITLAB_",
+    "CI",
+    "RUNNER_",
+    "ACTIONS_",
+    "HEPHY_",
+    "KUBE",
+    "DOCKER_",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "CLICOLOR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "GIT_",
 ];
 
 /// A call of hephy: a builder of arguments and environment, in a folder of its own.
@@ -36,8 +48,11 @@ fn clean(command: &mut Command, home: &Path) {
         }
     }
     let old_home = std::env::home_dir().unwrap_or_default();
-    let keep = |name: &str, default: &str| std::env::var_os(name).map_or(old_home.join(default), PathBuf::from);
-    command.env("RUSTUP_HOME", keep("RUSTUP_HOME", ".rustup")).env("CARGO_HOME", keep("CARGO_HOME", ".cargo"));
+    let keep =
+        |name: &str, default: &str| std::env::var_os(name).map_or(old_home.join(default), PathBuf::from);
+    command
+        .env("RUSTUP_HOME", keep("RUSTUP_HOME", ".rustup"))
+        .env("CARGO_HOME", keep("CARGO_HOME", ".cargo"));
     command.env("HOME", home).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
 }
 
@@ -70,7 +85,11 @@ pub(crate) struct Output {
 
 impl fmt::Display for Output {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}------- stderr -------\n{}------- exit {:?}", self.stdout, self.stderr, self.code)
+        write!(
+            formatter,
+            "{}------- stderr -------\n{}------- exit {:?}",
+            self.stdout, self.stderr, self.code
+        )
     }
 }
 
@@ -85,7 +104,10 @@ impl Output {
     /// The line that starts with `error:`.
     #[track_caller]
     pub(crate) fn error(&self) -> &str {
-        self.stderr.lines().find(|line| line.starts_with("error:")).unwrap_or_else(|| panic!("no error in {self}"))
+        self.stderr
+            .lines()
+            .find(|line| line.starts_with("error:"))
+            .unwrap_or_else(|| panic!("no error in {self}"))
     }
 
     /// Fails the test unless stderr contains `text`.

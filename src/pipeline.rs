@@ -65,16 +65,22 @@ pub(crate) enum Ending {
     Rendered { folder: PathBuf, why: &'static str, target: Target },
     /// There was nothing to deploy.
     Published { changed: bool },
+    /// There was nothing to build either.
+    Nothing,
 }
 
 /// From the commit to the healthy release.
 pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failure> {
     let destination = deploying::destination(run)?;
-    let cluster = deploying::reach(run, destination.as_ref()).await?;
     let plan = plan(run).await?;
     announce(run, &plan);
     summary.plan = Some(plan.clone());
-    let release = deploying::read(run, &plan, cluster.is_some())?;
+    let release = deploying::read(run, &plan, destination.as_ref())?;
+    deploying::ensure_provable(run, destination.as_ref(), release.as_ref())?;
+    let cluster = deploying::reach(run, destination.as_ref()).await?;
+    if plan.components.is_empty() && release.is_none() {
+        return Ok(Ending::Nothing);
+    }
     building::build(run, &plan, summary).await?;
     let images = publishing::push(run, &plan, summary).await?;
     let Some(release) = release else {
@@ -100,10 +106,10 @@ pub(crate) async fn push(run: &Run, plan: &Plan, summary: &mut Summary) -> Resul
 /// Hands the plan's images to the cluster; does not wait.
 pub(crate) async fn deploy(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Ending, Failure> {
     let destination = deploying::destination(run)?;
-    let cluster = deploying::reach(run, destination.as_ref()).await?;
-    let Some(release) = deploying::read(run, plan, false)? else {
+    let Some(release) = deploying::read(run, plan, destination.as_ref())? else {
         return Err(no_manifests());
     };
+    let cluster = deploying::reach(run, destination.as_ref()).await?;
     let images = publishing::collect(run, plan, summary).await?;
     let release = deploying::pin(run, &release, &images)?;
     match cluster {
@@ -118,12 +124,13 @@ pub(crate) async fn deploy(run: &Run, plan: &Plan, summary: &mut Summary) -> Res
 /// Waits until the plan's images are live and healthy.
 pub(crate) async fn wait(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Ending, Failure> {
     let destination = deploying::destination(run)?;
+    let Some(release) = deploying::read(run, plan, destination.as_ref())? else {
+        return Err(no_manifests());
+    };
+    deploying::ensure_provable(run, destination.as_ref(), Some(&release))?;
     let Some(cluster) = deploying::reach(run, destination.as_ref()).await? else {
         let failure = Failure::new(ExitCode::Usage, "wait for the release: no cluster is configured");
         return Err(failure.hint("set `KUBECONFIG`, or run with `--kubeconfig FILE`"));
-    };
-    let Some(release) = deploying::read(run, plan, true)? else {
-        return Err(no_manifests());
     };
     let images = publishing::collect(run, plan, summary).await?;
     let release = deploying::pin(run, &release, &images)?;
@@ -133,7 +140,8 @@ pub(crate) async fn wait(run: &Run, plan: &Plan, summary: &mut Summary) -> Resul
 /// What each stage of [`up`] would do, without doing any of it.
 pub(crate) fn preview(run: &Run, plan: &Plan) -> Result<Vec<(Stage, String)>, Failure> {
     let destination = deploying::destination(run)?;
-    let release = deploying::read(run, plan, destination.is_some())?;
+    let release = deploying::read(run, plan, destination.as_ref())?;
+    deploying::ensure_provable(run, destination.as_ref(), release.as_ref())?;
     let mut steps = building::preview(plan);
     steps.extend(publishing::preview(plan));
     steps.extend(deploying::preview(run, release.as_ref(), destination.as_ref()));

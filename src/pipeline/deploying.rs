@@ -68,7 +68,8 @@ fn environment(run: &Run) -> Result<Environment, Failure> {
     }
 }
 
-/// Connects to the cluster before anything is built: a run that cannot deploy should say so at once.
+/// Connects to the cluster before anything is built: a run that cannot deploy should say so at once. What the user
+/// can mend without a cluster is said before that.
 pub(super) async fn reach(run: &Run, destination: Option<&Destination>) -> Result<Reached, Failure> {
     let Some(destination) = destination else { return Ok(None) };
     let connect =
@@ -76,13 +77,17 @@ pub(super) async fn reach(run: &Run, destination: Option<&Destination>) -> Resul
     run.unless_cancelled(connect).await.map(Some).map_err(|failure| failure.during("deploy"))
 }
 
-/// Reads the manifests of the plan; `None` if there are none. With `must_prove`, a release is refused here that
-/// could not be judged later, and images that no cluster could pull.
-pub(super) fn read(run: &Run, plan: &Plan, must_prove: bool) -> Result<Option<Release>, Failure> {
+/// Reads the manifests of the plan; `None` if there are none. Refuses to bring images to a cluster that no cluster
+/// could pull.
+pub(super) fn read(
+    run: &Run,
+    plan: &Plan,
+    destination: Option<&Destination>,
+) -> Result<Option<Release>, Failure> {
     if plan.manifests.is_empty() {
         return Ok(None);
     }
-    if must_prove && plan.target != Target::Registry {
+    if destination.is_some() && plan.target != Target::Registry {
         let failure = Failure::new(
             ExitCode::Usage,
             "deploy: the images stay in a layout folder, and no cluster can pull from there",
@@ -95,11 +100,19 @@ pub(super) fn read(run: &Run, plan: &Plan, must_prove: bool) -> Result<Option<Re
             .map_err(|error| Failure::new(ExitCode::Usage, format!("read manifest `{path}`: {error}")))?;
         files.push((path.clone(), text));
     }
-    let release = release::read(&files)?;
-    if must_prove && !run.settings.no_wait {
-        release.ensure_provable()?;
+    Ok(Some(release::read(&files)?))
+}
+
+/// Refuses a release that could not be judged after it was deployed, unless nobody wants to know.
+pub(super) fn ensure_provable(
+    run: &Run,
+    destination: Option<&Destination>,
+    release: Option<&Release>,
+) -> Result<(), Failure> {
+    match release.filter(|_| destination.is_some() && !run.settings.no_wait) {
+        Some(release) => Ok(release.ensure_provable()?),
+        None => Ok(()),
     }
-    Ok(Some(release))
 }
 
 /// Replaces the images of components by their digests.

@@ -1,4 +1,5 @@
 //! Tests of the whole program, as its users call it.
 
 mod architecture;
+mod bad_input;
 mod support;

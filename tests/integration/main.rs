@@ -1,3 +1,6 @@
 //! Tests of the whole program, as its users call it.
 
 mod support;
+
+mod on_cluster;
+mod on_forges;

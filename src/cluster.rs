@@ -145,8 +145,11 @@ impl Cluster {
             }
             kube::Error::Api(status) => {
                 let details = status.details.into_iter().flat_map(|details| details.causes);
-                let causes = details
-                    .map(|cause| Cause { reason: cause.reason, message: cause.message, field: cause.field });
+                let causes = details.map(|cause| Cause {
+                    reason: cause.reason,
+                    message: cause.message,
+                    field: cause.field,
+                });
                 ClusterError::Refused {
                     what,
                     status: status.code,
@@ -165,9 +168,8 @@ impl Cluster {
 
 async fn read(source: &Source) -> Result<kube::Config, ClusterError> {
     match source {
-        Source::InCluster => {
-            kube::Config::incluster().map_err(|source| ClusterError::ServiceAccount { source: Box::new(source) })
-        }
+        Source::InCluster => kube::Config::incluster()
+            .map_err(|source| ClusterError::ServiceAccount { source: Box::new(source) }),
         Source::Kubeconfig { path, context } => {
             let fault = |source| ClusterError::Kubeconfig { source: Box::new(source) };
             let file = path.as_ref().map_or_else(Kubeconfig::read, Kubeconfig::read_from).map_err(fault)?;

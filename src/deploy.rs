@@ -65,7 +65,9 @@ pub(crate) struct Conflict {
 /// Why the cluster does not have the release.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DeployError {
-    #[error("find kind `{kind}` of `{api_version}` for `{object}` at `{place}`: the cluster does not serve it")]
+    #[error(
+        "find kind `{kind}` of `{api_version}` for `{object}` at `{place}`: the cluster does not serve it"
+    )]
     UnknownKind { object: String, place: String, api_version: String, kind: String },
     /// The hint is `--create-namespace`.
     #[error("apply `{object}` at `{place}`: namespace `{namespace}` does not exist")]
@@ -80,9 +82,8 @@ pub(crate) enum DeployError {
 }
 
 fn describe(conflicts: &[Conflict]) -> String {
-    let each = |conflict: &Conflict| {
-        format!("field `{}` belongs to manager `{}`", conflict.field, conflict.manager)
-    };
+    let each =
+        |conflict: &Conflict| format!("field `{}` belongs to manager `{}`", conflict.field, conflict.manager);
     conflicts.iter().map(each).collect::<Vec<_>>().join(", ")
 }
 

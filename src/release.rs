@@ -71,7 +71,9 @@ impl Release {
 pub(crate) enum ReleaseError {
     #[error("read manifest `{file}:{line}`")]
     Syntax { file: String, line: u64, source: Box<serde_saphyr::Error> },
-    #[error("read manifest `{file}:{line}`: expected an object with `apiVersion`, `kind` and `metadata.name`, but {problem}")]
+    #[error(
+        "read manifest `{file}:{line}`: expected an object with `apiVersion`, `kind` and `metadata.name`, but {problem}"
+    )]
     Shape { file: String, line: u64, problem: String },
     #[error("read manifests: `{object}` is written twice, at `{first}` and at `{second}`")]
     Twice { object: String, first: String, second: String },

@@ -43,8 +43,7 @@ pub(super) async fn targets<'a>(
     cluster: &Cluster,
     release: &'a Release,
 ) -> Result<Vec<Target<'a>>, DeployError> {
-    let versions: BTreeSet<&str> =
-        release.objects.iter().map(|object| object.api_version.as_str()).collect();
+    let versions: BTreeSet<&str> = release.objects.iter().map(|object| object.api_version.as_str()).collect();
     let mut served = BTreeMap::new();
     for version in versions {
         served.insert(version, resources(cluster, version).await?);

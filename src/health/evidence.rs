@@ -13,7 +13,8 @@ pub(crate) fn warnings(snapshot: &Snapshot, members: &BTreeSet<String>) -> Vec<S
         let uid = event.involved_object.uid.as_deref();
         event.type_.as_deref() == Some("Warning") && uid.is_some_and(|uid| members.contains(uid))
     };
-    let mut events: Vec<&Event> = snapshot.events.iter().flat_map(|events| events.values()).filter(about_members).collect();
+    let mut events: Vec<&Event> =
+        snapshot.events.iter().flat_map(|events| events.values()).filter(about_members).collect();
     events.sort_by_key(|event| std::cmp::Reverse(last_seen(event)));
     let mut lines: Vec<String> = Vec::new();
     for event in events {
@@ -27,7 +28,8 @@ pub(crate) fn warnings(snapshot: &Snapshot, members: &BTreeSet<String>) -> Vec<S
 }
 
 fn last_seen(event: &Event) -> Option<jiff::Timestamp> {
-    let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
+    let series =
+        event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
     let last = event.last_timestamp.as_ref().map(|time| time.0);
     series.max(last).max(event.event_time.as_ref().map(|time| time.0))
 }

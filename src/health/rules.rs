@@ -112,7 +112,10 @@ fn waiting_signal(
 ) -> Option<(Signal, String)> {
     let image = &container.image;
     match reason {
-        "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" | "ImageInspectError"
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "RegistryUnavailable"
+        | "ImageInspectError"
         | "SignatureValidationFailed" => {
             let signal = if is_refusal(message) { Signal::ImageRefused } else { Signal::ImageUnavailable };
             Some((signal, format!("cannot pull image `{image}`: {message}")))
@@ -125,7 +128,9 @@ fn waiting_signal(
             None => (Signal::Crash, format!("crashes: {message}")),
         }),
         // The kubelet's caches are empty for a moment after its start; that is nobody's fault.
-        "CreateContainerConfigError" if message.contains("failed to sync") && message.contains("cache") => None,
+        "CreateContainerConfigError" if message.contains("failed to sync") && message.contains("cache") => {
+            None
+        }
         "CreateContainerConfigError" => {
             Some((Signal::ConfigMissing, format!("lacks its configuration: {message}")))
         }
@@ -180,8 +185,14 @@ fn memory_limit(spec: Option<&PodSpec>, name: &str) -> Option<String> {
 fn is_refusal(message: &str) -> bool {
     let message = message.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    says(&["not found", "manifest unknown", "unauthorized", "denied", "no match for platform", "403 forbidden"])
-        && !says(&["toomanyrequests", "no such host", "timeout"])
+    says(&[
+        "not found",
+        "manifest unknown",
+        "unauthorized",
+        "denied",
+        "no match for platform",
+        "403 forbidden",
+    ]) && !says(&["toomanyrequests", "no such host", "timeout"])
 }
 
 fn is_unstartable(message: &str) -> bool {
@@ -243,7 +254,8 @@ pub(crate) fn other_image(expected: &[ExpectedContainer], deployment: &Deploymen
 /// The same for the pod of any template.
 pub(crate) fn other_image_in(expected: &[ExpectedContainer], pod: Option<&PodSpec>) -> Option<OtherImage> {
     expected.iter().find_map(|container| {
-        let mut all = pod.iter().flat_map(|pod| pod.containers.iter().chain(pod.init_containers.iter().flatten()));
+        let mut all =
+            pod.iter().flat_map(|pod| pod.containers.iter().chain(pod.init_containers.iter().flatten()));
         let found = all.find(|one| one.name == container.name).and_then(|one| one.image.as_deref());
         (found != Some(&container.image)).then(|| OtherImage {
             container: container.name.clone(),

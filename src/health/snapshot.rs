@@ -27,8 +27,9 @@ impl Snapshot {
 
     /// The Deployment of this name. Should one of an older uid linger, the other one counts.
     pub(crate) fn deployment(&self, name: &str, uid: &str) -> Option<&Deployment> {
-        self.deployments.get(uid).filter(|found| found.metadata.name.as_deref() == Some(name)).or_else(|| {
-            self.deployments.values().find(|found| found.metadata.name.as_deref() == Some(name))
-        })
+        self.deployments
+            .get(uid)
+            .filter(|found| found.metadata.name.as_deref() == Some(name))
+            .or_else(|| self.deployments.values().find(|found| found.metadata.name.as_deref() == Some(name)))
     }
 }

@@ -1,8 +1,8 @@
 //! The verdict: judges one Deployment from a snapshot, what was seen before, and the time. Pure.
 
+use super::Expected;
 use super::rules::{self, Finding, Signal};
 use super::snapshot::Snapshot;
-use super::Expected;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -13,13 +13,21 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The expected revision is live and healthy.
-    Ready { text: String },
-    Waiting { why: String },
-    Failed { cause: String },
+    Ready {
+        text: String,
+    },
+    Waiting {
+        why: String,
+    },
+    Failed {
+        cause: String,
+    },
     /// Somebody paused it: it goes on when a person says so.
     Paused,
     /// It was changed after our apply and runs something else now.
-    Superseded { by: String },
+    Superseded {
+        by: String,
+    },
 }
 
 /// A verdict, what to remember for the next one, and when to judge again although nothing happens.
@@ -311,9 +319,10 @@ impl<'a> Case<'a> {
     /// The controller may not create pods: quota, admission, a missing service account.
     fn not_rejected(&mut self, deployment: &Deployment, replica_set: Option<&ReplicaSet>) -> Step<()> {
         let of_set = replica_set.and_then(|one| one.status.as_ref()?.conditions.as_ref());
-        let of_set = of_set.into_iter().flatten().find(|one| one.type_ == "ReplicaFailure" && one.status == "True");
-        let of_deployment =
-            condition(deployment, "ReplicaFailure").filter(|one| one.status == "True" && replica_set.is_none());
+        let of_set =
+            of_set.into_iter().flatten().find(|one| one.type_ == "ReplicaFailure" && one.status == "True");
+        let of_deployment = condition(deployment, "ReplicaFailure")
+            .filter(|one| one.status == "True" && replica_set.is_none());
         let message = of_set.map(|one| &one.message).or(of_deployment.map(|one| &one.message));
         let Some(message) = message else { return Ok(()) };
         let message = message.as_deref().unwrap_or_default();
@@ -355,15 +364,14 @@ impl<'a> Case<'a> {
         let updated = status.updated_replicas.unwrap_or_default();
         let old = status.replicas.unwrap_or_default() - updated;
         let Some(pods) = pods else {
-            return format!("{updated} of {wanted} pods updated, {old} old pods left");
+            return format!("{updated} of {wanted} pods updated{}", left(old));
         };
         let ready = pods.iter().filter(|pod| is_ready(pod)).count();
         let mut unready = pods.iter().filter(|pod| !is_ready(pod)).copied();
         let text = format!("{ready} of {wanted} pods ready");
         match unready.next() {
             Some(pod) => format!("{text}: {}", self.why_unready(pod)),
-            None if old > 0 => format!("{text}, {old} old pods left"),
-            None => text,
+            None => format!("{text}{}", left(old)),
         }
     }
 
@@ -451,6 +459,14 @@ impl<'a> Case<'a> {
                 held.gone.get_or_insert(self.now);
             }
         }
+    }
+}
+
+fn left(old: i32) -> String {
+    match old {
+        ..=0 => String::new(),
+        1 => ", 1 old pod left".to_owned(),
+        _ => format!(", {old} old pods left"),
     }
 }
 

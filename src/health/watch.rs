@@ -264,7 +264,11 @@ impl Line {
                         if is_denial(&problem) && failures < DENIALS {
                             continue;
                         }
-                        if is_denial(&problem) { Change::Denied(problem) } else { Change::Interrupted(problem) }
+                        if is_denial(&problem) {
+                            Change::Denied(problem)
+                        } else {
+                            Change::Interrupted(problem)
+                        }
                     }
                 },
             };

@@ -57,7 +57,8 @@ fn collect(file: &str, line: u64, value: Value, objects: &mut Vec<Object>) -> Re
 }
 
 fn object(file: &str, line: u64, value: Value) -> Result<Object, ReleaseError> {
-    let shape = |problem: &str| ReleaseError::Shape { file: file.to_owned(), line, problem: problem.to_owned() };
+    let shape =
+        |problem: &str| ReleaseError::Shape { file: file.to_owned(), line, problem: problem.to_owned() };
     if !value.is_object() {
         return Err(shape("this is no mapping"));
     }

@@ -1,7 +1,7 @@
 //! The rules: which signs of trouble a pod can show, how long each may last, and in which words it is told.
 
 use super::ExpectedContainer;
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodSpec,
 };
@@ -118,7 +118,7 @@ fn waiting_signal(
         | "ImageInspectError"
         | "SignatureValidationFailed" => {
             let signal = if is_refusal(message) { Signal::ImageRefused } else { Signal::ImageUnavailable };
-            Some((signal, format!("cannot pull image `{image}`: {message}")))
+            Some((signal, format!("cannot pull image `{image}`: {}", brief(message, image))))
         }
         "InvalidImageName" | "ErrImageNeverPull" => {
             Some((Signal::ImageRefused, format!("cannot pull image `{image}`: {reason} {message}")))
@@ -179,6 +179,12 @@ fn memory_limit(spec: Option<&PodSpec>, name: &str) -> Option<String> {
     let container = containers.into_iter().find(|container| container.name == name)?;
     let limit = container.resources.as_ref()?.limits.as_ref()?.get("memory")?;
     Some(format!(" (limit {})", limit.0))
+}
+
+/// A runtime's message without its wrapping and without the image, which is named already.
+fn brief(message: &str, image: &str) -> String {
+    let inner = message.rsplit("desc = ").next().unwrap_or(message);
+    inner.replace(&format!(" \"{image}\""), "").replace(&format!("{image}: "), "")
 }
 
 /// Whether the registry has said no, which asking again does not change.
@@ -248,11 +254,6 @@ pub(crate) struct OtherImage {
 /// such as injected sidecars, do not count.
 pub(crate) fn other_image(expected: &[ExpectedContainer], deployment: &Deployment) -> Option<OtherImage> {
     let pod = deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
-    other_image_in(expected, pod)
-}
-
-/// The same for the pod of any template.
-pub(crate) fn other_image_in(expected: &[ExpectedContainer], pod: Option<&PodSpec>) -> Option<OtherImage> {
     expected.iter().find_map(|container| {
         let mut all =
             pod.iter().flat_map(|pod| pod.containers.iter().chain(pod.init_containers.iter().flatten()));
@@ -263,6 +264,16 @@ pub(crate) fn other_image_in(expected: &[ExpectedContainer], pod: Option<&PodSpe
             expected: container.image.clone(),
         })
     })
+}
+
+/// Whether `replica_set` runs the template of `deployment`. The controller adds only its hash to the labels.
+pub(crate) fn has_template_of(replica_set: &ReplicaSet, deployment: &Deployment) -> bool {
+    let template = replica_set.spec.as_ref().and_then(|spec| spec.template.clone());
+    let Some(mut template) = template else { return false };
+    if let Some(metadata) = &mut template.metadata {
+        metadata.labels.as_mut().and_then(|labels| labels.remove("pod-template-hash"));
+    }
+    deployment.spec.as_ref().is_some_and(|spec| spec.template == template)
 }
 
 /// The container of `pod` whose running image is none of the accepted ones, and what it runs instead.

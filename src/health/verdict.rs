@@ -216,7 +216,9 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    /// The ReplicaSet of the Deployment's present revision. `None` means that ReplicaSets may not be seen.
+    /// The ReplicaSet of the Deployment's present template, found as its controller finds it. The revision alone is
+    /// not enough: when replicas and template change together, the controller first scales the old ReplicaSet and
+    /// calls the change observed. `None` means that ReplicaSets may not be seen.
     fn new_replica_set(&mut self, deployment: &Deployment) -> Step<Option<&'a ReplicaSet>> {
         let Some(all) = &self.snapshot.replica_sets else { return Ok(None) };
         let revision = revision(&deployment.metadata);
@@ -224,7 +226,7 @@ impl<'a> Case<'a> {
             is_owned_by(&one.metadata, &self.expected.uid)
                 && revision.is_some()
                 && self::revision(&one.metadata) == revision
-                && rules::other_image_in(&self.expected.containers, pod_spec(one)).is_none()
+                && rules::has_template_of(one, deployment)
         };
         let Some(found) = all.values().find(is_new) else {
             return Err(waiting("there is no ReplicaSet of the new revision yet"));
@@ -508,10 +510,6 @@ fn is_owned_by(metadata: &ObjectMeta, uid: &str) -> bool {
 
 fn revision(metadata: &ObjectMeta) -> Option<&str> {
     metadata.annotations.as_ref()?.get("deployment.kubernetes.io/revision").map(String::as_str)
-}
-
-fn pod_spec(replica_set: &ReplicaSet) -> Option<&k8s_openapi::api::core::v1::PodSpec> {
-    replica_set.spec.as_ref()?.template.as_ref()?.spec.as_ref()
 }
 
 fn wanted(deployment: &Deployment) -> i32 {

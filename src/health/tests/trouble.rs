@@ -1,11 +1,11 @@
 //! What ends a wait early, after which grace, and what does not.
 
-use super::world::{World, bad_pod, crashing_pod, pod, set, waiting_pod, world};
+use super::world::{World, bad_pod, crashing_pod, image, pod, set, waiting_pod, world};
 use crate::health::evidence::warnings;
 use crate::health::verdict::SuspectState;
 use serde_json::{Value, json};
 
-const NOT_FOUND: &str = "rpc error: failed to resolve image: ghcr.io/acme/api: not found";
+const NOT_FOUND: &str = "failed to resolve image: not found";
 
 fn with_one(pod: Value) -> World {
     world().with_ready(0).with_pods([pod])
@@ -75,6 +75,21 @@ fn a_pull_that_alternates_is_one_signal() {
     let failed = world.says(10);
     assert!(failed.starts_with("failed: "), "{failed}");
     assert!(failed.ends_with(NOT_FOUND), "{failed}");
+}
+
+#[test]
+fn a_cause_names_the_image_once() {
+    let image = image();
+    let message = format!(
+        "rpc error: code = NotFound desc = failed to pull and unpack image \"{image}\": failed to resolve image: {image}: not found"
+    );
+    assert_eq!(
+        with_one(waiting_pod("api-new-1", "ErrImagePull", &message)).says(0),
+        format!(
+            "waiting: 0 of 2 pods ready: pod api-new-1 container api cannot pull image `{image}`: \
+             failed to pull and unpack image: failed to resolve image: not found"
+        )
+    );
 }
 
 #[test]

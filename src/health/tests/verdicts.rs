@@ -1,6 +1,6 @@
 //! When a Deployment is ready, when not yet, and when it is not ours any more.
 
-use super::world::{image, pod, replica_set, set, world};
+use super::world::{crashing_pod, image, pod, replica_set, set, world};
 use crate::image::Digest;
 use serde_json::{Value, json};
 
@@ -104,6 +104,18 @@ fn an_image_that_the_cluster_changed_is_not_ours() {
 fn a_replica_set_of_the_old_image_proves_nothing() {
     let mut world = world();
     world.replica_sets = Some(vec![replica_set("new", 2, "ghcr.io/acme/api:old")]);
+    assert_eq!(world.says(0), "waiting: there is no ReplicaSet of the new revision yet");
+}
+
+/// When replicas and template change together, the controller says "observed" before it has made a ReplicaSet.
+#[test]
+fn the_revision_before_is_not_ours_although_it_is_observed() {
+    let mut world = world().with_pods([crashing_pod("api-new-1", 9, 1)]);
+    set(
+        &mut world.replica_sets.as_mut().expect("sets")[1],
+        "/spec/template/spec/containers/0/args",
+        json!(["of the revision before"]),
+    );
     assert_eq!(world.says(0), "waiting: there is no ReplicaSet of the new revision yet");
 }
 

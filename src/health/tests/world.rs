@@ -78,7 +78,7 @@ fn deployment() -> Value {
 }
 
 fn template(image: &str) -> Value {
-    json!({"spec": {"containers": [
+    json!({"metadata": {"labels": {"app": "api"}}, "spec": {"containers": [
         {"name": "api", "image": image, "readinessProbe": {"tcpSocket": {"port": 80}},
          "resources": {"limits": {"memory": "64Mi"}}},
         {"name": "injected", "image": "mesh:1", "readinessProbe": {"tcpSocket": {"port": 81}}},
@@ -93,8 +93,13 @@ pub(super) fn replica_set(uid: &str, revision: u32, image: &str) -> Value {
             "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "api",
                 "uid": "deployment", "controller": true}],
         },
-        "spec": {"selector": {}, "template": template(image)},
+        "spec": {"selector": {}, "template": hashed(template(image), uid)},
     })
+}
+
+fn hashed(mut template: Value, hash: &str) -> Value {
+    template["metadata"]["labels"]["pod-template-hash"] = json!(hash);
+    template
 }
 
 /// A pod of `replica_set` that is ready and runs the expected image.
@@ -154,8 +159,12 @@ pub(super) fn set(object: &mut Value, pointer: &str, value: Value) {
 }
 
 impl World {
-    /// Changes the Deployment at `pointer`.
+    /// Changes the Deployment at `pointer`, and with its template that of the new ReplicaSet.
     pub(super) fn with(mut self, pointer: &str, value: Value) -> Self {
+        if pointer.starts_with("/spec/template") {
+            let sets = self.replica_sets.as_mut().expect("there are ReplicaSets");
+            set(&mut sets[1], pointer, value.clone());
+        }
         set(self.deployment.as_mut().expect("there is a Deployment"), pointer, value);
         self
     }

@@ -1,7 +1,8 @@
 //! A small world to judge: one Deployment `api`, written as the cluster would show it.
 
+use crate::health::seen::Seen;
 use crate::health::snapshot::Snapshot;
-use crate::health::verdict::{Judgement, Seen, Verdict, judge};
+use crate::health::verdict::{Judgement, Verdict, judge};
 use crate::health::{Expected, ExpectedContainer};
 use crate::image::Digest;
 use serde::de::DeserializeOwned;

@@ -1,7 +1,11 @@
 //! Health: watches a release until it is proven live and healthy, or until it is clear why not.
 
+mod doom;
 mod evidence;
+mod objects;
+mod rollout;
 mod rules;
+mod seen;
 mod settle;
 mod snapshot;
 mod verdict;
@@ -81,9 +85,9 @@ pub(crate) struct LogTail {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HealthError {
     #[error("watch Deployments in namespace `{namespace}`")]
-    Watch { namespace: String, source: ClusterError },
+    Watch { namespace: String, source: Box<ClusterError> },
     #[error("find `{object}` in namespace `{namespace}`")]
-    Find { object: String, namespace: String, source: ClusterError },
+    Find { object: String, namespace: String, source: Box<ClusterError> },
     #[error("find `{object}` in namespace `{namespace}`: it is not there")]
     Missing { object: String, namespace: String },
     #[error("wait for `{object}`: its container `{container}` runs `{found}` and not `{expected}`")]
@@ -117,7 +121,7 @@ pub(crate) async fn expected_now(
         let namespace = object.namespace.clone().unwrap_or_else(|| cluster.namespace().to_owned());
         let deployment = find(cluster, object, &namespace).await?;
         let containers = containers(object, platforms);
-        if let Some(other) = rules::other_image(&containers, &deployment) {
+        if let Some(other) = objects::other_image(&containers, &deployment) {
             return Err(HealthError::OtherImage {
                 object: object.to_string(),
                 container: other.container,
@@ -143,7 +147,7 @@ async fn find(cluster: &Cluster, object: &Object, namespace: &str) -> Result<Dep
     match cluster.ask(&format!("read {object}"), api.get_opt(&object.name)).await {
         Ok(Some(found)) => Ok(found),
         Ok(None) => Err(HealthError::Missing { object: object_name, namespace }),
-        Err(source) => Err(HealthError::Find { object: object_name, namespace, source }),
+        Err(error) => Err(HealthError::Find { object: object_name, namespace, source: Box::new(error) }),
     }
 }
 

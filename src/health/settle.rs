@@ -1,6 +1,7 @@
 //! Settles: judges at every change and at every deadline, tells what changed, and ends with an outcome.
 
-use super::verdict::{Judgement, Seen, Suspect, SuspectState, Verdict, judge};
+use super::seen::Seen;
+use super::verdict::{Judgement, Suspect, SuspectState, Verdict, judge};
 use super::{Expected, HealthError, LogTail, Outcome, Report, Watches, evidence};
 use crate::cluster::Cluster;
 use crate::event::{Events, Progress, Stage};

@@ -140,7 +140,7 @@ impl Watches {
                 }
             }
             Change::Denied(source) if kind == Kind::Deployments => {
-                return Err(HealthError::Watch { namespace, source });
+                return Err(HealthError::Watch { namespace, source: Box::new(source) });
             }
             Change::Denied(error) => {
                 events.warn(format!("{kind} in namespace `{namespace}`: {}: {error}", loss(kind)));
@@ -250,34 +250,35 @@ impl Line {
         let mut stream = std::pin::pin!(watcher(api, config));
         let mut failures = 0;
         while let Some(item) = stream.next().await {
-            let change = match item {
+            let is_told = match item {
                 Ok(event) => {
                     // The start of a list says nothing yet about whether the list will come.
                     failures = if matches!(event, watcher::Event::Init) { failures } else { 0 };
-                    wrap(event.modify(|object| object.managed_fields_mut().clear()))
+                    self.tell(wrap(event.modify(|object| object.managed_fields_mut().clear())))
                 }
                 Err(error) => match self.problem(error) {
-                    None => continue,
+                    None => true,
+                    Some(problem) if is_denial(&problem) && failures + 1 >= DENIALS => {
+                        self.tell(Change::Denied(problem));
+                        return;
+                    }
                     Some(problem) => {
                         failures += 1;
+                        let is_told = is_denial(&problem) || self.tell(Change::Interrupted(problem));
                         tokio::time::sleep(pause(failures)).await;
-                        if is_denial(&problem) && failures < DENIALS {
-                            continue;
-                        }
-                        if is_denial(&problem) {
-                            Change::Denied(problem)
-                        } else {
-                            Change::Interrupted(problem)
-                        }
+                        is_told
                     }
                 },
             };
-            let is_end = matches!(change, Change::Denied(_));
-            let message = Message { namespace: self.namespace.clone(), kind: self.kind, change };
-            if self.sender.send(message).is_err() || is_end {
+            if !is_told {
                 return;
             }
         }
+    }
+
+    /// Passes a change on; `false` when nobody listens any more.
+    fn tell(&self, change: Change) -> bool {
+        self.sender.send(Message { namespace: self.namespace.clone(), kind: self.kind, change }).is_ok()
     }
 
     /// What went wrong; nothing when the server only asks to start from a new list.

@@ -1,7 +1,7 @@
 //! The plan stage: facts are gathered, `plan::decide` decides.
 
 use super::{OWN_FOLDER, Run};
-use crate::backends::{Definitions, choose};
+use crate::backends;
 use crate::ci;
 use crate::component::{Component, Name};
 use crate::config::{self, Config};
@@ -98,7 +98,8 @@ async fn prepare(
     target: &Target,
     component: &Component,
 ) -> Result<Candidate, Failure> {
-    let (backend, backend_reason) = choose(component, &Definitions::find(&run.root, component))?;
+    let (backend, backend_reason) =
+        backends::choose(component, &backends::definitions(&run.root, component))?;
     let reads = inputs::reads(&run.events, checkout, component, backend).await?;
     let matcher = Matcher::new(&reads, &run.config.ignore).map_err(|error| {
         Failure::new(ExitCode::Usage, format!("read the globs of `{}`: {error}", component.name))

@@ -2,5 +2,7 @@
 
 mod support;
 
+mod architecture;
+
 mod on_cluster;
 mod on_forges;

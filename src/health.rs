@@ -8,6 +8,7 @@ mod rules;
 mod seen;
 mod settle;
 mod snapshot;
+mod store;
 mod verdict;
 mod watch;
 #[cfg(test)]
@@ -22,7 +23,7 @@ use crate::image::Digest;
 use crate::release::{ContainerImage, Object, Proof, Release, container_images, proof};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::Api;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// For each digest a manifest may name, the digests a kubelet may report for it: platform manifests of an index.
 pub(crate) type Platforms = BTreeMap<Digest, Vec<Digest>>;
@@ -84,7 +85,7 @@ pub(crate) struct LogTail {
 /// Why the health of a release could not be found out.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HealthError {
-    #[error("watch Deployments in namespace `{namespace}`")]
+    #[error("watch namespace `{namespace}`")]
     Watch { namespace: String, source: Box<ClusterError> },
     #[error("find `{object}` in namespace `{namespace}`")]
     Find { object: String, namespace: String, source: Box<ClusterError> },
@@ -92,6 +93,12 @@ pub(crate) enum HealthError {
     Missing { object: String, namespace: String },
     #[error("wait for `{object}`: its container `{container}` runs `{found}` and not `{expected}`")]
     OtherImage { object: String, container: String, found: String, expected: String },
+}
+
+/// The namespaces to watch for `release`.
+pub(crate) fn namespaces(cluster: &Cluster, release: &Release) -> BTreeSet<String> {
+    let judged = release.objects.iter().filter(|object| proof(object) == Proof::Judged);
+    judged.map(|object| object.namespace.clone().unwrap_or_else(|| cluster.namespace().to_owned())).collect()
 }
 
 /// What an apply leads us to expect of the Deployments among its objects.

@@ -72,6 +72,11 @@ impl<'a> Workload<'a> {
         if let Some(snapshot) = watches.snapshot(&self.expected.namespace) {
             self.judgement = judge(self.expected, snapshot, &self.judgement.seen, settle, now);
         }
+        let is_ready = matches!(self.judgement.verdict, Verdict::Ready { .. });
+        if is_ready && !watches.is_current(&self.expected.namespace) {
+            let why = "it looked ready when the connection to the cluster broke".to_owned();
+            self.judgement.verdict = Verdict::Waiting { why };
+        }
     }
 
     /// Says how it stands, if that is news.

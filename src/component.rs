@@ -26,8 +26,10 @@ impl Name {
 
     /// The nearest name to `text`, which may be any folder name: `My App` becomes `my-app`.
     pub(crate) fn from_folder(text: &str) -> Result<Self, NameError> {
-        let dashed: String =
-            text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+        let dashed: String = text
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+            .collect();
         let parts: Vec<&str> = dashed.split('-').filter(|part| !part.is_empty()).collect();
         parts.join("-").parse().map_err(|_| NameError { text: text.to_owned() })
     }
@@ -129,7 +131,9 @@ mod tests {
 
     #[test]
     fn folders_become_names() {
-        for (folder, expected) in [("api", "api"), ("My App", "my-app"), ("web_ui.v2", "web-ui-v2"), ("ü b", "b")] {
+        for (folder, expected) in
+            [("api", "api"), ("My App", "my-app"), ("web_ui.v2", "web-ui-v2"), ("ü b", "b")]
+        {
             assert_eq!(Name::from_folder(folder).expect(folder).as_str(), expected);
         }
         assert!(Name::from_folder("ü").is_err());

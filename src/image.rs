@@ -100,7 +100,8 @@ impl FromStr for Repository {
         if !path.split('/').all(is_path_part) {
             return Err(fault("its parts are lower-case letters and digits, joined by `.`, `_` or `-`"));
         }
-        if host.is_some_and(|host| !host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-[]".contains(&b))) {
+        if host.is_some_and(|host| !host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-[]".contains(&b)))
+        {
             return Err(fault("its host is not a host name"));
         }
         Ok(Self { host: host.map(str::to_owned), path: path.to_owned() })
@@ -204,7 +205,10 @@ mod tests {
     #[test]
     fn digests_are_checked() {
         let digest = Digest::of(b"");
-        assert_eq!(digest.to_string(), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            digest.to_string(),
+            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
         assert_eq!(digest.to_string().parse::<Digest>().expect("own output"), digest);
         assert!("sha256:E3B0".parse::<Digest>().is_err());
         assert!("md5:00".parse::<Digest>().is_err());

@@ -12,7 +12,6 @@ use crate::health::{self, Platforms, Settings, Watches};
 use crate::plan::{Plan, Target};
 use crate::release::{self, Pin, Release};
 use crate::report::{ObjectSummary, Summary};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -168,7 +167,8 @@ pub(super) async fn deploy_and_wait(
         deploy(run, cluster, release, summary).await?;
         return Ok(Ending::Applied { server });
     }
-    let open = async { Ok(Watches::open(&run.events, cluster, &namespaces(cluster, release)).await?) };
+    let open =
+        async { Ok(Watches::open(&run.events, cluster, &health::namespaces(cluster, release)).await?) };
     let watches = run.unless_cancelled(open).await.map_err(|failure| failure.during("wait"))?;
     let applied = deploy(run, cluster, release, summary).await?;
     let expected = health::expected(&applied, &platforms(images));
@@ -208,7 +208,7 @@ pub(super) async fn wait(
     images: &[Pushed],
 ) -> Result<Ending, Failure> {
     let open = async {
-        let watches = Watches::open(&run.events, cluster, &namespaces(cluster, release)).await?;
+        let watches = Watches::open(&run.events, cluster, &health::namespaces(cluster, release)).await?;
         let expected = health::expected_now(cluster, release, &platforms(images)).await?;
         Ok((watches, expected))
     };
@@ -234,13 +234,6 @@ fn patience(run: &Run) -> Settings {
         timeout: run.settings.timeout.or(run.config.wait.timeout).unwrap_or(TIMEOUT),
         settle: run.settings.settle.or(run.config.wait.settle).unwrap_or(SETTLE),
     }
-}
-
-fn namespaces(cluster: &Cluster, release: &Release) -> BTreeSet<String> {
-    let named =
-        |object: &release::Object| object.namespace.clone().unwrap_or_else(|| cluster.namespace().to_owned());
-    let judged = release.objects.iter().filter(|object| release::proof(object) == release::Proof::Judged);
-    judged.map(named).collect()
 }
 
 fn platforms(images: &[Pushed]) -> Platforms {

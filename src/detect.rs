@@ -15,7 +15,6 @@ const ALGORITHM: &str = "hephy-inputs-1";
 /// The rules of one component, ready to be asked.
 pub(crate) struct Matcher<'a> {
     rules: Vec<(&'a Rule, GlobSet)>,
-    written: &'a [String],
     ignore: GlobSet,
 }
 
@@ -31,14 +30,13 @@ impl<'a> Matcher<'a> {
             .iter()
             .map(|rule| Ok((rule, glob_of(rule)?)))
             .collect::<Result<_, globset::Error>>()?;
-        Ok(Self { rules, written: &reads.written, ignore: globs(ignore)? })
+        Ok(Self { rules, ignore: globs(ignore)? })
     }
 
     /// The first rule through which `path` is read for `platform`; for any platform if that is `None`.
     pub(crate) fn rule(&self, path: &BStr, platform: Option<&Platform>) -> Option<&'a Rule> {
         let as_path = path.to_path_lossy();
-        let is_written = self.written.iter().any(|folder| is_at_or_below(path, folder.as_bytes()));
-        if is_written || self.ignore.is_match(&as_path) {
+        if self.ignore.is_match(&as_path) {
             return None;
         }
         let concerns = |rule: &Rule| match (&rule.platform, platform) {

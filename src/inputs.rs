@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reads {
     pub(crate) rules: Vec<Rule>,
-    /// Folders that the build itself writes: what lies in them is no input, wherever they are.
-    pub(crate) written: Vec<String>,
+    /// Whether folders marked as caches (`CACHEDIR.TAG`) are inputs too. Cargo marks its own target folder; a
+    /// Dockerfile copies such folders like any other.
+    pub(crate) caches: bool,
 }
 
 /// One thing that a build reads, and why it does.
@@ -82,20 +83,19 @@ pub(crate) async fn reads(
     component: &Component,
     backend: Backend,
 ) -> Result<Reads, InputsError> {
-    let mut reads = match backend {
-        Backend::Cargo => cargo::reads(events, &checkout.root, component).await?,
-        Backend::Buildah => Reads {
-            rules: vec![Rule::path(&component.path, format!("it is in the folder of `{}`", component.name))],
-            written: vec![],
-        },
-        Backend::Prebuilt => Reads { rules: prebuilt(&checkout.root, component)?, written: vec![] },
+    let mut rules = match backend {
+        Backend::Cargo => cargo::rules(events, &checkout.root, component).await?,
+        Backend::Buildah => {
+            vec![Rule::path(&component.path, format!("it is in the folder of `{}`", component.name))]
+        }
+        Backend::Prebuilt => prebuilt(&checkout.root, component)?,
     };
-    reads.rules.extend(component.watch.iter().map(|glob| Rule {
+    rules.extend(component.watch.iter().map(|glob| Rule {
         pattern: Pattern::Glob(glob.clone()),
         why: format!("`{}` watches `{glob}`", component.name),
         platform: None,
     }));
-    Ok(reads)
+    Ok(Reads { rules, caches: backend != Backend::Cargo })
 }
 
 /// The programs by the paths that are named, and by those that symbolic links lead to: git knows a link and not what
@@ -157,12 +157,11 @@ pub(crate) fn ignored_files(
     is_read: &dyn Fn(&BStr) -> bool,
 ) -> Result<Vec<File>, InputsError> {
     let is_wanted = |path: &BStr| !is_at_or_below(path, b".hephy") && is_read(path);
-    let is_written = |path: &[u8]| reads.written.iter().any(|folder| is_at_or_below(path, folder.as_bytes()));
     let mut files = vec![];
     for deviation in &checkout.deviations {
         let Deviation::Ignored(ignored) = deviation else { continue };
         let ignored = ignored.trim_end_with(|c| c == '/');
-        if is_written(ignored) {
+        if !reads.caches && checkout.root.join(ignored.to_path_lossy()).join("CACHEDIR.TAG").exists() {
             continue;
         }
         for rule in &reads.rules {

@@ -1,6 +1,6 @@
 //! What a Cargo package reads: its own folder, those of its path dependencies, and the files that steer the build.
 
-use super::{InputsError, Reads, Rule};
+use super::{InputsError, Rule};
 use crate::component::Component;
 use crate::event::Events;
 use crate::exec::{self, ExecError, Program};
@@ -11,8 +11,12 @@ use std::path::{Path, PathBuf};
 /// Files and folders beside a workspace's manifest, or above it, that change what Cargo builds.
 const STEERING: [&str; 5] = ["Cargo.toml", "Cargo.lock", ".cargo", "rust-toolchain", "rust-toolchain.toml"];
 
-/// What a package reads and writes. Where Cargo is not installed everything in the repository is an input: more, never less.
-pub(super) async fn reads(events: &Events, root: &Path, component: &Component) -> Result<Reads, InputsError> {
+/// The rules of a package. Where Cargo is not installed everything in the repository is an input: more, never less.
+pub(super) async fn rules(
+    events: &Events,
+    root: &Path,
+    component: &Component,
+) -> Result<Vec<Rule>, InputsError> {
     let mut known = Workspaces::default();
     match known.closure(root, component).await {
         Err(InputsError::Cargo { source: ExecError::Missing { .. }, .. }) => {
@@ -20,14 +24,10 @@ pub(super) async fn reads(events: &Events, root: &Path, component: &Component) -
                 "cargo is not installed, so every file of the repository counts as an input of `{}`",
                 component.name
             ));
-            let rules = vec![Rule::path("", "without cargo, every file counts as an input")];
-            Ok(Reads { rules, written: vec![] })
+            Ok(vec![Rule::path("", "without cargo, every file counts as an input")])
         }
         Err(error) => Err(error),
-        Ok(packages) => {
-            let rules = packages_to_rules(root, component, packages, &known.roots)?;
-            Ok(Reads { rules, written: known.written(root) })
-        }
+        Ok(packages) => packages_to_rules(root, component, packages, &known.roots),
     }
 }
 
@@ -36,7 +36,6 @@ pub(super) async fn reads(events: &Events, root: &Path, component: &Component) -
 struct Workspaces {
     dependencies: BTreeMap<PathBuf, Vec<(String, PathBuf)>>,
     roots: Vec<PathBuf>,
-    targets: Vec<PathBuf>,
 }
 
 /// A folder that is read, and the sentence that says why.
@@ -61,12 +60,6 @@ impl Workspaces {
         Ok(reached)
     }
 
-    /// Cargo's target folders: with them among the inputs, every build would be the reason for the next.
-    fn written(&self, root: &Path) -> Vec<String> {
-        let inside = self.targets.iter().filter_map(|target| target.strip_prefix(clean(root)).ok());
-        inside.map(|path| path.to_string_lossy().into_owned()).filter(|path| !path.is_empty()).collect()
-    }
-
     async fn of(
         &mut self,
         folder: &Path,
@@ -75,7 +68,6 @@ impl Workspaces {
         if !self.dependencies.contains_key(folder) {
             let metadata = metadata(folder, component).await?;
             self.roots.push(clean(metadata.workspace_root.as_std_path()));
-            self.targets.push(metadata.target_directory.as_std_path().to_owned());
             for package in &metadata.packages {
                 let folder = package.manifest_path.parent().map(|path| clean(path.as_std_path()));
                 let paths = package.dependencies.iter().filter_map(|dependency| {

@@ -166,20 +166,22 @@ pub(crate) fn from_json(text: &str) -> Result<Plan, PlanError> {
 
 impl PlanFile {
     /// Every path from the repository's root. The layout is not one: `--layout` may name any folder.
-    fn paths(&self) -> impl Iterator<Item = &String> {
-        self.components.iter().flat_map(PlannedFile::paths).chain(&self.manifests)
+    fn paths(&self) -> impl Iterator<Item = &str> {
+        let manifests = self.manifests.iter().map(String::as_str);
+        self.components.iter().flat_map(PlannedFile::paths).chain(manifests)
     }
 }
 
 impl PlannedFile {
-    fn paths(&self) -> impl Iterator<Item = &String> {
-        [&self.path].into_iter().chain(&self.recipe.dockerfile).chain(self.recipe.prebuilt.values())
+    fn paths(&self) -> impl Iterator<Item = &str> {
+        let recipe = self.recipe.dockerfile.iter().chain(self.recipe.prebuilt.values());
+        [&self.path].into_iter().chain(recipe).map(String::as_str)
     }
 }
 
-fn ensure_inside(path: &String) -> Result<(), PlanError> {
+fn ensure_inside(path: &str) -> Result<(), PlanError> {
     let leaves = path.starts_with('/') || path.split('/').any(|part| part == "..");
-    if leaves { Err(PlanError::Outside { path: path.clone() }) } else { Ok(()) }
+    if leaves { Err(PlanError::Outside { path: path.to_owned() }) } else { Ok(()) }
 }
 
 fn planned_file(planned: &Planned) -> PlannedFile {

@@ -1,5 +1,13 @@
 //! Tests of the whole program, as its users call it.
 
-mod architecture;
-mod bad_input;
 mod support;
+
+mod architecture;
+
+mod bad_configuration;
+mod bad_input;
+mod checkout;
+mod no_cluster;
+
+mod on_cluster;
+mod on_forges;

@@ -1,9 +1,11 @@
 //! What tests are written with: hephy in a clean environment, and throw-away repositories.
 
+pub(crate) mod cluster;
+
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// A Deployment that runs the image of the component `app`.
@@ -104,9 +106,12 @@ impl Hephy {
 
     /// Runs it to its end.
     pub(crate) fn run(mut self) -> Output {
-        let output = self.command.output().expect("hephy starts");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("hephy writes UTF-8");
-        Output { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() }
+        Output::from(self.command.output().expect("hephy starts"))
+    }
+
+    /// Starts it and goes on.
+    pub(crate) fn start(mut self) -> Child {
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hephy starts")
     }
 }
 
@@ -128,7 +133,19 @@ impl fmt::Display for Output {
     }
 }
 
+impl From<std::process::Output> for Output {
+    fn from(output: std::process::Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("hephy writes UTF-8");
+        Self { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() }
+    }
+}
+
 impl Output {
+    /// What a started hephy shows until its end.
+    pub(crate) fn of(child: Child) -> Self {
+        Self::from(child.wait_with_output().expect("hephy ends"))
+    }
+
     /// This output, if the exit code is `code`; otherwise the test ends and shows everything.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
@@ -200,12 +217,7 @@ impl Repository {
 
     /// One component, `app`, that is a finished program, with the manifest that runs it, committed.
     pub(crate) fn app() -> Self {
-        Self::app_named("repository")
-    }
-
-    /// The same in a folder of this name.
-    pub(crate) fn app_named(name: &str) -> Self {
-        let repository = Self::named(name);
+        let repository = Self::empty();
         repository.write("app/run", "#!/bin/sh\n").write("hephy.yaml", &prebuilt("linux/amd64: run"));
         repository.write("k8s/app.yaml", MANIFEST).commit("Add the app");
         repository
@@ -229,6 +241,13 @@ impl Repository {
             |entry: &serde_json::Value| text(&entry["annotations"]["org.opencontainers.image.ref.name"]);
         let manifests = index["manifests"].as_array().expect("manifests");
         manifests.iter().map(|entry| (name(entry), text(&entry["digest"]))).collect()
+    }
+
+    /// The digest that goes by this name in the layout.
+    #[track_caller]
+    pub(crate) fn digest(&self, name: &str) -> String {
+        let found = self.entries().into_iter().find(|(known, _)| known == name);
+        found.unwrap_or_else(|| panic!("`{name}` is not among {:?}", self.entries())).1
     }
 
     /// The twelve digits of HEAD that tags are made of.

@@ -223,6 +223,36 @@ impl Repository {
         repository
     }
 
+    /// What `hephy plan` decides for each leg, and for builds why: `app (linux/amd64): build, REASON`.
+    #[track_caller]
+    pub(crate) fn decisions(&self) -> Vec<String> {
+        self.decisions_with(&[])
+    }
+
+    /// The same with flags.
+    #[track_caller]
+    pub(crate) fn decisions_with(&self, flags: &[&str]) -> Vec<String> {
+        let output = self.hephy(["plan", "--emit", "json"]).args(flags).run().exits(0);
+        let plan: serde_json::Value = serde_json::from_str(&output.stdout).expect("a plan is JSON");
+        let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+        let list = |value: &serde_json::Value| value.as_array().expect("a list").clone();
+        let of_component = |component: &serde_json::Value| {
+            let (name, reason) = (text(&component["name"]), text(&component["reason"]["text"]));
+            let leg = move |leg: &serde_json::Value| match text(&leg["action"]).as_str() {
+                "build" => format!("{name} ({}): build, {reason}", text(&leg["platform"])),
+                action => format!("{name} ({}): {action}", text(&leg["platform"])),
+            };
+            list(&component["legs"]).iter().map(leg).collect::<Vec<_>>()
+        };
+        list(&plan["components"]).iter().flat_map(of_component).collect()
+    }
+
+    /// Runs `hephy up` and expects that it ends well. Returns what it printed on stdout: the images.
+    #[track_caller]
+    pub(crate) fn up(&self) -> String {
+        self.hephy(["up"]).run().exits(0).stdout
+    }
+
     /// The names in the layout that `up` fills when no registry is named, sorted; none if there is no layout.
     pub(crate) fn tags(&self) -> Vec<String> {
         let entries = self.entries();

@@ -68,6 +68,11 @@ impl Layout {
         self.root.join("blobs/sha256").join(digest.hex())
     }
 
+    /// Whether the blob `digest` is there with all its bytes. Its content is not read.
+    pub(crate) fn holds(&self, digest: &Digest, size: u64) -> bool {
+        fs::metadata(self.blob(digest)).is_ok_and(|blob| blob.is_file() && blob.len() == size)
+    }
+
     /// Reads a small blob and checks its digest.
     pub(crate) fn read(&self, digest: &Digest) -> Result<Vec<u8>, LayoutError> {
         let path = self.blob(digest);
@@ -116,17 +121,23 @@ impl Layout {
     /// Takes over the blob `digest` from another layout, by a hard link where the file system can.
     pub(crate) fn adopt(&self, from: &Self, digest: &Digest) -> Result<(), LayoutError> {
         let (source, target) = (from.blob(digest), self.blob(digest));
-        if target.exists() {
+        let fault = |error| LayoutError::Write { path: target.clone(), source: error };
+        let size = fs::metadata(&source).map_err(fault)?.len();
+        if self.holds(digest, size) {
             return Ok(());
         }
-        let fault = |error| LayoutError::Write { path: target.clone(), source: error };
+        // What is left of a blob that was cut off stands in the way of a link.
+        match fs::remove_file(&target) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fault(error)),
+            _ => {}
+        }
         let copied = fs::hard_link(&source, &target).or_else(|_| {
             // Copied under another name first, so that a blob is either whole or absent.
             let part = target.with_extension("part");
             fs::copy(&source, &part)?;
             fs::rename(&part, &target)
         });
-        if copied.is_err() && target.exists() { Ok(()) } else { copied.map_err(fault) }
+        if copied.is_err() && self.holds(digest, size) { Ok(()) } else { copied.map_err(fault) }
     }
 
     fn index_file(&self) -> Result<IndexFile, LayoutError> {

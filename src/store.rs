@@ -186,11 +186,12 @@ async fn push_blobs(
     Ok(sent.into_iter().filter(|sent| *sent).count())
 }
 
-/// Whether everything that a manifest refers to, through an index too, is really there: somebody may have cleaned up.
+/// Whether everything that a manifest refers to, through an index too, is really there and of the right length:
+/// somebody may have cleaned up, or a disk was full.
 fn is_whole(layout: &Layout, manifest: &Descriptor) -> bool {
     let is_there = |child: &Descriptor| match child.media_type.as_str() {
         layout::IMAGE_MANIFEST => is_whole(layout, child),
-        _ => child.digest().is_ok_and(|digest| layout.blob(&digest).is_file()),
+        _ => child.digest().is_ok_and(|digest| layout.holds(&digest, child.size)),
     };
     let bytes = manifest.digest().ok().and_then(|digest| layout.read(&digest).ok());
     let children = bytes.and_then(|bytes| layout::children(&bytes).ok());

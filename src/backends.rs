@@ -5,7 +5,8 @@ mod cargo;
 mod choose;
 mod prebuilt;
 
-pub(crate) use choose::{ChooseError, Definitions, choose};
+use choose::Definitions;
+pub(crate) use choose::{ChooseError, choose};
 
 use crate::component::{Backend, Component};
 use crate::event::Events;
@@ -56,6 +57,19 @@ pub(crate) enum BuildError {
     NoStart { path: PathBuf },
     #[error("find the image that `{tool}` built")]
     NoImage { tool: &'static str },
+}
+
+/// Looks for the definitions in the folder of `component`.
+pub(crate) fn definitions(root: &Path, component: &Component) -> Definitions {
+    let folder = root.join(&component.path);
+    let named = component.recipe.dockerfile.clone();
+    let usual = ["Dockerfile", "Containerfile"].map(str::to_owned);
+    let manifest = std::fs::read_to_string(folder.join("Cargo.toml"));
+    Definitions {
+        dockerfile: named.into_iter().chain(usual).find(|name| folder.join(name).is_file()),
+        cargo_mark: manifest.as_ref().is_ok_and(|text| text.contains("[package.metadata.hephy")),
+        cargo_manifest: manifest.is_ok(),
+    }
 }
 
 /// Builds a leg with `backend` and returns the manifest that is now in the layout at `order.out`.

@@ -26,7 +26,8 @@ pub(crate) struct Ci {
     pub(crate) registry: Option<String>,
     /// The user and token with which the CI system itself may push to its own registry.
     pub(crate) registry_login: Option<RegistryLogin>,
-    pub(crate) kubeconfig: Option<PathBuf>,
+    /// `KUBECONFIG` is set, or there is a `~/.kube/config`.
+    pub(crate) has_kubeconfig: bool,
     pub(crate) in_cluster: bool,
     pub(crate) cargo_home: Option<PathBuf>,
     /// Texts that must never be shown, whoever prints them.
@@ -55,9 +56,8 @@ impl Ci {
         let lookup = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let mut ci = Self::read(&lookup);
         let home = std::env::home_dir();
-        if ci.kubeconfig.is_none() {
-            ci.kubeconfig = home.as_ref().map(|home| home.join(".kube/config")).filter(|path| path.exists());
-        }
+        let is_default_there = || home.as_ref().is_some_and(|home| home.join(".kube/config").exists());
+        ci.has_kubeconfig = ci.has_kubeconfig || is_default_there();
         ci.cargo_home = ci.cargo_home.or_else(|| home.map(|home| home.join(".cargo")));
         ci.secrets = secrets(
             std::env::vars_os()
@@ -73,7 +73,7 @@ impl Ci {
             reference: None,
             registry: None,
             registry_login: None,
-            kubeconfig: lookup("KUBECONFIG").map(PathBuf::from),
+            has_kubeconfig: lookup("KUBECONFIG").is_some(),
             in_cluster: lookup("KUBERNETES_SERVICE_HOST").is_some(),
             cargo_home: lookup("CARGO_HOME").map(PathBuf::from),
             secrets: vec![],

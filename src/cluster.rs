@@ -62,6 +62,8 @@ impl ClusterError {
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
+            // The API server answers 500 to a field it does not know.
+            Self::Refused { message, .. } if message.contains("failed to create typed patch object") => false,
             Self::Refused { status, .. } => *status >= 500 || *status == 429,
             _ => false,
         }

@@ -115,6 +115,9 @@ fn sentence(ending: &Ending) -> String {
             format!("nothing to do: the release was already live on {server}, and it is healthy")
         }
         Ending::Applied { server } => format!("applied to {server}; nobody has looked whether it is healthy"),
+        Ending::NothingToProve { server } => {
+            format!("applied to {server}; nothing in it can be healthy or unhealthy")
+        }
         Ending::Rendered { folder, why, target } => {
             format!("nothing was deployed: {why}; {}", by_hand(folder, target))
         }

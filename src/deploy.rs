@@ -76,9 +76,13 @@ pub(crate) enum DeployError {
     #[error("apply `{object}` at `{place}`: {}", describe(conflicts))]
     Conflict { object: String, place: String, conflicts: Vec<Conflict> },
     #[error("apply `{object}` at `{place}`")]
-    Apply { object: String, place: String, source: ClusterError },
+    Apply { object: String, place: String, source: Box<ClusterError> },
     #[error("prepare the deploy")]
-    Prepare { source: ClusterError },
+    Prepare { source: Box<ClusterError> },
+}
+
+fn prepare(error: ClusterError) -> DeployError {
+    DeployError::Prepare { source: Box::new(error) }
 }
 
 fn describe(conflicts: &[Conflict]) -> String {
@@ -144,7 +148,7 @@ async fn has_namespace(cluster: &Cluster, name: &str) -> Result<bool, DeployErro
     match cluster.ask(&format!("look for namespace `{name}`"), api.get_opt(name)).await {
         Ok(found) => Ok(found.is_some()),
         Err(error) if error.status() == Some(403) => Ok(true),
-        Err(source) => Err(DeployError::Prepare { source }),
+        Err(error) => Err(prepare(error)),
     }
 }
 
@@ -159,7 +163,7 @@ async fn create_namespaces(
         checked.iter().any(|(target, _)| target.object.kind == "Namespace" && target.object.name == name)
     };
     for name in absent.iter().filter(|name| !is_released(name)) {
-        send::create_namespace(cluster, name).await.map_err(|source| DeployError::Prepare { source })?;
+        send::create_namespace(cluster, name).await.map_err(prepare)?;
         events.step(Stage::Deploy, format!("Namespace/{name}"), Progress::Done, Change::Created.to_string());
     }
     Ok(())

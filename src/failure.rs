@@ -178,7 +178,12 @@ impl From<BuildError> for Failure {
         let failure = Self::of(ExitCode::Build, &error);
         match error {
             BuildError::Exec(source) => {
-                hints::of_exec(Self { evidence: last_lines(&source), ..failure }, &source)
+                let evidence = last_lines(&source);
+                let headline = match own_words(&evidence) {
+                    Some(words) => format!("{}: {words}", failure.headline),
+                    None => failure.headline,
+                };
+                hints::of_exec(Self { headline, evidence, ..failure }, &source)
             }
             error => Self { hints: hints::of_build(&error), ..failure },
         }
@@ -256,6 +261,12 @@ impl From<HealthError> for Failure {
                 .hint("another release was deployed since, or this one was not deployed: run `hephy deploy`"),
         }
     }
+}
+
+/// The line in which a tool says what is wrong, as far as tools agree on how to say it.
+fn own_words(last_lines: &[String]) -> Option<&str> {
+    let is_error = |line: &&String| line.trim_start().to_lowercase().starts_with("error");
+    last_lines.iter().find(is_error).map(|line| line.trim())
 }
 
 fn last_lines(error: &ExecError) -> Vec<String> {

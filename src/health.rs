@@ -1,9 +1,14 @@
 //! Health: watches a release until it is proven live and healthy, or until it is clear why not.
 
+mod doom;
 mod evidence;
+mod objects;
+mod rollout;
 mod rules;
+mod seen;
 mod settle;
 mod snapshot;
+mod store;
 mod verdict;
 mod watch;
 #[cfg(test)]
@@ -18,7 +23,7 @@ use crate::image::Digest;
 use crate::release::{ContainerImage, Object, Proof, Release, container_images, proof};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::Api;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// For each digest a manifest may name, the digests a kubelet may report for it: platform manifests of an index.
 pub(crate) type Platforms = BTreeMap<Digest, Vec<Digest>>;
@@ -80,14 +85,20 @@ pub(crate) struct LogTail {
 /// Why the health of a release could not be found out.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HealthError {
-    #[error("watch Deployments in namespace `{namespace}`")]
-    Watch { namespace: String, source: ClusterError },
+    #[error("watch namespace `{namespace}`")]
+    Watch { namespace: String, source: Box<ClusterError> },
     #[error("find `{object}` in namespace `{namespace}`")]
-    Find { object: String, namespace: String, source: ClusterError },
+    Find { object: String, namespace: String, source: Box<ClusterError> },
     #[error("find `{object}` in namespace `{namespace}`: it is not there")]
     Missing { object: String, namespace: String },
     #[error("wait for `{object}`: its container `{container}` runs `{found}` and not `{expected}`")]
     OtherImage { object: String, container: String, found: String, expected: String },
+}
+
+/// The namespaces to watch for `release`.
+pub(crate) fn namespaces(cluster: &Cluster, release: &Release) -> BTreeSet<String> {
+    let judged = release.objects.iter().filter(|object| proof(object) == Proof::Judged);
+    judged.map(|object| object.namespace.clone().unwrap_or_else(|| cluster.namespace().to_owned())).collect()
 }
 
 /// What an apply leads us to expect of the Deployments among its objects.
@@ -117,7 +128,7 @@ pub(crate) async fn expected_now(
         let namespace = object.namespace.clone().unwrap_or_else(|| cluster.namespace().to_owned());
         let deployment = find(cluster, object, &namespace).await?;
         let containers = containers(object, platforms);
-        if let Some(other) = rules::other_image(&containers, &deployment) {
+        if let Some(other) = objects::other_image(&containers, &deployment) {
             return Err(HealthError::OtherImage {
                 object: object.to_string(),
                 container: other.container,
@@ -143,7 +154,7 @@ async fn find(cluster: &Cluster, object: &Object, namespace: &str) -> Result<Dep
     match cluster.ask(&format!("read {object}"), api.get_opt(&object.name)).await {
         Ok(Some(found)) => Ok(found),
         Ok(None) => Err(HealthError::Missing { object: object_name, namespace }),
-        Err(source) => Err(HealthError::Find { object: object_name, namespace, source }),
+        Err(error) => Err(HealthError::Find { object: object_name, namespace, source: Box::new(error) }),
     }
 }
 

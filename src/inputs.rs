@@ -15,6 +15,9 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reads {
     pub(crate) rules: Vec<Rule>,
+    /// Whether folders marked as caches (`CACHEDIR.TAG`) are inputs too. Cargo marks its own target folder; a
+    /// Dockerfile copies such folders like any other.
+    pub(crate) caches: bool,
 }
 
 /// One thing that a build reads, and why it does.
@@ -73,7 +76,7 @@ pub(crate) async fn reads(
         why: format!("`{}` watches `{glob}`", component.name),
         platform: None,
     }));
-    Ok(Reads { rules })
+    Ok(Reads { rules, caches: backend != Backend::Cargo })
 }
 
 fn prebuilt(component: &Component) -> Vec<Rule> {
@@ -119,6 +122,9 @@ pub(crate) fn ignored_files(checkout: &Checkout, reads: &Reads) -> Result<Vec<Fi
     for deviation in &checkout.deviations {
         let Deviation::Ignored(ignored) = deviation else { continue };
         let ignored = ignored.trim_end_with(|c| c == '/');
+        if !reads.caches && checkout.root.join(ignored.to_path_lossy()).join("CACHEDIR.TAG").exists() {
+            continue;
+        }
         for rule in &reads.rules {
             let Pattern::Path(read) = &rule.pattern else { continue };
             let read = read.as_bytes();

@@ -6,7 +6,6 @@ mod planning;
 mod publishing;
 
 use crate::ci::Ci;
-use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::event::{Events, Stage};
 use crate::exit::ExitCode;
@@ -61,20 +60,25 @@ pub(crate) enum Ending {
     Healthy { server: String, changed: bool },
     /// The release was handed over and nobody looked whether it is healthy.
     Applied { server: String },
+    /// The release was applied, and nothing in it can be healthy or unhealthy.
+    NothingToProve { server: String },
     /// Manifests were written, and nothing was deployed.
     Rendered { folder: PathBuf, why: &'static str, target: Target },
     /// There was nothing to deploy.
     Published { changed: bool },
 }
 
-/// From the commit to the healthy release.
+/// From the commit to the healthy release. Whatever would stop the deploy is found out before anything is built.
 pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failure> {
     let destination = deploying::destination(run)?;
-    let cluster = deploying::reach(run, destination.as_ref()).await?;
     let plan = plan(run).await?;
     announce(run, &plan);
     summary.plan = Some(plan.clone());
-    let release = deploying::read(run, &plan, cluster.is_some())?;
+    let release = deploying::read(run, &plan)?;
+    let cluster = deploying::reach(run, &plan, release.as_ref(), destination.as_ref()).await?;
+    if cluster.is_some() && !run.settings.no_wait {
+        deploying::ensure_provable(release.as_ref())?;
+    }
     building::build(run, &plan, summary).await?;
     let images = publishing::push(run, &plan, summary).await?;
     let Some(release) = release else {
@@ -100,10 +104,8 @@ pub(crate) async fn push(run: &Run, plan: &Plan, summary: &mut Summary) -> Resul
 /// Hands the plan's images to the cluster; does not wait.
 pub(crate) async fn deploy(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Ending, Failure> {
     let destination = deploying::destination(run)?;
-    let cluster = deploying::reach(run, destination.as_ref()).await?;
-    let Some(release) = deploying::read(run, plan, false)? else {
-        return Err(no_manifests());
-    };
+    let release = deploying::read(run, plan)?.ok_or_else(no_manifests)?;
+    let cluster = deploying::reach(run, plan, Some(&release), destination.as_ref()).await?;
     let images = publishing::collect(run, plan, summary).await?;
     let release = deploying::pin(run, &release, &images)?;
     match cluster {
@@ -118,12 +120,11 @@ pub(crate) async fn deploy(run: &Run, plan: &Plan, summary: &mut Summary) -> Res
 /// Waits until the plan's images are live and healthy.
 pub(crate) async fn wait(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Ending, Failure> {
     let destination = deploying::destination(run)?;
-    let Some(cluster) = deploying::reach(run, destination.as_ref()).await? else {
+    let release = deploying::read(run, plan)?.ok_or_else(no_manifests)?;
+    deploying::ensure_provable(Some(&release))?;
+    let Some(cluster) = deploying::reach(run, plan, Some(&release), destination.as_ref()).await? else {
         let failure = Failure::new(ExitCode::Usage, "wait for the release: no cluster is configured");
         return Err(failure.hint("set `KUBECONFIG`, or run with `--kubeconfig FILE`"));
-    };
-    let Some(release) = deploying::read(run, plan, true)? else {
-        return Err(no_manifests());
     };
     let images = publishing::collect(run, plan, summary).await?;
     let release = deploying::pin(run, &release, &images)?;
@@ -133,7 +134,10 @@ pub(crate) async fn wait(run: &Run, plan: &Plan, summary: &mut Summary) -> Resul
 /// What each stage of [`up`] would do, without doing any of it.
 pub(crate) fn preview(run: &Run, plan: &Plan) -> Result<Vec<(Stage, String)>, Failure> {
     let destination = deploying::destination(run)?;
-    let release = deploying::read(run, plan, destination.is_some())?;
+    let release = deploying::read(run, plan)?;
+    if destination.is_some() && !run.settings.no_wait {
+        deploying::ensure_provable(release.as_ref())?;
+    }
     let mut steps = building::preview(plan);
     steps.extend(publishing::preview(plan));
     steps.extend(deploying::preview(run, release.as_ref(), destination.as_ref()));
@@ -199,6 +203,3 @@ impl Run {
         self.cancel.run_until_cancelled(work).await.unwrap_or_else(cancelled)
     }
 }
-
-/// The cluster of a run, once it has answered.
-type Reached = Option<Cluster>;

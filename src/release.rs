@@ -8,7 +8,7 @@ mod render;
 mod tests;
 
 pub(crate) use kinds::{Proof, proof};
-pub(crate) use pin::{ContainerImage, Pin, Pinned, container_images, pin};
+pub(crate) use pin::{ContainerImage, Pin, container_images, pin};
 pub(crate) use read::read;
 pub(crate) use render::render;
 

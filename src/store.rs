@@ -55,10 +55,10 @@ impl Store {
     ) -> Result<Option<Found>, StoreError> {
         match self {
             Self::Registry(registry) => Ok(registry.find(repository, name.as_str()).await?),
-            Self::Layout(layout) => {
-                let found = layout.reference(&entry(repository, name))?;
-                found.map(|descriptor| Ok(found_in(&descriptor)?)).transpose()
-            }
+            Self::Layout(layout) => match layout.reference(&entry(repository, name))? {
+                Some(manifest) if is_whole(layout, &manifest) => Ok(Some(found_in(&manifest)?)),
+                _ => Ok(None),
+            },
         }
     }
 
@@ -184,6 +184,17 @@ async fn push_blobs(
     let sent: Vec<bool> =
         stream::iter(blobs.iter().map(push)).buffer_unordered(PARALLEL_BLOBS).try_collect().await?;
     Ok(sent.into_iter().filter(|sent| *sent).count())
+}
+
+/// Whether everything that a manifest refers to, through an index too, is really there: somebody may have cleaned up.
+fn is_whole(layout: &Layout, manifest: &Descriptor) -> bool {
+    let is_there = |child: &Descriptor| match child.media_type.as_str() {
+        layout::IMAGE_MANIFEST => is_whole(layout, child),
+        _ => child.digest().is_ok_and(|digest| layout.blob(&digest).is_file()),
+    };
+    let bytes = manifest.digest().ok().and_then(|digest| layout.read(&digest).ok());
+    let children = bytes.and_then(|bytes| layout::children(&bytes).ok());
+    children.is_some_and(|children| children.iter().all(is_there))
 }
 
 /// The name of an entry in a layout's index, as other tools write it: `REPOSITORY:TAG`.

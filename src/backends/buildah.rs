@@ -13,8 +13,10 @@ pub(super) async fn build(
     cancel: &CancellationToken,
     order: &Order<'_>,
 ) -> Result<Descriptor, BuildError> {
-    let image_id = tempfile::NamedTempFile::new()
-        .map_err(|source| BuildError::Prepare { path: std::env::temp_dir(), source })?;
+    // Beside the layout: hephy's own folder is known to be writable.
+    let beside = order.out.parent().unwrap_or(order.root);
+    let image_id = tempfile::NamedTempFile::new_in(beside)
+        .map_err(|source| BuildError::Prepare { path: beside.to_owned(), source })?;
     let subject = order.subject();
     let on_stdout = |line: &str| events.output(subject.as_str(), line);
     exec::stream(events, cancel, &subject, &build_command(order, image_id.path()), on_stdout).await?;

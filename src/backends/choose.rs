@@ -1,7 +1,6 @@
 //! Which backend builds a component, and why (facts: the order of definitions and what must not be guessed).
 
 use crate::component::{Backend, Component};
-use std::path::Path;
 
 /// The definitions that lie in a component's folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,21 +18,6 @@ pub(crate) enum ChooseError {
     Several { component: String, first: String, second: String },
     #[error("choose a backend for `{component}`: its folder has no definition that hephy knows")]
     None { component: String },
-}
-
-impl Definitions {
-    /// Looks into the folder of `component`.
-    pub(crate) fn find(root: &Path, component: &Component) -> Self {
-        let folder = root.join(&component.path);
-        let named = component.recipe.dockerfile.clone();
-        let usual = ["Dockerfile", "Containerfile"].map(str::to_owned);
-        let manifest = std::fs::read_to_string(folder.join("Cargo.toml"));
-        Self {
-            dockerfile: named.into_iter().chain(usual).find(|name| folder.join(name).is_file()),
-            cargo_mark: manifest.as_ref().is_ok_and(|text| text.contains("[package.metadata.hephy")),
-            cargo_manifest: manifest.is_ok(),
-        }
-    }
 }
 
 /// The backend of `component` with the reason for it.

@@ -63,7 +63,7 @@ async fn resources(cluster: &Cluster, version: &str) -> Result<Vec<APIResource>,
     match answer {
         Ok(list) => Ok(list.resources),
         Err(error) if error.status() == Some(404) => Ok(Vec::new()),
-        Err(source) => Err(DeployError::Prepare { source }),
+        Err(error) => Err(super::prepare(error)),
     }
 }
 

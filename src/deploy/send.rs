@@ -113,7 +113,7 @@ async fn patch(cluster: &Cluster, target: &Target<'_>, mode: Mode) -> Result<Dyn
 pub(super) fn explain(target: &Target<'_>, error: ClusterError) -> DeployError {
     let (object, place) = (target.object.to_string(), target.object.place());
     let ClusterError::Refused { status, causes, message, .. } = &error else {
-        return DeployError::Apply { object, place, source: error };
+        return DeployError::Apply { object, place, source: Box::new(error) };
     };
     let conflicts: Vec<Conflict> = causes.iter().filter_map(conflict).collect();
     if *status == 409 && !conflicts.is_empty() {
@@ -123,7 +123,7 @@ pub(super) fn explain(target: &Target<'_>, error: ClusterError) -> DeployError {
         Some(namespace) if *status == 404 && message.contains(&format!("namespaces \"{namespace}\"")) => {
             target.missing_namespace(namespace)
         }
-        _ => DeployError::Apply { object, place, source: error },
+        _ => DeployError::Apply { object, place, source: Box::new(error) },
     }
 }
 

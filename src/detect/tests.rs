@@ -22,7 +22,7 @@ fn reads(rules: &[(Pattern, Option<&str>)]) -> Reads {
         why: format!("rule {pattern:?}"),
         platform: platform.map(|text| text.parse().expect("a platform")),
     };
-    Reads { rules: rules.iter().map(rule).collect() }
+    Reads { rules: rules.iter().map(rule).collect(), caches: false }
 }
 
 fn path(text: &str) -> Pattern {

@@ -87,7 +87,8 @@ pub(super) fn code_of_cluster(error: &ClusterError) -> ExitCode {
     match error {
         ClusterError::Kubeconfig { .. }
         | ClusterError::UnknownContext { .. }
-        | ClusterError::ServiceAccount { .. } => ExitCode::Usage,
+        | ClusterError::ServiceAccount { .. }
+        | ClusterError::Connection { .. } => ExitCode::Usage,
         error if error.is_transient() => ExitCode::Infrastructure,
         _ => ExitCode::Cluster,
     }

@@ -1,10 +1,6 @@
 //! The rules: which signs of trouble a pod can show, how long each may last, and in which words it is told.
 
-use super::ExpectedContainer;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{
-    Container, ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodSpec,
-};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodSpec};
 use std::time::Duration;
 
 /// A sign that a rollout will not become healthy by itself.
@@ -118,7 +114,7 @@ fn waiting_signal(
         | "ImageInspectError"
         | "SignatureValidationFailed" => {
             let signal = if is_refusal(message) { Signal::ImageRefused } else { Signal::ImageUnavailable };
-            Some((signal, format!("cannot pull image `{image}`: {message}")))
+            Some((signal, format!("cannot pull image `{image}`: {}", brief(message, image))))
         }
         "InvalidImageName" | "ErrImageNeverPull" => {
             Some((Signal::ImageRefused, format!("cannot pull image `{image}`: {reason} {message}")))
@@ -181,6 +177,12 @@ fn memory_limit(spec: Option<&PodSpec>, name: &str) -> Option<String> {
     Some(format!(" (limit {})", limit.0))
 }
 
+/// A runtime's message without its wrapping and without the image, which is named already.
+fn brief(message: &str, image: &str) -> String {
+    let inner = message.rsplit("desc = ").next().unwrap_or(message);
+    inner.replace(&format!(" \"{image}\""), "").replace(&format!("{image}: "), "")
+}
+
 /// Whether the registry has said no, which asking again does not change.
 fn is_refusal(message: &str) -> bool {
     let message = message.to_lowercase();
@@ -225,58 +227,4 @@ pub(crate) fn waits_for(pod: &Pod) -> Option<String> {
 fn is_done(container: &ContainerStatus) -> bool {
     let ended = |state: &ContainerState| state.terminated.as_ref().is_some_and(|end| end.exit_code == 0);
     container.state.as_ref().is_some_and(ended) || container.ready || container.started == Some(true)
-}
-
-/// Whether "available" says no more than that the process was started: then a moment of patience shows an early
-/// crash.
-pub(crate) fn needs_settling(deployment: &Deployment) -> bool {
-    let Some(spec) = &deployment.spec else { return true };
-    let containers = spec.template.spec.as_ref().map(|pod| pod.containers.as_slice()).unwrap_or_default();
-    let has_no_probe = |container: &Container| container.readiness_probe.is_none();
-    spec.min_ready_seconds.unwrap_or_default() == 0 && containers.iter().any(has_no_probe)
-}
-
-/// An image other than the expected one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OtherImage {
-    pub(crate) container: String,
-    pub(crate) found: String,
-    pub(crate) expected: String,
-}
-
-/// The first container of `deployment` that asks for another image than expected. Containers that nobody expects,
-/// such as injected sidecars, do not count.
-pub(crate) fn other_image(expected: &[ExpectedContainer], deployment: &Deployment) -> Option<OtherImage> {
-    let pod = deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
-    other_image_in(expected, pod)
-}
-
-/// The same for the pod of any template.
-pub(crate) fn other_image_in(expected: &[ExpectedContainer], pod: Option<&PodSpec>) -> Option<OtherImage> {
-    expected.iter().find_map(|container| {
-        let mut all =
-            pod.iter().flat_map(|pod| pod.containers.iter().chain(pod.init_containers.iter().flatten()));
-        let found = all.find(|one| one.name == container.name).and_then(|one| one.image.as_deref());
-        (found != Some(&container.image)).then(|| OtherImage {
-            container: container.name.clone(),
-            found: found.unwrap_or("nothing").to_owned(),
-            expected: container.image.clone(),
-        })
-    })
-}
-
-/// The container of `pod` whose running image is none of the accepted ones, and what it runs instead.
-pub(crate) fn other_digest(expected: &[ExpectedContainer], pod: &Pod) -> Option<(String, String)> {
-    let status = pod.status.as_ref();
-    let statuses = |name: &str| {
-        let lists = status.map(|status| [&status.container_statuses, &status.init_container_statuses]);
-        let mut all = lists.into_iter().flatten().flatten().flatten();
-        all.find(|one| one.name == name).map(|one| one.image_id.clone()).unwrap_or_default()
-    };
-    expected.iter().filter(|container| !container.digests.is_empty()).find_map(|container| {
-        let running = statuses(&container.name);
-        let digest = running.rsplit('@').next().unwrap_or_default();
-        let is_accepted = container.digests.iter().any(|accepted| accepted.to_string() == digest);
-        (!is_accepted).then_some((container.name.clone(), running))
-    })
 }

@@ -1,6 +1,7 @@
 //! Settles: judges at every change and at every deadline, tells what changed, and ends with an outcome.
 
-use super::verdict::{Judgement, Seen, Suspect, SuspectState, Verdict, judge};
+use super::seen::Seen;
+use super::verdict::{Judgement, Suspect, SuspectState, Verdict, judge};
 use super::{Expected, HealthError, LogTail, Outcome, Report, Watches, evidence};
 use crate::cluster::Cluster;
 use crate::event::{Events, Progress, Stage};
@@ -70,6 +71,11 @@ impl<'a> Workload<'a> {
     fn judge(&mut self, watches: &Watches, settle: Duration, now: Duration) {
         if let Some(snapshot) = watches.snapshot(&self.expected.namespace) {
             self.judgement = judge(self.expected, snapshot, &self.judgement.seen, settle, now);
+        }
+        let is_ready = matches!(self.judgement.verdict, Verdict::Ready { .. });
+        if is_ready && !watches.is_current(&self.expected.namespace) {
+            let why = "it looked ready when the connection to the cluster broke".to_owned();
+            self.judgement.verdict = Verdict::Waiting { why };
         }
     }
 

@@ -1,1 +1,6 @@
-//! x
+//! Tests of the verdict: given objects as a cluster shows them, when time passes, then what hephy says.
+
+mod rollouts;
+mod trouble;
+mod verdicts;
+mod world;

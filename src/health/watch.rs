@@ -2,6 +2,7 @@
 
 use super::HealthError;
 use super::snapshot::Snapshot;
+use super::store::Store;
 use crate::cluster::{Cluster, ClusterError};
 use crate::event::Events;
 use futures::StreamExt as _;
@@ -22,6 +23,8 @@ pub(crate) struct Watches {
     pub(super) cluster: Cluster,
     messages: UnboundedReceiver<Message>,
     stores: BTreeMap<String, Store>,
+    /// Of these something may have happened that is not known yet.
+    stale: BTreeSet<(String, Kind)>,
     told: BTreeSet<(String, Kind)>,
     _tasks: JoinSet<()>,
 }
@@ -62,14 +65,8 @@ enum Change {
     Denied(ClusterError),
 }
 
-/// A snapshot and the lists that are still being read: a list that is half there must not look like deletions.
-struct Store {
-    snapshot: Snapshot,
-    deployments: BTreeMap<String, Deployment>,
-    replica_sets: BTreeMap<String, ReplicaSet>,
-    pods: BTreeMap<String, Pod>,
-    events: BTreeMap<String, Event>,
-}
+/// An API server that does not answer a list for so long is not one to deploy to.
+const OPEN_LIMIT: Duration = Duration::from_secs(40);
 
 impl Watches {
     /// Opens the watches and returns when each has shown what is there now. Call it before the apply, so that no
@@ -86,25 +83,49 @@ impl Watches {
             spawn_all(&mut tasks, cluster, namespace, &sender);
             stores.insert(namespace.clone(), Store::empty());
         }
-        let mut watches =
-            Self { cluster: cluster.clone(), messages, stores, told: BTreeSet::new(), _tasks: tasks };
-        let kinds = [Kind::Deployments, Kind::ReplicaSets, Kind::Pods, Kind::Events];
-        let mut missing: BTreeSet<(String, Kind)> =
-            namespaces.iter().flat_map(|namespace| kinds.map(|kind| (namespace.clone(), kind))).collect();
-        while !missing.is_empty() {
-            let Some(message) = watches.messages.recv().await else { break };
-            let key = (message.namespace.clone(), message.kind);
-            if message.change.is_complete() {
-                missing.remove(&key);
-            }
-            watches.absorb(events, message)?;
+        let mut watches = Self {
+            cluster: cluster.clone(),
+            messages,
+            stores,
+            stale: BTreeSet::new(),
+            told: BTreeSet::new(),
+            _tasks: tasks,
+        };
+        match tokio::time::timeout(OPEN_LIMIT, watches.first_lists(events)).await {
+            Ok(opened) => opened.map(|()| watches),
+            Err(_) => Err(watches.too_late()),
         }
-        Ok(watches)
+    }
+
+    /// Takes in messages until every watch has shown what is there.
+    async fn first_lists(&mut self, events: &Events) -> Result<(), HealthError> {
+        let kinds = [Kind::Deployments, Kind::ReplicaSets, Kind::Pods, Kind::Events];
+        let of_namespace = |namespace: &String| kinds.map(|kind| (namespace.clone(), kind));
+        self.stale = self.stores.keys().flat_map(of_namespace).collect();
+        while !self.stale.is_empty() {
+            self.changed(events).await?;
+        }
+        Ok(())
+    }
+
+    fn too_late(&self) -> HealthError {
+        let (namespace, kind) = self.stale.first().cloned().unwrap_or((String::new(), Kind::Deployments));
+        let source = ClusterError::Unreachable {
+            server: self.cluster.server().to_owned(),
+            what: format!("watch {kind}"),
+            problem: format!("no answer in {} seconds", OPEN_LIMIT.as_secs()),
+        };
+        HealthError::Watch { namespace, source: Box::new(source) }
     }
 
     /// What is known of `namespace`.
     pub(super) fn snapshot(&self, namespace: &str) -> Option<&Snapshot> {
         self.stores.get(namespace).map(|store| &store.snapshot)
+    }
+
+    /// Whether what is known of `namespace` is what is there, as far as anybody can tell.
+    pub(super) fn is_current(&self, namespace: &str) -> bool {
+        self.stale.iter().all(|(stale, _)| stale != namespace)
     }
 
     /// Waits for a change and takes in all that have come with it.
@@ -123,28 +144,27 @@ impl Watches {
     fn absorb(&mut self, events: &Events, message: Message) -> Result<(), HealthError> {
         let Message { namespace, kind, change } = message;
         let Some(store) = self.stores.get_mut(&namespace) else { return Ok(()) };
-        let snapshot = &mut store.snapshot;
+        if change.is_complete() {
+            self.stale.remove(&(namespace.clone(), kind));
+        }
         match change {
-            Change::Deployment(event) => {
-                take(Some(&mut snapshot.deployments), &mut store.deployments, event);
-            }
-            Change::ReplicaSet(event) => {
-                take(snapshot.replica_sets.as_mut(), &mut store.replica_sets, event);
-            }
-            Change::Pod(event) => take(snapshot.pods.as_mut(), &mut store.pods, event),
-            Change::Event(event) => take(snapshot.events.as_mut(), &mut store.events, event),
+            Change::Deployment(event) => store.deployment(event),
+            Change::ReplicaSet(event) => store.replica_set(event),
+            Change::Pod(event) => store.pod(event),
+            Change::Event(event) => store.event(event),
             Change::Interrupted(error) => {
-                if self.told.insert((namespace.clone(), kind)) {
+                self.stale.insert((namespace.clone(), kind));
+                if !is_everyday(&error) && self.told.insert((namespace.clone(), kind)) {
                     let text = "the watch was interrupted and is opened again";
                     events.warn(format!("{kind} in namespace `{namespace}`: {text}: {error}"));
                 }
             }
             Change::Denied(source) if kind == Kind::Deployments => {
-                return Err(HealthError::Watch { namespace, source });
+                return Err(HealthError::Watch { namespace, source: Box::new(source) });
             }
             Change::Denied(error) => {
                 events.warn(format!("{kind} in namespace `{namespace}`: {}: {error}", loss(kind)));
-                snapshot.hide(kind);
+                hide(&mut store.snapshot, kind);
             }
         }
         Ok(())
@@ -159,26 +179,12 @@ fn loss(kind: Kind) -> &'static str {
     }
 }
 
-impl Snapshot {
-    fn hide(&mut self, kind: Kind) {
-        match kind {
-            Kind::Deployments => {}
-            Kind::ReplicaSets => self.replica_sets = None,
-            Kind::Pods => self.pods = None,
-            Kind::Events => self.events = None,
-        }
-    }
-}
-
-impl Store {
-    fn empty() -> Self {
-        Self {
-            snapshot: Snapshot::empty(),
-            deployments: BTreeMap::new(),
-            replica_sets: BTreeMap::new(),
-            pods: BTreeMap::new(),
-            events: BTreeMap::new(),
-        }
+fn hide(snapshot: &mut Snapshot, kind: Kind) {
+    match kind {
+        Kind::Deployments => {}
+        Kind::ReplicaSets => snapshot.replica_sets = None,
+        Kind::Pods => snapshot.pods = None,
+        Kind::Events => snapshot.events = None,
     }
 }
 
@@ -194,22 +200,6 @@ impl Change {
                 | Self::Event(InitDone)
                 | Self::Denied(_)
         )
-    }
-}
-
-fn take<K: kube::Resource>(
-    known: Option<&mut BTreeMap<String, K>>,
-    list: &mut BTreeMap<String, K>,
-    event: watcher::Event<K>,
-) {
-    let Some(known) = known else { return };
-    let uid = |object: &K| object.meta().uid.clone().unwrap_or_default();
-    match event {
-        watcher::Event::Init => list.clear(),
-        watcher::Event::InitApply(object) => drop(list.insert(uid(&object), object)),
-        watcher::Event::InitDone => *known = std::mem::take(list),
-        watcher::Event::Apply(object) => drop(known.insert(uid(&object), object)),
-        watcher::Event::Delete(object) => drop(known.remove(&uid(&object))),
     }
 }
 
@@ -240,59 +230,65 @@ struct Line {
 const DENIALS: u32 = 3;
 
 impl Line {
-    /// Watches until nobody listens any more or the cluster keeps saying no.
+    /// Watches until nobody listens any more or the cluster keeps saying no. After an error it starts with a new list,
+    /// because only the end of a list shows that what is known is what is there.
     async fn follow<K>(self, config: watcher::Config, wrap: fn(watcher::Event<K>) -> Change)
     where
         K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
         K: Clone + fmt::Debug + DeserializeOwned + Send + 'static,
     {
         let api: Api<K> = Api::namespaced(self.cluster.client(), &self.namespace);
-        let mut stream = std::pin::pin!(watcher(api, config));
         let mut failures = 0;
-        while let Some(item) = stream.next().await {
-            let change = match item {
-                Ok(event) => {
-                    // The start of a list says nothing yet about whether the list will come.
-                    failures = if matches!(event, watcher::Event::Init) { failures } else { 0 };
-                    wrap(event.modify(|object| object.managed_fields_mut().clear()))
-                }
-                Err(error) => match self.problem(error) {
-                    None => continue,
-                    Some(problem) => {
-                        failures += 1;
-                        tokio::time::sleep(pause(failures)).await;
-                        if is_denial(&problem) && failures < DENIALS {
-                            continue;
-                        }
-                        if is_denial(&problem) {
-                            Change::Denied(problem)
-                        } else {
-                            Change::Interrupted(problem)
+        loop {
+            let mut stream = std::pin::pin!(watcher(api.clone(), config.clone()));
+            let error = loop {
+                match stream.next().await {
+                    Some(Ok(event)) => {
+                        // The start of a list says nothing yet about whether the list will come.
+                        failures = if matches!(event, watcher::Event::Init) { failures } else { 0 };
+                        if !self.tell(wrap(event.modify(|object| object.managed_fields_mut().clear()))) {
+                            return;
                         }
                     }
-                },
+                    Some(Err(error)) => break error,
+                    None => return,
+                }
             };
-            let is_end = matches!(change, Change::Denied(_));
-            let message = Message { namespace: self.namespace.clone(), kind: self.kind, change };
-            if self.sender.send(message).is_err() || is_end {
+            failures += 1;
+            let problem = self.problem(error);
+            if is_denial(&problem) && failures >= DENIALS {
+                self.tell(Change::Denied(problem));
                 return;
             }
+            self.tell(Change::Interrupted(problem));
+            tokio::time::sleep(pause(failures)).await;
         }
     }
 
-    /// What went wrong; nothing when the server only asks to start from a new list.
-    fn problem(&self, error: watcher::Error) -> Option<ClusterError> {
+    /// Passes a change on; `false` when nobody listens any more.
+    fn tell(&self, change: Change) -> bool {
+        self.sender.send(Message { namespace: self.namespace.clone(), kind: self.kind, change }).is_ok()
+    }
+
+    fn problem(&self, error: watcher::Error) -> ClusterError {
         let what = format!("watch {}", self.kind);
-        let error = match error {
+        match error {
             watcher::Error::InitialListFailed(error)
             | watcher::Error::WatchStartFailed(error)
-            | watcher::Error::WatchFailed(error) => error,
-            watcher::Error::WatchError(status) => kube::Error::Api(status),
-            watcher::Error::NoResourceVersion => return None,
-        };
-        let problem = self.cluster.explain(&what, error);
-        (problem.status() != Some(410)).then_some(problem)
+            | watcher::Error::WatchFailed(error) => self.cluster.explain(&what, error),
+            watcher::Error::WatchError(status) => self.cluster.explain(&what, kube::Error::Api(status)),
+            watcher::Error::NoResourceVersion => ClusterError::Unreachable {
+                server: self.cluster.server().to_owned(),
+                what,
+                problem: "its answer has no resource version".to_owned(),
+            },
+        }
     }
+}
+
+/// The server forgets old versions, and a role may take a moment to spread: nobody has to know.
+fn is_everyday(problem: &ClusterError) -> bool {
+    problem.status() == Some(410) || is_denial(problem)
 }
 
 fn is_denial(problem: &ClusterError) -> bool {

@@ -1,18 +1,17 @@
 //! The deploy and wait stages: manifests pinned by digest, handed over, and watched until the truth is known.
 
 use super::publishing::Pushed;
-use super::{Ending, OWN_FOLDER, Reached, Run};
+use super::{Ending, OWN_FOLDER, Run};
 use crate::cluster::{Cluster, Source};
 use crate::config::Environment;
 use crate::deploy::{self, Applied, Change};
-use crate::event::{Events, Progress, Stage};
+use crate::event::{Events, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::health::{self, Platforms, Settings, Watches};
 use crate::plan::{Plan, Target};
 use crate::release::{self, Pin, Release};
 use crate::report::{ObjectSummary, Summary};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,13 +31,14 @@ pub(super) fn destination(run: &Run) -> Result<Option<Destination>, Failure> {
     let settings = &run.settings;
     let environment = environment(run)?;
     let context = settings.context.clone().or(environment.context);
-    let path = settings.kubeconfig.clone().or_else(|| run.ci.kubeconfig.clone());
-    let source = match path {
+    let source = match settings.kubeconfig.clone() {
         _ if settings.no_deploy => return Ok(None),
-        Some(path) => Source::Kubeconfig { path: Some(path), context },
-        None if run.ci.in_cluster && context.is_none() => Source::InCluster,
-        None if context.is_some() => Source::Kubeconfig { path: None, context },
-        None => return Ok(None),
+        // Without a flag the path stays open: `KUBECONFIG` may list several files, which are then merged.
+        path if path.is_some() || context.is_some() || run.ci.has_kubeconfig => {
+            Source::Kubeconfig { path, context }
+        }
+        _ if run.ci.in_cluster => Source::InCluster,
+        _ => return Ok(None),
     };
     Ok(Some(Destination { source, namespace: settings.namespace.clone().or(environment.namespace) }))
 }
@@ -68,26 +68,29 @@ fn environment(run: &Run) -> Result<Environment, Failure> {
     }
 }
 
-/// Connects to the cluster before anything is built: a run that cannot deploy should say so at once.
-pub(super) async fn reach(run: &Run, destination: Option<&Destination>) -> Result<Reached, Failure> {
-    let Some(destination) = destination else { return Ok(None) };
+/// Connects to the cluster, if there is something to deploy and somewhere to deploy it to.
+pub(super) async fn reach(
+    run: &Run,
+    plan: &Plan,
+    release: Option<&Release>,
+    destination: Option<&Destination>,
+) -> Result<Option<Cluster>, Failure> {
+    let Some((destination, _)) = destination.zip(release) else { return Ok(None) };
     let connect =
         async { Ok(Cluster::connect(&destination.source, destination.namespace.as_deref()).await?) };
-    run.unless_cancelled(connect).await.map(Some).map_err(|failure| failure.during("deploy"))
+    let cluster = run.unless_cancelled(connect).await.map_err(|failure| failure.during("deploy"))?;
+    if plan.target != Target::Registry {
+        let problem = "deploy: the images stay in a layout folder, and no cluster can pull from there";
+        let hint = "name a registry with `--registry`, or run with `--no-deploy`";
+        return Err(Failure::new(ExitCode::Usage, problem).hint(hint));
+    }
+    Ok(Some(cluster))
 }
 
-/// Reads the manifests of the plan; `None` if there are none. With `must_prove`, a release is refused here that
-/// could not be judged later, and images that no cluster could pull.
-pub(super) fn read(run: &Run, plan: &Plan, must_prove: bool) -> Result<Option<Release>, Failure> {
+/// Reads the manifests of the plan; `None` if there are none.
+pub(super) fn read(run: &Run, plan: &Plan) -> Result<Option<Release>, Failure> {
     if plan.manifests.is_empty() {
         return Ok(None);
-    }
-    if must_prove && plan.target != Target::Registry {
-        let failure = Failure::new(
-            ExitCode::Usage,
-            "deploy: the images stay in a layout folder, and no cluster can pull from there",
-        );
-        return Err(failure.hint("name a registry with `--registry`, or run with `--no-deploy`"));
     }
     let mut files = vec![];
     for path in &plan.manifests {
@@ -95,11 +98,12 @@ pub(super) fn read(run: &Run, plan: &Plan, must_prove: bool) -> Result<Option<Re
             .map_err(|error| Failure::new(ExitCode::Usage, format!("read manifest `{path}`: {error}")))?;
         files.push((path.clone(), text));
     }
-    let release = release::read(&files)?;
-    if must_prove && !run.settings.no_wait {
-        release.ensure_provable()?;
-    }
-    Ok(Some(release))
+    Ok(Some(release::read(&files)?))
+}
+
+/// Refuses a release that could not be judged once it is deployed.
+pub(super) fn ensure_provable(release: Option<&Release>) -> Result<(), Failure> {
+    Ok(release.map_or(Ok(()), Release::ensure_provable)?)
 }
 
 /// Replaces the images of components by their digests.
@@ -163,11 +167,15 @@ pub(super) async fn deploy_and_wait(
         deploy(run, cluster, release, summary).await?;
         return Ok(Ending::Applied { server });
     }
-    let open = async { Ok(Watches::open(&run.events, cluster, &namespaces(cluster, release)).await?) };
+    let open =
+        async { Ok(Watches::open(&run.events, cluster, &health::namespaces(cluster, release)).await?) };
     let watches = run.unless_cancelled(open).await.map_err(|failure| failure.during("wait"))?;
     let applied = deploy(run, cluster, release, summary).await?;
     let expected = health::expected(&applied, &platforms(images));
     let changed = applied.iter().any(|one| one.change != Change::Unchanged);
+    if expected.is_empty() {
+        return Ok(Ending::NothingToProve { server });
+    }
     settle(run, watches, &expected).await?;
     Ok(Ending::Healthy { server, changed })
 }
@@ -200,21 +208,21 @@ pub(super) async fn wait(
     images: &[Pushed],
 ) -> Result<Ending, Failure> {
     let open = async {
-        let watches = Watches::open(&run.events, cluster, &namespaces(cluster, release)).await?;
+        let watches = Watches::open(&run.events, cluster, &health::namespaces(cluster, release)).await?;
         let expected = health::expected_now(cluster, release, &platforms(images)).await?;
         Ok((watches, expected))
     };
     let (watches, expected) = run.unless_cancelled(open).await.map_err(|failure| failure.during("wait"))?;
+    let server = cluster.server().to_owned();
+    if expected.is_empty() {
+        return Ok(Ending::NothingToProve { server });
+    }
     settle(run, watches, &expected).await?;
-    Ok(Ending::Healthy { server: cluster.server().to_owned(), changed: false })
+    Ok(Ending::Healthy { server, changed: false })
 }
 
 async fn settle(run: &Run, watches: Watches, expected: &[health::Expected]) -> Result<(), Failure> {
     let events: &Events = &run.events;
-    if expected.is_empty() {
-        events.step(Stage::Wait, "release", Progress::Unchanged, "no Deployment to wait for");
-        return Ok(());
-    }
     let outcome = async { Ok(health::settle(events, watches, expected, patience(run)).await?) };
     let outcome = run.unless_cancelled(outcome).await.map_err(|failure| failure.during("wait"))?;
     Failure::of_outcome(outcome).map_or(Ok(()), Err)
@@ -226,13 +234,6 @@ fn patience(run: &Run) -> Settings {
         timeout: run.settings.timeout.or(run.config.wait.timeout).unwrap_or(TIMEOUT),
         settle: run.settings.settle.or(run.config.wait.settle).unwrap_or(SETTLE),
     }
-}
-
-fn namespaces(cluster: &Cluster, release: &Release) -> BTreeSet<String> {
-    let named =
-        |object: &release::Object| object.namespace.clone().unwrap_or_else(|| cluster.namespace().to_owned());
-    let judged = release.objects.iter().filter(|object| release::proof(object) == release::Proof::Judged);
-    judged.map(named).collect()
 }
 
 fn platforms(images: &[Pushed]) -> Platforms {

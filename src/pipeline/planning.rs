@@ -1,7 +1,7 @@
 //! The plan stage: facts are gathered, `plan::decide` decides.
 
 use super::{OWN_FOLDER, Run};
-use crate::backends::{Definitions, choose};
+use crate::backends;
 use crate::ci;
 use crate::component::{Component, Name};
 use crate::config::{self, Config};
@@ -15,7 +15,8 @@ use crate::inputs;
 use crate::matrix;
 use crate::plan::{self, Base, Candidate, Plan, Target};
 use crate::platform::Platform;
-use crate::store::Store;
+use crate::registry::RegistryError;
+use crate::store::{Store, StoreError};
 use bstr::{BString, ByteSlice as _};
 use futures::future::try_join_all;
 use std::collections::BTreeMap;
@@ -75,7 +76,7 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     for component in in_order_of_needs(&run.config.components) {
         prepared.push(prepare(run, &checkout, &files, &changes, &mut known, &target, component).await?);
     }
-    let looked_up = prepared.into_iter().map(|prepared| look_up(&store, prepared));
+    let looked_up = prepared.into_iter().map(|prepared| look_up(run, &store, prepared));
     let mut candidates = try_join_all(looked_up).await?;
     candidates.sort_by(|left, right| left.component.name.cmp(&right.component.name));
     let manifests = manifests(&files)?;
@@ -98,7 +99,8 @@ async fn prepare(
     target: &Target,
     component: &Component,
 ) -> Result<Candidate, Failure> {
-    let (backend, backend_reason) = choose(component, &Definitions::find(&run.root, component))?;
+    let (backend, backend_reason) =
+        backends::choose(component, &backends::definitions(&run.root, component))?;
     let reads = inputs::reads(&run.events, checkout, component, backend).await?;
     let matcher = Matcher::new(&reads, &run.config.ignore).map_err(|error| {
         Failure::new(ExitCode::Usage, format!("read the globs of `{}`: {error}", component.name))
@@ -112,7 +114,7 @@ async fn prepare(
         selected.sort();
         let digest = detect::input_digest(component, backend, &leg.platform, &selected);
         known.digests.insert((component.name.clone(), leg.platform.clone()), digest.clone());
-        let key = matrix::key(&digest, &leg.platform).map_err(crate::store::StoreError::from)?;
+        let key = matrix::key(&digest, &leg.platform).map_err(StoreError::from)?;
         legs.push((leg.platform, digest, key, None));
     }
     let mut touched = detect::touched(&matcher, changes);
@@ -156,10 +158,18 @@ fn in_order_of_needs(components: &[Component]) -> Vec<&Component> {
     ordered
 }
 
-async fn look_up(store: &Store, mut candidate: Candidate) -> Result<Candidate, Failure> {
+/// Asks the store for the images of a component. Registries also refuse to say whether something is there that was
+/// never pushed; then nothing proves that the image exists, and it is built.
+async fn look_up(run: &Run, store: &Store, mut candidate: Candidate) -> Result<Candidate, Failure> {
     let image = candidate.image.clone();
     let finds = candidate.legs.iter().map(|(_, _, key, _)| store.find(&image, key));
-    let found = try_join_all(finds).await?;
+    let found = match try_join_all(finds).await {
+        Err(StoreError::Registry(error @ RegistryError::Unauthorised { .. })) => {
+            run.events.warn(format!("{error}; it is built because nothing proves that it exists"));
+            return Ok(candidate);
+        }
+        found => found?,
+    };
     for (leg, found) in candidate.legs.iter_mut().zip(found) {
         leg.3 = found;
     }
@@ -215,7 +225,7 @@ fn target(run: &Run) -> Result<Target, Failure> {
 }
 
 fn registry(run: &Run) -> Result<Option<Repository>, Failure> {
-    let parse = |text: &String| text.parse::<Repository>().map_err(crate::store::StoreError::from);
+    let parse = |text: &String| text.parse::<Repository>().map_err(StoreError::from);
     if let Some(named) = &run.settings.registry {
         let registry = parse(named)
             .map_err(Failure::from)

@@ -1,15 +1,29 @@
 //! What tests are written with: hephy in a clean environment, and throw-away repositories.
 
+pub(crate) mod cluster;
+
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// Variables that would make a test depend on the machine it runs on.
 const FOREIGN: [&str; 14] = [
-    "GITHUB_", "GITLAB_", "CI", "RUNNER_", "ACTIONS_", "HEPHY_", "KUBE", "DOCKER_", "NO_COLOR", "FORCE_COLOR",
-    "CLICOLOR", "HTTP_PROXY", "HTTPS_PROXY", "GIT_",
+    "GITHUB_",
+    "GITLAB_",
+    "CI",
+    "RUNNER_",
+    "ACTIONS_",
+    "HEPHY_",
+    "KUBE",
+    "DOCKER_",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "CLICOLOR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "GIT_",
 ];
 
 /// A call of hephy: a builder of arguments and environment, in a folder of its own.
@@ -36,8 +50,11 @@ fn clean(command: &mut Command, home: &Path) {
         }
     }
     let old_home = std::env::home_dir().unwrap_or_default();
-    let keep = |name: &str, default: &str| std::env::var_os(name).map_or(old_home.join(default), PathBuf::from);
-    command.env("RUSTUP_HOME", keep("RUSTUP_HOME", ".rustup")).env("CARGO_HOME", keep("CARGO_HOME", ".cargo"));
+    let keep =
+        |name: &str, default: &str| std::env::var_os(name).map_or(old_home.join(default), PathBuf::from);
+    command
+        .env("RUSTUP_HOME", keep("RUSTUP_HOME", ".rustup"))
+        .env("CARGO_HOME", keep("CARGO_HOME", ".cargo"));
     command.env("HOME", home).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
 }
 
@@ -54,9 +71,12 @@ impl Hephy {
 
     /// Runs it to its end.
     pub(crate) fn run(mut self) -> Output {
-        let output = self.command.output().expect("hephy starts");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("hephy writes UTF-8");
-        Output { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() }
+        Output::from(self.command.output().expect("hephy starts"))
+    }
+
+    /// Starts it and goes on.
+    pub(crate) fn start(mut self) -> Child {
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hephy starts")
     }
 }
 
@@ -70,11 +90,27 @@ pub(crate) struct Output {
 
 impl fmt::Display for Output {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}------- stderr -------\n{}------- exit {:?}", self.stdout, self.stderr, self.code)
+        write!(
+            formatter,
+            "{}------- stderr -------\n{}------- exit {:?}",
+            self.stdout, self.stderr, self.code
+        )
+    }
+}
+
+impl From<std::process::Output> for Output {
+    fn from(output: std::process::Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("hephy writes UTF-8");
+        Self { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() }
     }
 }
 
 impl Output {
+    /// What a started hephy shows until its end.
+    pub(crate) fn of(child: Child) -> Self {
+        Self::from(child.wait_with_output().expect("hephy ends"))
+    }
+
     /// This output, if the exit code is `code`; otherwise the test ends and shows everything.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
@@ -85,7 +121,10 @@ impl Output {
     /// The line that starts with `error:`.
     #[track_caller]
     pub(crate) fn error(&self) -> &str {
-        self.stderr.lines().find(|line| line.starts_with("error:")).unwrap_or_else(|| panic!("no error in {self}"))
+        self.stderr
+            .lines()
+            .find(|line| line.starts_with("error:"))
+            .unwrap_or_else(|| panic!("no error in {self}"))
     }
 
     /// Fails the test unless stderr contains `text`.

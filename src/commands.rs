@@ -60,6 +60,11 @@ pub(crate) async fn perform(
     end(&summary, result, &mask, context.report)
 }
 
+/// The mask for what a verb prints itself: paths and names come from the repository, which may be anybody's.
+fn mask(run: &Run) -> Mask {
+    Mask::new(run.ci.secrets.clone())
+}
+
 /// Waits for SIGINT or SIGTERM, cancels the run, and says with which code it then ends.
 async fn cancel_on_signal(cancel: CancellationToken) -> ExitCode {
     use tokio::signal::unix::{SignalKind, signal};

@@ -42,7 +42,10 @@ pub(crate) async fn perform(
     let cancel = CancellationToken::new();
     let signal = tokio::spawn(cancel_on_signal(cancel.clone()));
     let mut summary = Summary::default();
-    let result = match pipeline::configure(&context.directory, context.config.as_deref()) {
+    let place = ensure_report_has_a_place(context.report.as_deref());
+    let report = context.report.filter(|_| place.is_ok());
+    let configured = place.and_then(|()| pipeline::configure(&context.directory, context.config.as_deref()));
+    let result = match configured {
         Ok((root, config)) => {
             let run = Run { events, cancel: cancel.clone(), ci: context.ci, settings, root, config };
             work(&run, &mut summary).await
@@ -57,7 +60,20 @@ pub(crate) async fn perform(
     summary.duration = started.elapsed();
     let interrupted = if cancel.is_cancelled() { signal.await.ok() } else { None };
     let result = result.map_err(|failure| Failure { code: interrupted.unwrap_or(failure.code), ..failure });
-    end(&summary, result, &mask, context.report)
+    end(&summary, result, &mask, report)
+}
+
+/// A report that cannot be written should be known before a release is live.
+fn ensure_report_has_a_place(report: Option<&Path>) -> Result<(), Failure> {
+    let Some(path) = report else { return Ok(()) };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let problem = match () {
+        () if path.is_dir() => "it is a folder".to_owned(),
+        () if !folder.is_dir() => format!("the folder `{}` does not exist", folder.display()),
+        () => return Ok(()),
+    };
+    let headline = format!("write the report `{}`: {problem}", path.display());
+    Err(Failure::new(ExitCode::Usage, headline).hint("name a file in a folder that exists with `--report`"))
 }
 
 /// The mask for what a verb prints itself: paths and names come from the repository, which may be anybody's.
@@ -127,6 +143,10 @@ fn sentence(ending: &Ending) -> String {
             format!("nothing was deployed: {why}; {}", by_hand(folder, target))
         }
         Ending::Published { changed: true } => "published; there are no manifests to deploy".to_owned(),
+        Ending::Nothing => {
+            "nothing to do: no component was found; add a Dockerfile, or name components in hephy.yaml"
+                .to_owned()
+        }
         Ending::Published { changed: false } => "nothing to do: every image exists".to_owned(),
     }
 }

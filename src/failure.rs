@@ -49,10 +49,12 @@ impl Failure {
 
     /// The whole chain of an error in one line: every part says only what it adds.
     fn of(code: ExitCode, error: &dyn Error) -> Self {
-        let mut headline = error.to_string();
+        // Some libraries quote what they read below their first line, and that may be a kubeconfig with its token.
+        let first_line = |error: &dyn Error| error.to_string().lines().next().unwrap_or_default().to_owned();
+        let mut headline = first_line(error);
         let mut source = error.source();
         while let Some(cause) = source {
-            let text = cause.to_string();
+            let text = first_line(cause);
             // Libraries repeat their causes; saying them twice helps nobody.
             if !headline.contains(&text) {
                 headline = format!("{headline}: {text}");
@@ -60,6 +62,20 @@ impl Failure {
             source = cause.source();
         }
         Self::new(code, headline)
+    }
+
+    /// Adds the last words of a program that failed, the one that says why to the first line.
+    fn words_of(self, error: &ExecError) -> Self {
+        let ExecError::Failed { last_lines, .. } = error else { return self };
+        let is_reason = |line: &&String| {
+            let line = line.trim_start().to_ascii_lowercase();
+            line.starts_with("error") || line.starts_with("fatal")
+        };
+        let Some(reason) = last_lines.iter().find(is_reason).map(|line| line.trim()) else {
+            return Self { evidence: last_lines.clone(), ..self };
+        };
+        let evidence = if last_lines.len() > 1 { last_lines.clone() } else { vec![] };
+        Self { headline: format!("{}: {reason}", self.headline), evidence, ..self }
     }
 
     /// The failure as lines for people.
@@ -130,11 +146,11 @@ impl From<GitError> for Failure {
                 failure.hint("run `git init`, or name the repository with `--directory`")
             }
             GitError::Empty { .. } => failure.hint("commit something first: what hephy builds is a commit"),
-            GitError::Base { source, .. } => Self { evidence: last_lines(&source), ..failure },
-            GitError::OptionLikeBase { .. } => failure,
-            GitError::Git { source, .. } => {
-                hints::of_exec(Self { evidence: last_lines(&source), ..failure }, &source)
+            GitError::Base { source, .. } => {
+                failure.words_of(&source).hint("fetch it, or name another with `--base`")
             }
+            GitError::OptionLikeBase { .. } => failure,
+            GitError::Git { source, .. } => hints::of_exec(failure.words_of(&source), &source),
             GitError::Output { .. } => Self { code: ExitCode::Unexpected, ..failure },
         }
     }
@@ -147,7 +163,7 @@ impl From<InputsError> for Failure {
             InputsError::Outside { .. } => {
                 failure.hint("move it into the repository, or depend on a released version")
             }
-            InputsError::Cargo { source, .. } => Self { evidence: last_lines(&source), ..failure },
+            InputsError::Cargo { source, .. } => failure.words_of(&source),
             InputsError::Disk { .. } | InputsError::Metadata { .. } => failure,
         }
     }
@@ -177,14 +193,7 @@ impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         let failure = Self::of(ExitCode::Build, &error);
         match error {
-            BuildError::Exec(source) => {
-                let evidence = last_lines(&source);
-                let headline = match own_words(&evidence) {
-                    Some(words) => format!("{}: {words}", failure.headline),
-                    None => failure.headline,
-                };
-                hints::of_exec(Self { headline, evidence, ..failure }, &source)
-            }
+            BuildError::Exec(source) => hints::of_exec(failure.words_of(&source), &source),
             error => Self { hints: hints::of_build(&error), ..failure },
         }
     }
@@ -212,7 +221,14 @@ impl From<RegistryError> for Failure {
             RegistryError::NoHost { .. } => ExitCode::Usage,
             _ => ExitCode::Registry,
         };
-        Self { hints: hints::of_registry(&error), ..Self::of(code, &error) }
+        let failure = Self { hints: hints::of_registry(&error), ..Self::of(code, &error) };
+        match &error {
+            // The layers in between say "client error (Connect)" and the like, which helps nobody.
+            RegistryError::Unreachable { source, .. } => {
+                Self { headline: format!("{error}: {}", innermost(source)), ..failure }
+            }
+            _ => failure,
+        }
     }
 }
 
@@ -262,17 +278,13 @@ impl From<HealthError> for Failure {
     }
 }
 
-/// The line in which a tool says what is wrong, as far as tools agree on how to say it.
-fn own_words(last_lines: &[String]) -> Option<&str> {
-    let is_error = |line: &&String| line.trim_start().to_lowercase().starts_with("error");
-    last_lines.iter().find(is_error).map(|line| line.trim())
-}
-
-fn last_lines(error: &ExecError) -> Vec<String> {
-    match error {
-        ExecError::Failed { last_lines, .. } => last_lines.clone(),
-        _ => vec![],
+/// The cause that all others only pass on.
+fn innermost(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
     }
+    innermost.to_string()
 }
 
 #[cfg(test)]

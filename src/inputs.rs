@@ -8,8 +8,9 @@ use crate::event::Events;
 use crate::exec::ExecError;
 use crate::git::{Checkout, Deviation, File};
 use crate::platform::Platform;
-use bstr::{BString, ByteSlice as _};
-use std::path::PathBuf;
+use bstr::{BStr, BString, ByteSlice as _};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// What a build reads, as rules. Unsure means more rules, never fewer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +52,24 @@ pub(crate) enum InputsError {
     Metadata { component: String, source: cargo_metadata::Error },
 }
 
+impl Pattern {
+    /// The folder or file that everything it matches lies at or below.
+    fn folder(&self) -> &str {
+        match self {
+            Self::Path(path) => path,
+            Self::Glob(glob) => {
+                let special = glob.find(['*', '?', '[', '{', '\\']);
+                let plain = special.map_or(glob.as_str(), |at| &glob[..at]);
+                if special.is_none() {
+                    plain
+                } else {
+                    plain.rsplit_once('/').map_or("", |(folder, _)| folder)
+                }
+            }
+        }
+    }
+}
+
 impl Rule {
     fn path(path: impl Into<String>, why: impl Into<String>) -> Self {
         Self { pattern: Pattern::Path(path.into()), why: why.into(), platform: None }
@@ -69,7 +88,7 @@ pub(crate) async fn reads(
         Backend::Buildah => {
             vec![Rule::path(&component.path, format!("it is in the folder of `{}`", component.name))]
         }
-        Backend::Prebuilt => prebuilt(component),
+        Backend::Prebuilt => prebuilt(&checkout.root, component)?,
     };
     rules.extend(component.watch.iter().map(|glob| Rule {
         pattern: Pattern::Glob(glob.clone()),
@@ -79,14 +98,28 @@ pub(crate) async fn reads(
     Ok(Reads { rules, caches: backend != Backend::Cargo })
 }
 
-fn prebuilt(component: &Component) -> Vec<Rule> {
-    let programs = component.recipe.prebuilt.iter();
-    programs
-        .map(|(platform, path)| Rule {
+/// The programs by the paths that are named, and by those that symbolic links lead to: git knows a link and not what
+/// lies behind it.
+fn prebuilt(root: &Path, component: &Component) -> Result<Vec<Rule>, InputsError> {
+    let mut rules = vec![];
+    for (platform, path) in &component.recipe.prebuilt {
+        let named = below(&component.path, path);
+        let real = real(root, Path::new(&named), component)?.filter(|real| *real != named);
+        rules.extend([Some(named), real].into_iter().flatten().map(|path| Rule {
             platform: Some(platform.clone()),
-            ..Rule::path(below(&component.path, path), format!("it is the program of `{}`", component.name))
-        })
-        .collect()
+            ..Rule::path(path, format!("it is the program of `{}`", component.name))
+        }));
+    }
+    Ok(rules)
+}
+
+/// The path without symbolic links, `None` if nothing is there.
+fn real(root: &Path, path: &Path, component: &Component) -> Result<Option<String>, InputsError> {
+    let (Ok(root), Ok(real)) = (root.canonicalize(), root.join(path).canonicalize()) else { return Ok(None) };
+    match real.strip_prefix(root) {
+        Ok(path) => Ok(Some(path.to_string_lossy().into_owned())),
+        Err(_) => Err(InputsError::Outside { component: component.name.to_string(), path: real }),
+    }
 }
 
 /// `path` below `folder`, without empty and `.` parts.
@@ -109,15 +142,21 @@ pub(crate) fn working_files(checkout: &Checkout) -> Result<Vec<File>, InputsErro
     let mut files: Vec<File> =
         checkout.files.iter().filter(|file| !dirty.contains(&&file.path)).cloned().collect();
     for path in dirty {
-        files.extend(disk::files(&checkout.root, path.as_bstr())?);
+        files.extend(disk::files(&checkout.root, path.as_bstr(), &|_| true)?);
     }
     files.sort();
     Ok(files)
 }
 
 /// Files that git ignores and that a build reads all the same: a Dockerfile copies what is in its context, and a
-/// finished program is rarely committed. Leaving them out would reuse an image of other content.
-pub(crate) fn ignored_files(checkout: &Checkout, reads: &Reads) -> Result<Vec<File>, InputsError> {
+/// finished program is rarely committed. Leaving them out would reuse an image of other content. `is_read` is asked
+/// before a file is opened.
+pub(crate) fn ignored_files(
+    checkout: &Checkout,
+    reads: &Reads,
+    is_read: &dyn Fn(&BStr) -> bool,
+) -> Result<Vec<File>, InputsError> {
+    let is_wanted = |path: &BStr| !is_at_or_below(path, b".hephy") && is_read(path);
     let mut files = vec![];
     for deviation in &checkout.deviations {
         let Deviation::Ignored(ignored) = deviation else { continue };
@@ -126,19 +165,45 @@ pub(crate) fn ignored_files(checkout: &Checkout, reads: &Reads) -> Result<Vec<Fi
             continue;
         }
         for rule in &reads.rules {
-            let Pattern::Path(read) = &rule.pattern else { continue };
-            let read = read.as_bytes();
+            let read = rule.pattern.folder().as_bytes();
             if is_at_or_below(ignored, read) {
-                files.extend(disk::files(&checkout.root, ignored.as_bstr())?);
+                files.extend(disk::files(&checkout.root, ignored.as_bstr(), &is_wanted)?);
             } else if is_at_or_below(read, ignored) {
-                files.extend(disk::files(&checkout.root, read.as_bstr())?);
+                files.extend(disk::files(&checkout.root, read.as_bstr(), &is_wanted)?);
             }
         }
     }
-    files.retain(|file| !is_at_or_below(&file.path, b".hephy"));
     files.sort();
     files.dedup();
     Ok(files)
+}
+
+/// What lies behind the symbolic links among `selected` and is not selected itself: a compiler follows them.
+pub(crate) fn behind_links(
+    checkout: &Checkout,
+    component: &Component,
+    files: &[File],
+    selected: &[File],
+) -> Result<Vec<File>, InputsError> {
+    let mut known: BTreeSet<File> = selected.iter().cloned().collect();
+    let mut links: Vec<File> = selected.to_vec();
+    let mut found = vec![];
+    while let Some(link) = links.pop() {
+        if link.mode != "120000" {
+            continue;
+        }
+        let Some(target) = real(&checkout.root, &link.path.to_path_lossy(), component)? else { continue };
+        let target = target.as_bytes();
+        let mut behind: Vec<File> =
+            files.iter().filter(|file| is_at_or_below(&file.path, target)).cloned().collect();
+        if behind.is_empty() {
+            behind = disk::files(&checkout.root, target.as_bstr(), &|_| true)?;
+        }
+        behind.retain(|file| known.insert(file.clone()));
+        links.extend(behind.iter().cloned());
+        found.extend(behind);
+    }
+    Ok(found)
 }
 
 /// Whether `path` is `folder` or lies below it; everything lies below the empty folder.

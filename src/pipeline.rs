@@ -66,6 +66,8 @@ pub(crate) enum Ending {
     Rendered { folder: PathBuf, why: &'static str, target: Target },
     /// There was nothing to deploy.
     Published { changed: bool },
+    /// There was nothing to build either.
+    Nothing,
 }
 
 /// From the commit to the healthy release. Whatever would stop the deploy is found out before anything is built.
@@ -78,6 +80,9 @@ pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failu
     let cluster = deploying::reach(run, &plan, release.as_ref(), destination.as_ref()).await?;
     if cluster.is_some() && !run.settings.no_wait {
         deploying::ensure_provable(release.as_ref())?;
+    }
+    if plan.components.is_empty() && release.is_none() {
+        return Ok(Ending::Nothing);
     }
     building::build(run, &plan, summary).await?;
     let images = publishing::push(run, &plan, summary).await?;

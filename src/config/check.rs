@@ -143,9 +143,18 @@ impl Source<'_> {
         self.inside(text)?;
         let parts: Vec<&str> = text.value.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
         let path = parts.join("/");
-        match self.root.join(&path).is_dir() {
-            true => Ok(path),
-            false => Err(self.fault(spot(text), format!("the folder `{}` does not exist", text.value), None)),
+        let folder = self.root.join(&path);
+        if !folder.is_dir() {
+            return Err(self.fault(spot(text), format!("the folder `{}` does not exist", text.value), None));
+        }
+        // Git knows the link and not what lies behind it, so a change there would go unnoticed.
+        let real = self.root.canonicalize().and_then(|root| Ok(folder.canonicalize()? == root.join(&path)));
+        match real {
+            Ok(true) => Ok(path),
+            _ => {
+                let problem = format!("the folder `{}` is behind a symbolic link", text.value);
+                Err(self.fault(spot(text), problem, hint("write the path that the link leads to")))
+            }
         }
     }
 
@@ -199,7 +208,7 @@ impl Source<'_> {
             }
             other => {
                 let text = other.to_string();
-                self.fault(place, text.split(" at line ").next().unwrap_or(&text), None)
+                self.fault(place, in_words(text.split(" at line ").next().unwrap_or(&text)), None)
             }
         }
     }
@@ -251,6 +260,16 @@ fn cycle_through(from: &str, target: &str, components: &[Component]) -> Option<V
     None
 }
 
+/// The reader speaks of its own events; people write lists and texts.
+fn in_words(problem: &str) -> &str {
+    match problem {
+        "expected sequence start" => "expected a list, for example `[a, b]`",
+        "expected mapping start" => "expected keys with values, for example `key: value`",
+        "expected string scalar" => "expected a text",
+        other => other,
+    }
+}
+
 fn plain(error: &impl std::fmt::Display) -> String {
     error.to_string()
 }
@@ -299,7 +318,7 @@ mod tests {
                 "components:\n  api: {pth: src}",
                 "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, image, needs, dockerfile, build-args, bin, prebuilt; did you mean `path`?",
             ),
-            ("components: [api]", "`hephy.yaml:1:13`: expected mapping start"),
+            ("components: [api]", "`hephy.yaml:1:13`: expected keys with values, for example `key: value`"),
             ("version: 2", "`hephy.yaml:1:10`: version 2 is unknown; write `version: 1`"),
             (
                 "components:\n  a: {path: src}\n  a: {path: src}",

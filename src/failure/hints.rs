@@ -13,6 +13,10 @@ pub(super) fn of_exec(failure: Failure, error: &ExecError) -> Failure {
     match error {
         ExecError::Missing { program } => failure.hint(format!("install {program}, or put it on PATH")),
         ExecError::Cancelled { .. } => Failure { code: ExitCode::Terminated, ..failure },
+        // Cargo's own words are "because --locked was passed", which only hephy did.
+        ExecError::Failed { last_lines, .. } if last_lines.iter().any(|line| line.contains("--locked")) => {
+            failure.hint("run `cargo update --workspace` and commit `Cargo.lock`")
+        }
         ExecError::Start { .. } | ExecError::Read { .. } | ExecError::Failed { .. } => failure,
     }
 }
@@ -71,6 +75,9 @@ pub(super) fn of_cluster(error: &ClusterError) -> Vec<String> {
     let hint = match error {
         ClusterError::Unreachable { .. } => {
             "check the cluster's address and the network, or run with `--no-deploy`"
+        }
+        ClusterError::Kubeconfig { .. } => {
+            "name another with `--kubeconfig` or `KUBECONFIG`, or run with `--no-deploy`"
         }
         ClusterError::Unauthorised { .. } => "log in to the cluster again",
         ClusterError::UnknownContext { .. } => "list them with `kubectl config get-contexts`",

@@ -10,21 +10,33 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// The files at or below `path`, none if it is gone: a removed file is no longer an input.
-pub(super) fn files(root: &Path, path: &BStr) -> Result<Vec<File>, InputsError> {
+/// The files at or below `path` that are wanted, none if it is gone: a removed file is no longer an input.
+pub(super) fn files(
+    root: &Path,
+    path: &BStr,
+    is_wanted: &dyn Fn(&BStr) -> bool,
+) -> Result<Vec<File>, InputsError> {
     let mut found = vec![];
-    collect(root, path.into(), &mut found)
+    collect(root, path.into(), is_wanted, &mut found)
         .map_err(|(path, source)| InputsError::Disk { path: path.to_path_lossy().into_owned(), source })?;
     Ok(found)
 }
 
-fn collect(root: &Path, path: BString, found: &mut Vec<File>) -> Result<(), (BString, io::Error)> {
+fn collect(
+    root: &Path,
+    path: BString,
+    is_wanted: &dyn Fn(&BStr) -> bool,
+    found: &mut Vec<File>,
+) -> Result<(), (BString, io::Error)> {
     let full = root.join(path.to_path_lossy());
     let metadata = match full.symlink_metadata() {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err((path, error)),
     };
+    if !metadata.is_dir() && !is_wanted(path.as_bstr()) {
+        return Ok(());
+    }
     if !metadata.is_dir() {
         let content = content(&full, &metadata).map_err(|error| (path.clone(), error))?;
         found.push(File { path, mode: mode(&metadata).to_owned(), content });
@@ -35,7 +47,7 @@ fn collect(root: &Path, path: BString, found: &mut Vec<File>) -> Result<(), (BSt
         let mut below = path.clone();
         below.extend_from_slice(b"/");
         below.extend_from_slice(entry.file_name().as_bytes());
-        collect(root, below, found)?;
+        collect(root, below, is_wanted, found)?;
     }
     Ok(())
 }

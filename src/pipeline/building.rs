@@ -30,6 +30,7 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     if to_build.is_empty() {
         return Ok(());
     }
+    run.unless_cancelled(super::planning::ensure_current(run, plan)).await?;
     run.own_folder()?;
     let stop = run.cancel.child_token();
     let mut results = stream::iter(to_build)

@@ -3,7 +3,7 @@
 use super::{OWN_FOLDER, Run};
 use crate::backends;
 use crate::ci;
-use crate::component::{Component, Name};
+use crate::component::{Backend, Component, Name};
 use crate::config::{self, Config};
 use crate::detect::{self, Matcher, Touched};
 use crate::event::{Progress, Stage};
@@ -17,13 +17,15 @@ use crate::plan::{self, Base, Candidate, Plan, Target};
 use crate::platform::Platform;
 use crate::registry::RegistryError;
 use crate::store::{Store, StoreError};
-use bstr::{BString, ByteSlice as _};
+use bstr::{BStr, BString, ByteSlice as _};
 use futures::future::try_join_all;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Folders in which manifests are looked for, first come first served (DESIGN.md section 5).
 const MANIFEST_FOLDERS: [&str; 3] = ["k8s", "deploy", "manifests"];
+
+const REGISTRY_HINT: &str = "write it like `ghcr.io/OWNER/REPOSITORY`";
 
 /// Finds the repository that `directory` is in and reads its configuration.
 pub(crate) fn configure(directory: &Path, file: Option<&Path>) -> Result<(PathBuf, Config), Failure> {
@@ -38,10 +40,10 @@ pub(crate) fn configure(directory: &Path, file: Option<&Path>) -> Result<(PathBu
 /// The plan: read from the file that the user names, else made.
 pub(crate) async fn plan(run: &Run) -> Result<Plan, Failure> {
     if let Some(file) = &run.settings.plan {
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            Failure::new(ExitCode::Usage, format!("read the plan `{}`: {error}", file.display()))
-        })?;
-        return Ok(plan::from_json(&text)?);
+        let during = |failure: Failure| failure.during(&format!("read the plan `{}`", file.display()));
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| during(Failure::new(ExitCode::Usage, error.to_string())))?;
+        return plan::from_json(&text).map_err(Failure::from).map_err(during);
     }
     run.unless_cancelled(make(run)).await.map_err(|failure| failure.during("plan"))
 }
@@ -83,6 +85,42 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     Ok(plan::decide(checkout.commit, base, target, candidates, manifests))
 }
 
+/// Refuses a plan from a file whose legs would be built from other inputs than it was made of: the image would go by
+/// the key of those other inputs, and every later run would take it for them.
+pub(super) async fn ensure_current(run: &Run, plan: &Plan) -> Result<(), Failure> {
+    if run.settings.plan.is_none() || !plan.components.iter().any(plan::Planned::is_built) {
+        return Ok(());
+    }
+    let checkout = git::read(&run.root).await?;
+    let files = inputs::working_files(&checkout)?;
+    let mut known = Known { digests: BTreeMap::new(), touched: BTreeMap::new() };
+    for component in in_order_of_needs(&run.config.components) {
+        let planned = plan.components.iter().find(|planned| planned.component.name == component.name);
+        // Another machine may be another platform, and the plan says for which it was made.
+        let platforms = planned.map(|planned| planned.component.platforms.clone());
+        let component =
+            Component { platforms: platforms.unwrap_or(component.platforms.clone()), ..component.clone() };
+        prepare(run, &checkout, &files, &[], &mut known, &plan.target, &component).await?;
+    }
+    for planned in &plan.components {
+        for leg in planned.legs.iter().filter(|leg| leg.action == plan::Action::Build) {
+            let here = known.digests.get(&(planned.component.name.clone(), leg.platform.clone()));
+            if here != Some(&leg.input_digest) {
+                let leg = planned.leg(leg);
+                let failure = Failure::new(
+                    ExitCode::Usage,
+                    format!("build {leg}: what it is built from differs from what the plan was made of"),
+                );
+                let commit = plan.commit.id.get(..12).unwrap_or(&plan.commit.id);
+                return Err(
+                    failure.hint(format!("check out commit {commit} unchanged, or make a new plan here"))
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What is known of the components that others need.
 struct Known {
     digests: BTreeMap<(Name, Platform), Digest>,
@@ -105,11 +143,14 @@ async fn prepare(
     let matcher = Matcher::new(&reads, &run.config.ignore).map_err(|error| {
         Failure::new(ExitCode::Usage, format!("read the globs of `{}`: {error}", component.name))
     })?;
-    let unseen = inputs::ignored_files(checkout, &reads)?;
+    let unseen = inputs::ignored_files(checkout, &reads, &|path: &BStr| matcher.rule(path, None).is_some())?;
     let mut legs = vec![];
     for leg in matrix::legs(component, &ci::host_platform()) {
         let is_read = |file: &&File| matcher.rule(file.path.as_bstr(), Some(&leg.platform)).is_some();
         let mut selected: Vec<File> = files.iter().chain(&unseen).filter(is_read).cloned().collect();
+        if backend == Backend::Cargo {
+            selected.extend(inputs::behind_links(checkout, component, files, &selected)?);
+        }
         selected.extend(needed(component, &leg.platform, known));
         selected.sort();
         let digest = detect::input_digest(component, backend, &leg.platform, &selected);
@@ -227,14 +268,13 @@ fn target(run: &Run) -> Result<Target, Failure> {
 fn registry(run: &Run) -> Result<Option<Repository>, Failure> {
     let parse = |text: &String| text.parse::<Repository>().map_err(StoreError::from);
     if let Some(named) = &run.settings.registry {
-        let registry = parse(named)
-            .map_err(Failure::from)
-            .map_err(|failure| Failure { code: ExitCode::Usage, ..failure })?;
+        let refuse = |failure: Failure| Failure { code: ExitCode::Usage, ..failure }.hint(REGISTRY_HINT);
+        let registry = parse(named).map_err(Failure::from).map_err(refuse)?;
         return match registry.host {
             Some(_) => Ok(Some(registry)),
             None => {
-                Err(Failure::new(ExitCode::Usage, format!("use the registry `{named}`: it names no host"))
-                    .hint("write it like `ghcr.io/OWNER/REPOSITORY`"))
+                let problem = format!("use the registry `{named}`: it names no host");
+                Err(refuse(Failure::new(ExitCode::Usage, problem)))
             }
         };
     }

@@ -14,12 +14,15 @@ const SCHEMA: &str = "hephy.plan/1";
 /// Why a text is not a plan.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanError {
-    #[error("read the plan")]
+    #[error("it is not the JSON of a plan")]
     Json(#[source] serde_json::Error),
-    #[error("read the plan: its schema is `{found}`, this version reads `{SCHEMA}`")]
+    #[error("its schema is `{found}`, this version reads `{SCHEMA}`")]
     Schema { found: String },
-    #[error("read the plan: `{text}` is not a valid {what}")]
+    #[error("`{text}` is not a valid {what}")]
     Value { what: &'static str, text: String },
+    /// A plan may come from another job, and what it names is read, built and deployed.
+    #[error("`{path}` leads out of the repository")]
+    Outside { path: String },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -147,6 +150,7 @@ pub(crate) fn from_json(text: &str) -> Result<Plan, PlanError> {
         return Err(PlanError::Schema { found: schema });
     }
     let file: PlanFile = serde_json::from_str(text).map_err(PlanError::Json)?;
+    file.paths().try_for_each(ensure_inside)?;
     let commit = file.commit;
     Ok(Plan {
         commit: Commit { id: commit.id, time: commit.time, branch: commit.branch, dirty: commit.dirty },
@@ -158,6 +162,26 @@ pub(crate) fn from_json(text: &str) -> Result<Plan, PlanError> {
         components: file.components.into_iter().map(planned).collect::<Result<_, _>>()?,
         manifests: file.manifests,
     })
+}
+
+impl PlanFile {
+    /// Every path from the repository's root. The layout is not one: `--layout` may name any folder.
+    fn paths(&self) -> impl Iterator<Item = &str> {
+        let manifests = self.manifests.iter().map(String::as_str);
+        self.components.iter().flat_map(PlannedFile::paths).chain(manifests)
+    }
+}
+
+impl PlannedFile {
+    fn paths(&self) -> impl Iterator<Item = &str> {
+        let recipe = self.recipe.dockerfile.iter().chain(self.recipe.prebuilt.values());
+        [&self.path].into_iter().chain(recipe).map(String::as_str)
+    }
+}
+
+fn ensure_inside(path: &str) -> Result<(), PlanError> {
+    let leaves = path.starts_with('/') || path.split('/').any(|part| part == "..");
+    if leaves { Err(PlanError::Outside { path: path.to_owned() }) } else { Ok(()) }
 }
 
 fn planned_file(planned: &Planned) -> PlannedFile {

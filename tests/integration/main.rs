@@ -4,5 +4,13 @@ mod support;
 
 mod architecture;
 
+mod bad_configuration;
+mod bad_input;
+mod checkout;
+mod no_cluster;
+mod plan;
+mod plan_cargo;
+mod same_images;
+
 mod on_cluster;
 mod on_forges;

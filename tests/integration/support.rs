@@ -9,6 +9,41 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
+/// A Deployment that runs the image of the component `app`.
+pub(crate) const MANIFEST: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app}
+spec:
+  selector: {matchLabels: {app: app}}
+  template:
+    metadata: {labels: {app: app}}
+    spec: {containers: [{name: app, image: app}]}
+";
+
+/// A `hephy.yaml` with the component `app`, whose finished programs are these.
+pub(crate) fn prebuilt(programs: &str) -> String {
+    format!("components:\n  app: {{path: app, prebuilt: {{{programs}}}}}\n")
+}
+
+/// What differs from run to run in an output: folders, ids, digests, times.
+pub(crate) const CHANGING: [(&str, &str); 4] = [
+    (r"/[^ `']*/\.tmp[A-Za-z0-9]+", "[TMP]"),
+    (r"sha256:[0-9a-f]+", "sha256:[DIGEST]"),
+    (r"\b[0-9a-f]{12}\b", "[ID]"),
+    (r"\d+\.\ds\b", "[T]s"),
+];
+
+/// Compares everything that a call of hephy shows with the text that stands in the test.
+macro_rules! shows {
+    ($output:expr, @$expected:literal) => {
+        insta::with_settings!({filters => $crate::support::CHANGING}, {
+            insta::assert_snapshot!($output, @$expected)
+        })
+    };
+}
+pub(crate) use shows;
+
 /// Variables that would make a test depend on the machine it runs on.
 const FOREIGN: [&str; 14] = [
     "GITHUB_",
@@ -136,6 +171,15 @@ impl Output {
     }
 }
 
+/// Runs hephy and expects that it ends with this code and publishes nothing: no layout, no tag, no release.
+#[track_caller]
+pub(crate) fn refused(repository: &Repository, arguments: &[&str], code: i32) -> Output {
+    let output = repository.hephy(arguments).run().exits(code);
+    assert_eq!(repository.entries(), [], "{output}");
+    assert!(!repository.path().join(".hephy/release").exists(), "{output}");
+    output
+}
+
 /// A git repository that goes away with the test.
 pub(crate) struct Repository {
     folder: TempDir,
@@ -170,6 +214,76 @@ impl Repository {
 
     pub(crate) fn path(&self) -> &Path {
         &self.root
+    }
+
+    /// One component, `app`, that is a finished program, with the manifest that runs it, committed.
+    pub(crate) fn app() -> Self {
+        let repository = Self::empty();
+        repository.write("app/run", "#!/bin/sh\n").write("hephy.yaml", &prebuilt("linux/amd64: run"));
+        repository.write("k8s/app.yaml", MANIFEST).commit("Add the app");
+        repository
+    }
+
+    /// What `hephy plan` decides for each leg, and for builds why: `app (linux/amd64): build, REASON`.
+    #[track_caller]
+    pub(crate) fn decisions(&self) -> Vec<String> {
+        self.decisions_with(&[])
+    }
+
+    /// The same with flags.
+    #[track_caller]
+    pub(crate) fn decisions_with(&self, flags: &[&str]) -> Vec<String> {
+        let output = self.hephy(["plan", "--emit", "json"]).args(flags).run().exits(0);
+        let plan: serde_json::Value = serde_json::from_str(&output.stdout).expect("a plan is JSON");
+        let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+        let list = |value: &serde_json::Value| value.as_array().expect("a list").clone();
+        let of_component = |component: &serde_json::Value| {
+            let (name, reason) = (text(&component["name"]), text(&component["reason"]["text"]));
+            let leg = move |leg: &serde_json::Value| match text(&leg["action"]).as_str() {
+                "build" => format!("{name} ({}): build, {reason}", text(&leg["platform"])),
+                action => format!("{name} ({}): {action}", text(&leg["platform"])),
+            };
+            list(&component["legs"]).iter().map(leg).collect::<Vec<_>>()
+        };
+        list(&plan["components"]).iter().flat_map(of_component).collect()
+    }
+
+    /// Runs `hephy up` and expects that it ends well. Returns what it printed on stdout: the images.
+    #[track_caller]
+    pub(crate) fn up(&self) -> String {
+        self.hephy(["up"]).run().exits(0).stdout
+    }
+
+    /// The names in the layout that `up` fills when no registry is named, sorted; none if there is no layout.
+    pub(crate) fn tags(&self) -> Vec<String> {
+        let entries = self.entries();
+        let tags = entries.iter().map(|(name, _)| name.clone()).filter(|name| !name.contains(":in-"));
+        tags.collect()
+    }
+
+    /// Names and digests in the layout, keys of legs included.
+    pub(crate) fn entries(&self) -> Vec<(String, String)> {
+        let Ok(text) = std::fs::read_to_string(self.root.join(".hephy/oci/index.json")) else {
+            return vec![];
+        };
+        let index: serde_json::Value = serde_json::from_str(&text).expect("an index is JSON");
+        let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+        let name =
+            |entry: &serde_json::Value| text(&entry["annotations"]["org.opencontainers.image.ref.name"]);
+        let manifests = index["manifests"].as_array().expect("manifests");
+        manifests.iter().map(|entry| (name(entry), text(&entry["digest"]))).collect()
+    }
+
+    /// The digest that goes by this name in the layout.
+    #[track_caller]
+    pub(crate) fn digest(&self, name: &str) -> String {
+        let found = self.entries().into_iter().find(|(known, _)| known == name);
+        found.unwrap_or_else(|| panic!("`{name}` is not among {:?}", self.entries())).1
+    }
+
+    /// The twelve digits of HEAD that tags are made of.
+    pub(crate) fn short_id(&self) -> String {
+        self.git(["rev-parse", "--short=12", "HEAD"]).trim().to_owned()
     }
 
     /// A folder beside the repository, for what a test keeps.

@@ -1,0 +1,147 @@
+//! One commit, one set of digests: whichever way hephy is called, and wherever.
+
+use crate::support::{Repository, prebuilt};
+use std::path::PathBuf;
+
+/// An app for two platforms.
+fn app() -> Repository {
+    let repository = Repository::app();
+    repository.write("hephy.yaml", &prebuilt("linux/amd64: run, linux/arm64: run-arm64"));
+    repository.write("app/run-arm64", "arm\n").commit("Add a platform");
+    repository
+}
+
+/// Saves the plan of `repository` beside it.
+fn save_plan(repository: &Repository) -> PathBuf {
+    let file = repository.beside("plan.json");
+    let plan = repository.hephy(["plan", "--emit", "json"]).run().exits(0).stdout;
+    std::fs::write(&file, plan).expect("write the plan");
+    file
+}
+
+#[test]
+fn a_second_run_builds_nothing() {
+    let repository = app();
+    let first = repository.hephy(["up"]).run().exits(0).says("✔ build  app (linux/arm64)");
+    let index = std::fs::read(repository.path().join(".hephy/oci/index.json")).expect("an index");
+    let second = repository.hephy(["up"]).run().exits(0);
+    assert_eq!(second.stdout, first.stdout);
+    assert!(!second.stderr.contains(" build  ") && !second.stderr.contains(" push  "), "{second}");
+    assert_eq!(std::fs::read(repository.path().join(".hephy/oci/index.json")).expect("an index"), index);
+}
+
+#[test]
+fn the_verbs_one_by_one_reach_what_up_reaches() {
+    // Given a plan as a file,
+    let repository = app();
+    let plan = save_plan(&repository).to_string_lossy().into_owned();
+    // when build, push and deploy follow it one by one,
+    repository.hephy(["build", "--plan", &plan]).run().exits(0);
+    assert_eq!(repository.tags(), Vec::<String>::new());
+    let pushed = repository.hephy(["push", "--plan", &plan]).run().exits(0);
+    repository.hephy(["deploy", "--plan", &plan]).run().exits(0).says("no cluster is configured");
+    let release =
+        std::fs::read_to_string(repository.path().join(".hephy/release/k8s-app.yaml")).expect("a release");
+    // then they reach what `up` reaches from nothing.
+    std::fs::remove_dir_all(repository.path().join(".hephy")).expect("forget everything");
+    assert_eq!(repository.up(), pushed.stdout);
+    let again =
+        std::fs::read_to_string(repository.path().join(".hephy/release/k8s-app.yaml")).expect("a release");
+    assert_eq!(again, release);
+    assert!(release.contains(pushed.stdout.trim()), "{release}");
+}
+
+#[test]
+fn a_plan_is_the_same_bytes_every_time() {
+    let repository = app();
+    let plan =
+        |flags: &[&str]| repository.hephy(["plan", "--emit", "json"]).args(flags).run().exits(0).stdout;
+    let first = plan(&[]);
+    assert_eq!(plan(&[]), first);
+    // Read from a file and written again, nothing is lost.
+    let file = save_plan(&repository).to_string_lossy().into_owned();
+    assert_eq!(plan(&["--plan", &file]), first);
+    repository.up();
+    let reused = plan(&[]);
+    assert_ne!(reused, first);
+    let file = save_plan(&repository).to_string_lossy().into_owned();
+    assert_eq!(plan(&["--plan", &file]), reused);
+}
+
+#[test]
+fn a_plan_is_refused_where_its_inputs_are_other_ones() {
+    // Given a plan, and a program that changed since it was made,
+    let repository = app();
+    let plan = save_plan(&repository).to_string_lossy().into_owned();
+    repository.write("app/run", "changed\n").commit("Change the program");
+    // when it is built, then it is refused: the image would be found by who looks for the old program.
+    for verb in ["build", "up"] {
+        let output = crate::support::refused(&repository, &[verb, "--plan", &plan], 2);
+        assert_eq!(
+            output.error(),
+            "error: build app (linux/amd64): what it is built from differs from what the plan was made of"
+        );
+    }
+    // A change that the component does not read is none.
+    repository.write("app/run", "#!/bin/sh\n").write("docs/notes", "new\n").commit("Take it back");
+    repository.hephy(["up", "--plan", &plan]).run().exits(0);
+}
+
+#[test]
+fn a_push_without_a_build_says_so() {
+    let repository = app();
+    let plan = save_plan(&repository).to_string_lossy().into_owned();
+    for verb in ["push", "deploy"] {
+        let output = repository
+            .hephy([verb, "--plan", &plan])
+            .run()
+            .exits(4)
+            .says("hint: run `hephy build` and `hephy push` with the same plan first");
+        assert!(output.error().contains("it was not built here"), "{output}");
+        assert_eq!(repository.tags(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn forges_and_laptops_reach_the_same_digests() {
+    // Given what a laptop reaches,
+    let repository = app();
+    let laptop = repository.up();
+    let digest = laptop.trim().split_once('@').expect("a digest").1.to_owned();
+    let id = repository.git(["rev-parse", "HEAD"]).trim().to_owned();
+    repository.git(["checkout", "--quiet", "--detach"]);
+    let github = [
+        ("GITHUB_ACTIONS", "true"),
+        ("CI", "true"),
+        ("GITHUB_REPOSITORY", "Acme/Shop"),
+        ("GITHUB_REF_NAME", "main"),
+        ("GITHUB_SHA", &id),
+        ("GITHUB_TOKEN", "ghs_hunter2hunter2"),
+    ];
+    let gitlab = [
+        ("CI", "true"),
+        ("CI_JOB_ID", "1"),
+        ("CI_PROJECT_ID", "2"),
+        ("CI_REGISTRY_IMAGE", "registry.example/acme/shop"),
+        ("CI_COMMIT_REF_NAME", "main"),
+        ("CI_JOB_TOKEN", "hunter2hunter2"),
+    ];
+    // when the forges run the same commit into a layout,
+    for (name, variables) in [("github", github), ("gitlab", gitlab)] {
+        let layout = repository.beside(name);
+        let set = |call: crate::support::Hephy| {
+            variables.iter().fold(call, |call, (name, value)| call.env(name, value))
+        };
+        let output = set(repository.hephy(["up", "--layout", &layout.to_string_lossy()])).run().exits(0);
+        // then they build it, and the image is the same.
+        assert!(output.stderr.contains("build  app (linux/arm64)"), "{output}");
+        assert!(output.stdout.contains(&digest), "{name}: {laptop}, {output}");
+        assert!(!output.to_string().contains("hunter2"), "{output}");
+        // They know the branch although HEAD is detached.
+        let plan = set(repository.hephy(["plan", "--emit", "json", "--layout", &layout.to_string_lossy()]))
+            .run()
+            .exits(0)
+            .stdout;
+        assert!(plan.contains("\"branch\": \"main\""), "{plan}");
+    }
+}

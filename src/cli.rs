@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Find what changed, build it, push it by digest, deploy it, and wait until it is really healthy
 #[derive(Debug, Parser)]
-#[command(name = "hephy", version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(name = "hephy", version, max_term_width = 120, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -45,9 +45,11 @@ Examples:
         #[command(flatten)]
         deploying: Deploying,
         #[command(flatten)]
+        rendering: Rendering,
+        #[command(flatten)]
         waiting: Waiting,
         /// Print what would happen and touch nothing
-        #[arg(long, env = "HEPHY_DRY_RUN", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+        #[arg(long, help_heading = "Options", env = "HEPHY_DRY_RUN", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
         dry_run: bool,
     },
     /// Decide which components are built for which platforms, and say why
@@ -94,6 +96,8 @@ Examples:
         planning: Planning,
         #[command(flatten)]
         deploying: Deploying,
+        #[command(flatten)]
+        rendering: Rendering,
     },
     /// Wait until the plan's images are live and healthy, or say why they are not
     #[command(after_help = "\
@@ -182,6 +186,11 @@ struct Deploying {
     /// Take fields over that another field manager owns
     #[arg(long, env = "HEPHY_TAKE_OWNERSHIP", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     take_ownership: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Deploy")]
+struct Rendering {
     /// Write the pinned manifests to .hephy/release and deploy nothing
     #[arg(long, env = "HEPHY_NO_DEPLOY", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     no_deploy: bool,
@@ -231,8 +240,8 @@ async fn start(cli: Cli) -> ExitCode {
     let context = cli.global.context();
     let settings = Settings::default();
     match cli.verb {
-        Verb::Up { planning, deploying, waiting, dry_run } => {
-            let settings = waiting.add_to(deploying.add_to(planning.add_to(settings)));
+        Verb::Up { planning, deploying, rendering, waiting, dry_run } => {
+            let settings = waiting.add_to(rendering.add_to(deploying.add_to(planning.add_to(settings))));
             match dry_run {
                 true => commands::up::dry_run(context, settings).await,
                 false => commands::up::up(context, settings).await,
@@ -241,8 +250,9 @@ async fn start(cli: Cli) -> ExitCode {
         Verb::Plan { planning, emit } => commands::plan::plan(context, planning.add_to(settings), emit).await,
         Verb::Build { planning } => commands::build::build(context, planning.add_to(settings)).await,
         Verb::Push { planning } => commands::push::push(context, planning.add_to(settings)).await,
-        Verb::Deploy { planning, deploying } => {
-            commands::deploy::deploy(context, deploying.add_to(planning.add_to(settings))).await
+        Verb::Deploy { planning, deploying, rendering } => {
+            let settings = rendering.add_to(deploying.add_to(planning.add_to(settings)));
+            commands::deploy::deploy(context, settings).await
         }
         Verb::Wait { planning, deploying, waiting } => {
             let settings = waiting.add_to(deploying.add_to(planning.add_to(settings)));
@@ -290,9 +300,14 @@ impl Deploying {
             kubeconfig: self.kubeconfig,
             context: self.context,
             take_ownership: self.take_ownership,
-            no_deploy: self.no_deploy,
             ..settings
         }
+    }
+}
+
+impl Rendering {
+    fn add_to(self, settings: Settings) -> Settings {
+        Settings { no_deploy: self.no_deploy, ..settings }
     }
 }
 

@@ -76,6 +76,11 @@ fn ensure_report_has_a_place(report: Option<&Path>) -> Result<(), Failure> {
     Err(Failure::new(ExitCode::Usage, headline).hint("name a file in a folder that exists with `--report`"))
 }
 
+/// The mask for what a verb prints itself: paths and names come from the repository, which may be anybody's.
+fn mask(run: &Run) -> Mask {
+    Mask::new(run.ci.secrets.clone())
+}
+
 /// Waits for SIGINT or SIGTERM, cancels the run, and says with which code it then ends.
 async fn cancel_on_signal(cancel: CancellationToken) -> ExitCode {
     use tokio::signal::unix::{SignalKind, signal};

@@ -204,9 +204,8 @@ impl From<StoreError> for Failure {
         let failure = Self::of(ExitCode::Registry, &error);
         match error {
             StoreError::Registry(error) => error.into(),
-            StoreError::NotBuilt { .. } => {
-                failure.hint("run `hephy build` and `hephy push` with the same plan first")
-            }
+            StoreError::NotBuilt { .. } => Self { code: ExitCode::Usage, ..failure }
+                .hint("run `hephy build` and `hephy push` with the same plan first"),
             StoreError::Layout(_)
             | StoreError::Image(_)
             | StoreError::Manifest { .. }

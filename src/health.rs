@@ -1,6 +1,7 @@
 //! Health: watches a release until it is proven live and healthy, or until it is clear why not.
 
 mod doom;
+mod confirm;
 mod evidence;
 mod objects;
 mod rollout;

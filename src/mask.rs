@@ -28,7 +28,7 @@ impl Mask {
 
     /// Foreign text of several lines.
     pub(crate) fn lines(&self, text: &str) -> String {
-        text.lines().map(|line| self.line(line)).collect::<Vec<_>>().join("\n")
+        text.split('\n').map(|line| self.line(line)).collect::<Vec<_>>().join("\n")
     }
 }
 

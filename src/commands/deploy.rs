@@ -8,7 +8,6 @@ use crate::pipeline::{self, Settings};
 pub(crate) async fn deploy(context: Context, settings: Settings) -> ExitCode {
     perform(context, settings, async |run, summary| {
         let plan = pipeline::plan(run).await?;
-        pipeline::announce(run, &plan);
         summary.plan = Some(plan.clone());
         let ending = pipeline::deploy(run, &plan, summary).await?;
         Ok(sentence(&ending))

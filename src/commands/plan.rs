@@ -1,6 +1,6 @@
 //! `hephy plan`: what would be built, and why.
 
-use super::{Context, perform};
+use super::{Context, mask, perform};
 use crate::exit::ExitCode;
 use crate::pipeline::{self, Settings};
 use crate::plan;
@@ -21,7 +21,7 @@ pub(crate) async fn plan(context: Context, settings: Settings, emit: Emit) -> Ex
     perform(context, settings, async |run, summary| {
         let plan = pipeline::plan(run).await?;
         match emit {
-            Emit::Text => report::data(&report::plan_text(&plan)),
+            Emit::Text => report::data(&mask(run).lines(&report::plan_text(&plan))),
             Emit::Json => report::data(&plan::to_json(&plan)),
         }
         summary.plan = Some(plan);

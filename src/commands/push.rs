@@ -8,7 +8,6 @@ use crate::pipeline::{self, Settings};
 pub(crate) async fn push(context: Context, settings: Settings) -> ExitCode {
     perform(context, settings, async |run, summary| {
         let plan = pipeline::plan(run).await?;
-        pipeline::announce(run, &plan);
         summary.plan = Some(plan.clone());
         pipeline::push(run, &plan, summary).await?;
         print_images(summary);

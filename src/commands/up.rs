@@ -24,7 +24,7 @@ pub(crate) async fn dry_run(context: Context, settings: Settings) -> ExitCode {
         let steps = pipeline::preview(run, &plan)?;
         foresee(&plan, summary);
         summary.plan = Some(plan);
-        report::data(&report::preview_text(&steps));
+        report::data(&super::mask(run).lines(&report::preview_text(&steps)));
         Ok("dry run: nothing was touched".to_owned())
     })
     .await

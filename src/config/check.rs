@@ -91,6 +91,12 @@ impl Source<'_> {
             recipe: self.recipe(keys)?,
             name,
         };
+        if let Some(dockerfile) = keys.dockerfile.as_ref()
+            && !self.root.join(&component.path).join(&dockerfile.value).is_file()
+        {
+            let problem = format!("the file `{}` does not exist in `{}`", dockerfile.value, component.path);
+            return Err(self.fault(spot(dockerfile), problem, None));
+        }
         if component.backend == Some(Backend::Prebuilt) && component.recipe.prebuilt.is_empty() {
             let problem = format!("`{}` is prebuilt, but no file is named", component.name);
             return Err(self.fault(place, problem, hint("add `prebuilt: {linux/amd64: path/to/program}`")));

@@ -1,5 +1,6 @@
 //! Settles: judges at every change and at every deadline, tells what changed, and ends with an outcome.
 
+use super::confirm::contradiction;
 use super::seen::Seen;
 use super::verdict::{Judgement, Suspect, SuspectState, Verdict, judge};
 use super::{Expected, HealthError, LogTail, Outcome, Report, Watches, evidence};
@@ -19,6 +20,9 @@ pub(crate) struct Settings {
     pub(crate) settle: Duration,
 }
 
+/// When to look again after the cluster contradicted the watch.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
 /// Waits until everything in `expected` is healthy at the same time, one of it has failed, or time is up.
 pub(crate) async fn settle(
     events: &Events,
@@ -35,6 +39,11 @@ pub(crate) async fn settle(
             workload.judge(&watches, settings.settle, now);
             workload.tell(events);
             logs.fetch_crashes(workload.expected, &workload.judgement);
+        }
+        if end(&workloads, false) == Some(End::Healthy) {
+            for workload in &mut workloads {
+                workload.confirm(&watches, now).await;
+            }
         }
         if let Some(end) = end(&workloads, now >= settings.timeout) {
             return Ok(end.outcome(&workloads, &watches, &mut logs).await);
@@ -76,6 +85,15 @@ impl<'a> Workload<'a> {
         if is_ready && !watches.is_current(&self.expected.namespace) {
             let why = "it looked ready when the connection to the cluster broke".to_owned();
             self.judgement.verdict = Verdict::Waiting { why };
+        }
+    }
+
+    /// Takes "ready" back if the cluster itself says something else, and looks again soon.
+    async fn confirm(&mut self, watches: &Watches, now: Duration) {
+        let snapshot = watches.snapshot(&self.expected.namespace);
+        if let Some(why) = contradiction(&watches.cluster, self.expected, snapshot).await {
+            self.judgement.verdict = Verdict::Waiting { why };
+            self.judgement.deadline = Some(now + SECOND_LOOK);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Logging in to a registry: Docker's credentials, Basic and Bearer challenges (distribution spec, token auth).
 
 use super::RegistryError;
+use super::http::is_loopback;
 use crate::ci::RegistryLogin;
 use crate::image::Repository;
 use crate::secret::Secret;
@@ -70,6 +71,9 @@ impl Login {
     ) -> Result<Option<HeaderValue>, RegistryError> {
         let host = repository.host.clone().unwrap_or_default();
         let Ok(realm) = Url::parse(realm) else { return Ok(None) };
+        // The realm is the registry's word. A login must not travel in the clear because of it.
+        let credential =
+            credential.filter(|_| realm.scheme() == "https" || realm.host_str().is_some_and(is_loopback));
         let mut request = self.client.get(realm).query(&[("scope", scope)]);
         if let Some(service) = service {
             request = request.query(&[("service", service)]);

@@ -103,7 +103,6 @@ fn images_that_stay_where_no_cluster_can_pull_them() {
     "#);
     shows!(refused(&repository, &cluster, &["deploy"], 2), @r#"
     ------- stderr -------
-    ✔ plan   app  build with prebuilt: no image of these inputs exists yet
     error: deploy: the images stay in a layout folder, and no cluster can pull from there
     hint: name a registry with `--registry`, or run with `--no-deploy`
     ------- exit Some(2)

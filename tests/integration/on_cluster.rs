@@ -1,6 +1,7 @@
 //! End to end: real git, real builds, a real registry, a real cluster.
 
 mod faults;
+mod network;
 mod refusals;
 mod verbs;
 

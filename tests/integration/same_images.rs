@@ -95,7 +95,7 @@ fn a_push_without_a_build_says_so() {
         let output = repository
             .hephy([verb, "--plan", &plan])
             .run()
-            .exits(4)
+            .exits(2)
             .says("hint: run `hephy build` and `hephy push` with the same plan first");
         assert!(output.error().contains("it was not built here"), "{output}");
         assert_eq!(repository.tags(), Vec::<String>::new());

@@ -1,6 +1,7 @@
 //! What tests are written with: hephy in a clean environment, and throw-away repositories.
 
 pub(crate) mod cluster;
+pub(crate) mod proxy;
 
 use std::ffi::OsStr;
 use std::fmt;

@@ -1,16 +1,13 @@
 //! The command line: flags, their names in the environment, and which verb they start.
 
-use crate::ci::Ci;
-use crate::commands::{self, Context, plan::Emit};
+mod flags;
+
+use crate::commands::{self, plan::Emit};
 use crate::exit::ExitCode;
 use crate::pipeline::Settings;
 use clap::builder::{FalseyValueParser, Resettable};
-use clap::{
-    Arg, ArgAction, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
-};
-use std::io::IsTerminal as _;
-use std::path::PathBuf;
-use std::time::Duration;
+use clap::{Arg, ArgAction, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use flags::{Deploying, Global, Planning, Rendering, Waiting};
 
 /// Find what changed, build it, push it by digest, deploy it, and wait until it is really healthy
 #[derive(Debug, Parser)]
@@ -115,101 +112,6 @@ Examples:
     },
 }
 
-#[derive(Debug, Args)]
-struct Global {
-    /// Work in the repository that this folder is in
-    #[arg(
-        short = 'C',
-        long,
-        global = true,
-        env = "HEPHY_DIRECTORY",
-        value_name = "DIR",
-        default_value = "."
-    )]
-    directory: PathBuf,
-    /// Read this file instead of hephy.yaml
-    #[arg(long, global = true, env = "HEPHY_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// When to use colour; NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE are honoured
-    #[arg(long, global = true, env = "HEPHY_COLOR", value_enum, default_value = "auto")]
-    color: Color,
-    /// Write the run as JSON to this file
-    #[arg(long, global = true, env = "HEPHY_REPORT", value_name = "FILE")]
-    report: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Color {
-    Auto,
-    Always,
-    Never,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Plan")]
-struct Planning {
-    /// Explain decisions by what changed since this commit or ref
-    #[arg(long, env = "HEPHY_BASE", value_name = "REF")]
-    base: Option<String>,
-    /// Use this plan instead of making one
-    #[arg(long, env = "HEPHY_PLAN", value_name = "FILE")]
-    plan: Option<PathBuf>,
-    /// Push images below this repository, for example ghcr.io/acme/shop
-    #[arg(long, env = "HEPHY_REGISTRY", value_name = "REPOSITORY")]
-    registry: Option<String>,
-    /// Put images into this OCI layout folder instead of a registry
-    #[arg(long, env = "HEPHY_LAYOUT", value_name = "DIR", conflicts_with = "registry")]
-    layout: Option<PathBuf>,
-    /// Speak plain HTTP to this registry; loopback needs no permission
-    #[arg(long, env = "HEPHY_INSECURE_REGISTRY", value_name = "HOST", value_delimiter = ',')]
-    insecure_registry: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Deploy")]
-struct Deploying {
-    /// Deploy to this environment of hephy.yaml
-    #[arg(long, env = "HEPHY_ENVIRONMENT", value_name = "NAME")]
-    environment: Option<String>,
-    /// The namespace of objects that name none
-    #[arg(long, env = "HEPHY_NAMESPACE", value_name = "NAME")]
-    namespace: Option<String>,
-    /// Create the namespace if it does not exist
-    #[arg(long, env = "HEPHY_CREATE_NAMESPACE", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
-    create_namespace: bool,
-    /// Use this kubeconfig; KUBECONFIG and ~/.kube/config come after it
-    #[arg(long, env = "HEPHY_KUBECONFIG", value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// Use this context of the kubeconfig
-    #[arg(long, env = "HEPHY_CONTEXT", value_name = "NAME")]
-    context: Option<String>,
-    /// Take fields over that another field manager owns
-    #[arg(long, env = "HEPHY_TAKE_OWNERSHIP", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
-    take_ownership: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Deploy")]
-struct Rendering {
-    /// Write the pinned manifests to .hephy/release and deploy nothing
-    #[arg(long, env = "HEPHY_NO_DEPLOY", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
-    no_deploy: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Wait")]
-struct Waiting {
-    /// Apply and do not look whether the release becomes healthy
-    #[arg(long, env = "HEPHY_NO_WAIT", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
-    no_wait: bool,
-    /// How long to wait, for example 10m
-    #[arg(long, env = "HEPHY_TIMEOUT", value_name = "DURATION", value_parser = duration)]
-    timeout: Option<Duration>,
-    /// How long a workload without a readiness probe must look ready, for example 5s
-    #[arg(long, env = "HEPHY_SETTLE", value_name = "DURATION", value_parser = duration)]
-    settle: Option<Duration>,
-}
-
 /// Reads the command line, runs its verb, and returns how the process ends.
 pub(crate) fn run() -> ExitCode {
     let matches = forget_empty(Cli::command()).try_get_matches();
@@ -259,68 +161,6 @@ async fn start(cli: Cli) -> ExitCode {
             commands::wait::wait(context, settings).await
         }
     }
-}
-
-impl Global {
-    fn context(self) -> Context {
-        let ci = Ci::from_environment();
-        let is_set =
-            |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
-        let colour = match self.color {
-            Color::Always => Some(true),
-            Color::Never => Some(false),
-            Color::Auto if is_set("NO_COLOR") => Some(false),
-            Color::Auto if is_set("FORCE_COLOR") || is_set("CLICOLOR_FORCE") => Some(true),
-            Color::Auto => None,
-        };
-        let style = commands::style(colour, std::io::stderr().is_terminal(), &ci);
-        Context { directory: self.directory, config: self.config, style, ci, report: self.report }
-    }
-}
-
-impl Planning {
-    fn add_to(self, settings: Settings) -> Settings {
-        Settings {
-            base: self.base,
-            plan: self.plan,
-            registry: self.registry,
-            layout: self.layout,
-            insecure_registries: self.insecure_registry,
-            ..settings
-        }
-    }
-}
-
-impl Deploying {
-    fn add_to(self, settings: Settings) -> Settings {
-        Settings {
-            environment: self.environment,
-            namespace: self.namespace,
-            create_namespace: self.create_namespace,
-            kubeconfig: self.kubeconfig,
-            context: self.context,
-            take_ownership: self.take_ownership,
-            ..settings
-        }
-    }
-}
-
-impl Rendering {
-    fn add_to(self, settings: Settings) -> Settings {
-        Settings { no_deploy: self.no_deploy, ..settings }
-    }
-}
-
-impl Waiting {
-    fn add_to(self, settings: Settings) -> Settings {
-        Settings { no_wait: self.no_wait, timeout: self.timeout, settle: self.settle, ..settings }
-    }
-}
-
-/// Reads `90s`, `10m`, `1h30m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let read = text.parse::<jiff::SignedDuration>().ok().and_then(|read| Duration::try_from(read).ok());
-    read.ok_or_else(|| "write it like `10m` or `90s`".to_owned())
 }
 
 #[cfg(test)]

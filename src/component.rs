@@ -100,6 +100,23 @@ pub(crate) struct Component {
     pub(crate) recipe: Recipe,
 }
 
+impl Component {
+    /// A component of which nothing is known but its folder and where it was found.
+    pub(crate) fn new(name: Name, path: impl Into<String>, origin: impl Into<String>) -> Self {
+        Self {
+            name,
+            path: path.into(),
+            origin: origin.into(),
+            backend: None,
+            platforms: vec![],
+            watch: vec![],
+            image: None,
+            needs: vec![],
+            recipe: Recipe::default(),
+        }
+    }
+}
+
 /// How a component is built, as far as the user says. Every field belongs to the input digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Recipe {

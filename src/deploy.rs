@@ -102,7 +102,7 @@ pub(crate) async fn apply(
     release: &Release,
     options: Options,
 ) -> Result<Vec<Applied>, DeployError> {
-    let targets = order::sorted(resolve::targets(cluster, release).await?);
+    let targets = resolve::targets(cluster, release).await?;
     let absent = absent_namespaces(cluster, &targets, options).await?;
     // Nothing can be tried in a namespace that is not there, so its objects are checked once it is.
     let (later, now): (Vec<_>, Vec<_>) = targets.into_iter().partition(|target| target.is_in(&absent));

@@ -32,15 +32,9 @@ mod tests {
         let parse = |text: &&str| text.parse::<Platform>().expect("a platform");
         let programs = prebuilt.iter().map(|text| (parse(text), format!("dist/{text}"))).collect();
         Component {
-            name: "api".parse().expect("a name"),
-            path: "api".to_owned(),
-            origin: "hephy.yaml:1".to_owned(),
-            backend: None,
             platforms: platforms.iter().map(parse).collect(),
-            watch: vec![],
-            image: None,
-            needs: vec![],
             recipe: Recipe { prebuilt: programs, ..Recipe::default() },
+            ..Component::new("api".parse().expect("a name"), "api", "hephy.yaml:1")
         }
     }
 

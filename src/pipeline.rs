@@ -2,6 +2,7 @@
 
 mod building;
 mod deploying;
+mod naming;
 mod planning;
 mod publishing;
 

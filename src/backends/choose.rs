@@ -57,15 +57,9 @@ mod tests {
     fn component(backend: Option<Backend>, prebuilt: bool) -> Component {
         let program = prebuilt.then(|| (Platform::new("linux", "amd64"), "dist/api".to_owned()));
         Component {
-            name: "api".parse().expect("a name"),
-            path: "api".to_owned(),
-            origin: "hephy.yaml:3".to_owned(),
             backend,
-            platforms: vec![],
-            watch: vec![],
-            image: None,
-            needs: vec![],
             recipe: Recipe { prebuilt: program.into_iter().collect(), ..Recipe::default() },
+            ..Component::new("api".parse().expect("a name"), "api", "hephy.yaml:3")
         }
     }
 

@@ -1,7 +1,7 @@
 //! Discovery: which folders of a repository are components when nobody says so.
 
 use super::ConfigError;
-use crate::component::{Component, Name, Recipe};
+use crate::component::{Component, Name};
 use ignore::WalkBuilder;
 use std::path::Path;
 
@@ -59,17 +59,7 @@ fn component(root: &Path, folder: &Path, definition: &str) -> Result<Component, 
     let name = Name::from_folder(&folder_name)
         .map_err(|source| ConfigError::Name { folder: path.clone(), source })?;
     let origin = if path.is_empty() { definition.to_owned() } else { format!("{path}/{definition}") };
-    Ok(Component {
-        name,
-        path,
-        origin,
-        backend: None,
-        platforms: vec![],
-        watch: vec![],
-        image: None,
-        needs: vec![],
-        recipe: Recipe::default(),
-    })
+    Ok(Component::new(name, path, origin))
 }
 
 #[cfg(test)]

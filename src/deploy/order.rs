@@ -1,13 +1,5 @@
 //! The order of a deploy: what others need comes first, what runs comes last.
 
-use super::resolve::Target;
-
-/// Sorts by rank; objects of one rank stay in the order in which they were written.
-pub(super) fn sorted(mut targets: Vec<Target<'_>>) -> Vec<Target<'_>> {
-    targets.sort_by_key(|target| target.rank);
-    targets
-}
-
 /// The rank of a kind: a workload must not start before its configuration, rights and services are there.
 pub(super) fn rank(kind: &str) -> u8 {
     match kind {

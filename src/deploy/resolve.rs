@@ -48,7 +48,14 @@ pub(super) async fn targets<'a>(
     for version in versions {
         served.insert(version, resources(cluster, version).await?);
     }
-    release.objects.iter().map(|object| target(cluster, release, object, &served)).collect()
+    let targets = release.objects.iter().map(|object| target(cluster, release, object, &served));
+    targets.collect::<Result<Vec<_>, _>>().map(sorted)
+}
+
+/// By rank; objects of one rank stay in the order in which they were written.
+pub(super) fn sorted(mut targets: Vec<Target<'_>>) -> Vec<Target<'_>> {
+    targets.sort_by_key(|target| target.rank);
+    targets
 }
 
 /// The resources of an API version; none when the cluster does not know it.

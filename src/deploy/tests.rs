@@ -1,7 +1,6 @@
 //! What the answers of a cluster mean, and in which order a release is applied.
 
-use super::order::sorted;
-use super::resolve::Target;
+use super::resolve::{Target, sorted};
 use super::send::explain;
 use crate::cluster::{Cause, ClusterError};
 use crate::release::Object;

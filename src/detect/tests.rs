@@ -1,19 +1,8 @@
 use super::*;
-use crate::component::Recipe;
 use proptest::prelude::*;
 
 fn component(path: &str) -> Component {
-    Component {
-        name: "api".parse().expect("a name"),
-        path: path.to_owned(),
-        origin: "hephy.yaml:1".to_owned(),
-        backend: None,
-        platforms: vec![],
-        watch: vec![],
-        image: None,
-        needs: vec![],
-        recipe: Recipe::default(),
-    }
+    Component::new("api".parse().expect("a name"), path, "hephy.yaml:1")
 }
 
 fn reads(rules: &[(Pattern, Option<&str>)]) -> Reads {

@@ -1,6 +1,6 @@
 //! The plan stage: facts are gathered, `plan::decide` decides.
 
-use super::{OWN_FOLDER, Run};
+use super::{Run, naming};
 use crate::backends;
 use crate::ci;
 use crate::component::{Backend, Component, Name};
@@ -10,7 +10,7 @@ use crate::event::{Progress, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::{self, Checkout, Comparison, File};
-use crate::image::{Digest, Repository};
+use crate::image::Digest;
 use crate::inputs;
 use crate::matrix;
 use crate::plan::{self, Base, Candidate, Plan, Target};
@@ -24,8 +24,6 @@ use std::path::{Path, PathBuf};
 
 /// Folders in which manifests are looked for, first come first served (DESIGN.md section 5).
 const MANIFEST_FOLDERS: [&str; 3] = ["k8s", "deploy", "manifests"];
-
-const REGISTRY_HINT: &str = "write it like `ghcr.io/OWNER/REPOSITORY`";
 
 /// Finds the repository that `directory` is in and reads its configuration.
 pub(crate) fn configure(directory: &Path, file: Option<&Path>) -> Result<(PathBuf, Config), Failure> {
@@ -69,7 +67,7 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
             "the working tree differs from commit {short}; images are built from it and tagged `-dirty`"
         ));
     }
-    let target = target(run)?;
+    let target = naming::target(run)?;
     let store = run.store_to_read(&target)?;
     let (base, changes) = base(run, &checkout).await?;
     let files = inputs::working_files(&checkout)?;
@@ -167,7 +165,7 @@ async fn prepare(
         );
     }
     known.touched.insert(component.name.clone(), touched.clone());
-    let image = repository(run, target, component)?;
+    let image = naming::repository(run, target, component)?;
     Ok(Candidate { component: component.clone(), backend, backend_reason, image, legs, touched })
 }
 
@@ -247,54 +245,6 @@ async fn base(run: &Run, checkout: &Checkout) -> Result<(Base, Vec<BString>), Fa
 /// A branch went on since the fork; a commit is meant as it is.
 fn comparison_of(base: &str) -> Comparison {
     if base.starts_with("origin/") { Comparison::MergeBase } else { Comparison::Tree }
-}
-
-/// Where images go: the layout that the user names, else the registry that anybody names, else hephy's own layout.
-fn target(run: &Run) -> Result<Target, Failure> {
-    if let Some(layout) = &run.settings.layout {
-        return Ok(Target::Layout(layout.clone()));
-    }
-    let components = &run.config.components;
-    let is_hosted =
-        |component: &Component| component.image.as_ref().is_some_and(|image| image.host.is_some());
-    let all_hosted = !components.is_empty() && components.iter().all(is_hosted);
-    match registry(run)? {
-        Some(_) => Ok(Target::Registry),
-        None if all_hosted => Ok(Target::Registry),
-        None => Ok(Target::Layout(Path::new(OWN_FOLDER).join("oci"))),
-    }
-}
-
-fn registry(run: &Run) -> Result<Option<Repository>, Failure> {
-    let parse = |text: &String| text.parse::<Repository>().map_err(StoreError::from);
-    if let Some(named) = &run.settings.registry {
-        let refuse = |failure: Failure| Failure { code: ExitCode::Usage, ..failure }.hint(REGISTRY_HINT);
-        let registry = parse(named).map_err(Failure::from).map_err(refuse)?;
-        return match registry.host {
-            Some(_) => Ok(Some(registry)),
-            None => {
-                let problem = format!("use the registry `{named}`: it names no host");
-                Err(refuse(Failure::new(ExitCode::Usage, problem)))
-            }
-        };
-    }
-    match &run.config.registry {
-        Some(registry) => Ok(Some(registry.clone())),
-        None => Ok(run.ci.registry.as_ref().map(parse).transpose()?),
-    }
-}
-
-/// `REGISTRY/COMPONENT`, or what the component says itself. A component at the root is the repository.
-fn repository(run: &Run, target: &Target, component: &Component) -> Result<Repository, Failure> {
-    if let Some(image) = &component.image {
-        return Ok(image.clone());
-    }
-    let name = component.name.as_str();
-    match registry(run)?.filter(|_| *target == Target::Registry) {
-        Some(registry) if component.path.is_empty() => Ok(registry),
-        Some(registry) => Ok(registry.join(name)),
-        None => Ok(Repository { host: None, path: name.to_owned() }),
-    }
 }
 
 /// The manifests of the release: the YAML files directly in the first folder that has any.

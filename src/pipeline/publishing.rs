@@ -37,7 +37,7 @@ async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Vec<P
     for (planned, pushed) in plan.components.iter().zip(&images) {
         let moved = tag(&store, planned, pushed).await?;
         if !moved.is_empty() {
-            let text = format!("{} {}", pushed.published.image, moved.join(" "));
+            let text = format!("sha256:{} {}", pushed.published.image.digest.short(), moved.join(" "));
             run.events.step(Stage::Push, planned.component.name.to_string(), Progress::Done, text);
         }
         summary.images.push(ImageSummary {

@@ -72,20 +72,9 @@ fn commit_tag(commit: &Commit) -> Option<Tag> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::component::Recipe;
 
     fn candidate(found: bool, touched: &[&str]) -> Candidate {
-        let component = Component {
-            name: "api".parse().expect("a name"),
-            path: "api".to_owned(),
-            origin: "hephy.yaml:1".to_owned(),
-            backend: None,
-            platforms: vec![],
-            watch: vec![],
-            image: None,
-            needs: vec![],
-            recipe: Recipe::default(),
-        };
+        let component = Component::new("api".parse().expect("a name"), "api", "hephy.yaml:1");
         let digest = Digest::of(b"inputs");
         let found = found.then(|| Found {
             digest: Digest::of(b"image"),

@@ -1,7 +1,6 @@
 //! Logging in to a registry: Docker's credentials, Basic and Bearer challenges (distribution spec, token auth).
 
 use super::RegistryError;
-use super::http::is_loopback;
 use crate::ci::RegistryLogin;
 use crate::image::Repository;
 use crate::secret::Secret;
@@ -126,6 +125,15 @@ fn basic(user: &str, secret: &Secret) -> HeaderValue {
     HeaderValue::from_str(&format!("Basic {encoded}")).expect("base64 is a valid header")
 }
 
+/// Whether traffic to `host` stays on this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => host.split(':').next().unwrap_or(host),
+    };
+    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 fn read_challenge(text: &str) -> Challenge {
     let (scheme, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
     if scheme.eq_ignore_ascii_case("basic") {
@@ -182,6 +190,20 @@ mod tests {
             ("Negotiate", Challenge::Unknown),
         ] {
             assert_eq!(read_challenge(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_loopback_is_spoken_to_without_tls() {
+        for (host, expected) in [
+            ("127.0.0.1:5000", true),
+            ("localhost:5000", true),
+            ("[::1]:5000", true),
+            ("ghcr.io", false),
+            ("127.0.0.1.example.com", false),
+            ("10.0.0.1:5000", false),
+        ] {
+            assert_eq!(is_loopback(host), expected, "{host}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One request to a registry: to the right address, with the right login, tried again where that can help.
 
-use super::auth::Login;
+use super::auth::{Login, is_loopback};
 use super::{RegistryError, text};
 use crate::ci::RegistryLogin;
 use crate::image::Repository;
@@ -138,14 +138,6 @@ fn is_transient(status: StatusCode) -> bool {
         || status == StatusCode::REQUEST_TIMEOUT
 }
 
-pub(super) fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(rest),
-        None => host.split(':').next().unwrap_or(host),
-    };
-    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 impl Answer {
     /// This answer, if it is a good one; otherwise what is wrong.
     pub(super) fn successful(self) -> Result<Self, RegistryError> {
@@ -180,24 +172,5 @@ impl Answer {
     fn retry_after(&self) -> Duration {
         let seconds = text(&self.headers, RETRY_AFTER.as_str()).and_then(|text| text.parse().ok());
         seconds.map_or(Duration::ZERO, Duration::from_secs)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_loopback_is_spoken_to_without_tls() {
-        for (host, expected) in [
-            ("127.0.0.1:5000", true),
-            ("localhost:5000", true),
-            ("[::1]:5000", true),
-            ("ghcr.io", false),
-            ("127.0.0.1.example.com", false),
-            ("10.0.0.1:5000", false),
-        ] {
-            assert_eq!(is_loopback(host), expected, "{host}");
-        }
     }
 }

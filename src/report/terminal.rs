@@ -72,7 +72,7 @@ impl Terminal<'_> {
         let (since, mut spinner) = known.map_or((Instant::now(), None), |known| (known.since, known.spinner));
         match &self.live {
             Some(live) => {
-                let spinner = spinner.get_or_insert_with(|| live.add(new_spinner()));
+                let spinner = spinner.get_or_insert_with(|| new_spinner(live, line.clone()));
                 spinner.set_message(line);
             }
             None if is_news => self.print(&line),
@@ -155,11 +155,11 @@ impl Terminal<'_> {
     }
 }
 
-fn new_spinner() -> ProgressBar {
-    let spinner = ProgressBar::new_spinner();
-    if let Ok(template) = ProgressStyle::with_template("{wide_msg} {elapsed:.dim}") {
-        spinner.set_style(template);
-    }
+/// The message comes first: a spinner that ticks without one leaves an empty line behind.
+fn new_spinner(live: &MultiProgress, message: String) -> ProgressBar {
+    let style = ProgressStyle::with_template("{wide_msg} {elapsed:.dim}");
+    let spinner = ProgressBar::new_spinner().with_message(message);
+    let spinner = live.add(style.into_iter().fold(spinner, ProgressBar::with_style));
     spinner.enable_steady_tick(Duration::from_millis(200));
     spinner
 }

@@ -1,5 +1,4 @@
 use super::*;
-use crate::component::Recipe;
 use crate::git::Commit;
 use std::os::unix::fs::symlink;
 
@@ -22,17 +21,7 @@ fn checkout(files: &[&str], ignored: &[&str]) -> (tempfile::TempDir, Checkout) {
 }
 
 fn component() -> Component {
-    Component {
-        name: "api".parse().expect("a name"),
-        path: "api".to_owned(),
-        origin: "hephy.yaml:1".to_owned(),
-        backend: None,
-        platforms: vec![],
-        watch: vec![],
-        image: None,
-        needs: vec![],
-        recipe: Recipe::default(),
-    }
+    Component::new("api".parse().expect("a name"), "api", "hephy.yaml:1")
 }
 
 fn paths(files: &[File]) -> Vec<String> {

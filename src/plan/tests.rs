@@ -9,15 +9,11 @@ fn leg(platform: &str, action: Action) -> PlannedLeg {
 
 fn planned(name: &str, backend: Backend, reason: Reason, recipe: Recipe, legs: Vec<PlannedLeg>) -> Planned {
     let component = Component {
-        name: name.parse().expect("a name"),
-        path: format!("services/{name}"),
-        origin: "hephy.yaml:3".to_owned(),
         backend: Some(backend),
         platforms: legs.iter().map(|leg| leg.platform.clone()).collect(),
-        watch: vec![],
-        image: None,
         needs: vec!["base".parse().expect("a name")],
         recipe,
+        ..Component::new(name.parse().expect("a name"), format!("services/{name}"), "hephy.yaml:3")
     };
     Planned {
         component,

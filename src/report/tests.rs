@@ -1,5 +1,5 @@
 use super::*;
-use crate::component::{Backend, Component, Recipe};
+use crate::component::{Backend, Component};
 use crate::event::Stage;
 use crate::exit::ExitCode;
 use crate::git::Commit;
@@ -16,17 +16,7 @@ fn planned(name: &str, reason: Reason, legs: &[(&str, bool)]) -> Planned {
             false => Action::Build,
         },
     };
-    let component = Component {
-        name: name.parse().expect("a name"),
-        path: name.to_owned(),
-        origin: "hephy.yaml:2".to_owned(),
-        backend: None,
-        platforms: vec![],
-        watch: vec![],
-        image: None,
-        needs: vec![],
-        recipe: Recipe::default(),
-    };
+    let component = Component::new(name.parse().expect("a name"), name, "hephy.yaml:2");
     Planned {
         component,
         backend: Backend::Prebuilt,
@@ -132,7 +122,9 @@ fn a_run_as_a_table() {
 
 #[test]
 fn a_run_as_json() {
-    assert_snapshot!(to_json(&summary(), ExitCode::Unhealthy, "error: Deployment/api is not healthy"), @r#"
+    let mut summary = summary();
+    summary.plan = Some(plan(two_components().components.into_iter().take(1).collect()));
+    assert_snapshot!(to_json(&summary, ExitCode::Unhealthy, "error: Deployment/api is not healthy"), @r#"
     {
       "schema": "hephy.report/1",
       "outcome": "error: Deployment/api is not healthy",
@@ -164,25 +156,6 @@ fn a_run_as_json() {
               "what": "built, pushed",
               "digest": "sha256:11507a0e2f5e69d5dfa40a62a1bd7b6ee57e6bcd85c67c9b8431b36fff21c437",
               "seconds": 1.25
-            }
-          ]
-        },
-        {
-          "name": "web",
-          "image": "ghcr.io/acme/shop/web",
-          "digest": null,
-          "tags": [
-            "sha-0123456789ab"
-          ],
-          "backend": "prebuilt",
-          "reason": "an image of these inputs exists",
-          "legs": [
-            {
-              "platform": "linux/amd64",
-              "input_digest": "sha256:4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2",
-              "what": null,
-              "digest": null,
-              "seconds": null
             }
           ]
         }

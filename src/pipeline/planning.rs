@@ -144,8 +144,9 @@ async fn prepare(
     let unseen = inputs::ignored_files(checkout, &reads, &|path: &BStr| matcher.rule(path, None).is_some())?;
     let mut legs = vec![];
     for leg in matrix::legs(component, &ci::host_platform()) {
-        let is_read = |file: &&File| matcher.rule(file.path.as_bstr(), Some(&leg.platform)).is_some();
-        let mut selected: Vec<File> = files.iter().chain(&unseen).filter(is_read).cloned().collect();
+        let is_read = |file: &&File| matcher.reads(file, &leg.platform);
+        let selected = files.iter().chain(&unseen).filter(is_read).cloned().collect();
+        let mut selected = inputs::here(checkout, component, selected)?;
         if backend == Backend::Cargo {
             selected.extend(inputs::behind_links(checkout, component, files, &selected)?);
         }
@@ -250,15 +251,20 @@ fn comparison_of(base: &str) -> Comparison {
 /// The manifests of the release: the YAML files directly in the first folder that has any.
 fn manifests(files: &[File]) -> Result<Vec<String>, Failure> {
     let is_yaml = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
-    let paths: Vec<&str> = files.iter().filter_map(|file| file.path.to_str().ok()).collect();
+    let paths: Vec<_> = files.iter().map(|file| file.path.to_str_lossy()).collect();
     for folder in MANIFEST_FOLDERS {
-        let inside = |path: &&&str| {
+        let inside = |path: &&std::borrow::Cow<str>| {
             path.strip_prefix(folder)
                 .and_then(|rest| rest.strip_prefix('/'))
                 .is_some_and(|name| !name.contains('/'))
         };
         let found: Vec<String> =
-            paths.iter().filter(inside).filter(|path| is_yaml(path)).map(|path| (*path).to_owned()).collect();
+            paths.iter().filter(inside).filter(|path| is_yaml(path)).map(ToString::to_string).collect();
+        if let Some(file) = found.iter().find(|path| path.contains(char::REPLACEMENT_CHARACTER)) {
+            let failure =
+                Failure::new(ExitCode::Usage, format!("read manifests: the name of `{file}` is not UTF-8"));
+            return Err(failure.hint("rename it"));
+        }
         if let Some(file) = found.iter().find(|path| path.contains("kustomization.y")) {
             let failure = Failure::new(
                 ExitCode::Usage,

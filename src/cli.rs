@@ -21,9 +21,9 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
-  hephy up                                     build, push, deploy and wait, as far as it is configured
-  hephy up --dry-run                           show what would happen and touch nothing
-  hephy plan --emit json > plan.json           decide here, and build elsewhere with --plan plan.json
+  hephy up                             build, push, deploy and wait, as far as it is configured
+  hephy up --dry-run                   show what would happen and touch nothing
+  hephy plan --emit json > plan.json   decide here, and build elsewhere with --plan plan.json
 
 Every flag has a name in the environment: --no-deploy is HEPHY_NO_DEPLOY=true.
 Exit codes: docs/exit-codes.md.";
@@ -33,9 +33,9 @@ enum Verb {
     /// Build what changed, push it, deploy it, and wait until it is healthy
     #[command(after_help = "\
 Examples:
-  hephy up                                           on a laptop: images in .hephy/oci, manifests in .hephy/release
-  hephy up --registry ghcr.io/acme/shop              push there, and deploy if a cluster is configured
-  hephy up --dry-run --base origin/main              say what each stage would do and why")]
+  hephy up                                on a laptop: everything stays below .hephy
+  hephy up --registry ghcr.io/acme/shop   push there, and deploy if a cluster is configured
+  hephy up --dry-run --base origin/main   say what each stage would do and why")]
     Up {
         #[command(flatten)]
         planning: Planning,
@@ -52,9 +52,9 @@ Examples:
     /// Decide which components are built for which platforms, and say why
     #[command(after_help = "\
 Examples:
-  hephy plan                                         a table of decisions with their reasons
-  hephy plan --base v1.2.0                           explain them by what changed since v1.2.0
-  hephy plan --emit json > plan.json                 for build, push, deploy and wait --plan plan.json")]
+  hephy plan                           a table of decisions with their reasons
+  hephy plan --base v1.2.0             explain them by what changed since v1.2.0
+  hephy plan --emit json > plan.json   for build, push, deploy and wait --plan plan.json")]
     Plan {
         #[command(flatten)]
         planning: Planning,
@@ -65,9 +65,9 @@ Examples:
     /// Build the legs of the plan and leave OCI layouts
     #[command(after_help = "\
 Examples:
-  hephy build                                        build what has no image yet
-  hephy build --plan plan.json                       build what this plan says
-  hephy build --registry ghcr.io/acme/shop           look there for images that need no build")]
+  hephy build                                build what has no image yet
+  hephy build --plan plan.json               build what this plan says
+  hephy build --registry ghcr.io/acme/shop   look there for images that need no build")]
     Build {
         #[command(flatten)]
         planning: Planning,
@@ -75,9 +75,9 @@ Examples:
     /// Push what was built by digest, join platforms, move tags last
     #[command(after_help = "\
 Examples:
-  hephy push --registry ghcr.io/acme/shop            publish what `hephy build` left
-  hephy push --plan plan.json                        publish what this plan says
-  hephy push --layout /tmp/images                    publish into an OCI layout folder")]
+  hephy push --registry ghcr.io/acme/shop   publish what `hephy build` left
+  hephy push --plan plan.json               publish what this plan says
+  hephy push --layout /tmp/images           publish into an OCI layout folder")]
     Push {
         #[command(flatten)]
         planning: Planning,
@@ -99,9 +99,9 @@ Examples:
     /// Wait until the plan's images are live and healthy, or say why they are not
     #[command(after_help = "\
 Examples:
-  hephy wait --plan plan.json                        prove that this plan's images run
-  hephy wait --timeout 20m                           be more patient
-  hephy wait --environment staging --settle 30s      look longer at workloads without a readiness probe")]
+  hephy wait --plan plan.json                     prove that this plan's images run
+  hephy wait --timeout 20m                        be more patient
+  hephy wait --environment staging --settle 30s   look longer where there is no readiness probe")]
     Wait {
         #[command(flatten)]
         planning: Planning,

@@ -60,4 +60,20 @@ mod tests {
         assert_eq!(numbers.len(), ExitCode::ALL.len());
         assert_eq!(ExitCode::AwaitingPromotion.number(), 9);
     }
+
+    #[test]
+    fn the_documentation_has_every_code() {
+        let rows = ExitCode::ALL.map(|(_, number, meaning)| format!("| {number} | {meaning} |\n"));
+        let expected = format!(
+            "# Exit codes\n\n\
+            How `hephy` ends, for the script or the CI system that called it. Generated from `src/exit.rs`: `UPDATE_DOCS=1 cargo test`.\n\n\
+            | code | meaning |\n|---:|---|\n{}\nAll other codes are reserved.\n",
+            rows.concat()
+        );
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/exit-codes.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, &expected).expect("write the documentation");
+        }
+        assert_eq!(std::fs::read_to_string(path).expect("docs/exit-codes.md"), expected);
+    }
 }

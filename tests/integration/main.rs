@@ -7,6 +7,7 @@ mod architecture;
 mod bad_configuration;
 mod bad_input;
 mod checkout;
+mod documents;
 mod layout;
 mod no_cluster;
 mod plan;

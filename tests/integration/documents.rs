@@ -1,0 +1,151 @@
+//! Whatever is written twice agrees: flags and their help, the inputs of the wrappers, links, the schema.
+//! `UPDATE_DOCS=1 cargo test documents` writes what is generated.
+
+use crate::support::{Repository, hephy};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// `hephy VERB --help`, as wide as help ever gets.
+fn help(verb: &str) -> String {
+    let arguments = [verb, "--help"].into_iter().filter(|argument| !argument.is_empty());
+    let output = hephy(root()).env("COLUMNS", "100").args(arguments).run().exits(0);
+    let lines: Vec<&str> = output.stdout.lines().map(str::trim_end).collect();
+    lines.join("\n")
+}
+
+/// The verbs that `hephy --help` lists, in their order.
+fn verbs() -> Vec<String> {
+    let help = help("");
+    let listed =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = listed.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    names.map(str::to_owned).collect()
+}
+
+/// The flags of all verbs without their dashes, but help and version.
+fn flags() -> BTreeSet<String> {
+    let flag = |line: &str| {
+        let long = line.split_whitespace().take(2).find_map(|word| word.strip_prefix("--"))?;
+        Some(long.to_owned()).filter(|flag| flag != "help" && flag != "version")
+    };
+    let of_verb = |verb: &String| {
+        help(verb)
+            .lines()
+            .filter(|line| line.trim_start().starts_with('-'))
+            .filter_map(flag)
+            .collect::<Vec<_>>()
+    };
+    verbs().iter().flat_map(of_verb).collect()
+}
+
+fn yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).expect("YAML")
+}
+
+fn keys(value: &Value) -> BTreeSet<String> {
+    value.as_object().expect("a mapping").keys().cloned().collect()
+}
+
+/// The flags, and what a wrapper adds of its own.
+fn flags_and(more: &[&str]) -> BTreeSet<String> {
+    flags().into_iter().chain(more.iter().map(|&name| name.to_owned())).collect()
+}
+
+#[test]
+fn the_help_in_the_documentation_is_the_help_of_the_program() {
+    let section =
+        |verb: &str| format!("## {}\n\n```text\n{}\n```\n", format!("hephy {verb}").trim(), help(verb));
+    let all: Vec<String> = [String::new()].into_iter().chain(verbs()).map(|verb| section(&verb)).collect();
+    let head = "# All flags\n\nGenerated from the program: `UPDATE_DOCS=1 cargo test documents`.\n";
+    let expected = format!("{head}\n{}", all.join("\n"));
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(root().join("docs/help.md"), &expected).expect("write the documentation");
+    }
+    assert_eq!(read("docs/help.md"), expected);
+}
+
+#[test]
+fn examples_in_the_help_fit_on_their_lines() {
+    for verb in verbs() {
+        let help = help(&verb);
+        let examples: Vec<&str> = help.lines().skip_while(|line| *line != "Examples:").skip(1).collect();
+        assert_eq!(examples.len(), 3, "{help}");
+        assert!(examples.iter().all(|line| line.starts_with(&format!("  hephy {verb}"))), "{help}");
+    }
+}
+
+#[test]
+fn every_flag_is_an_input_of_the_github_action() {
+    let inputs = keys(&yaml(&read("action.yml"))["inputs"]);
+    assert_eq!(inputs, flags_and(&["command", "working-directory", "binary-path"]));
+}
+
+#[test]
+fn every_flag_is_an_input_of_the_gitlab_template_and_a_variable_of_its_job() {
+    let text = read("gitlab-templates/pipeline.yml");
+    let (head, job) = text.split_once("\n---\n").expect("two documents");
+    let inputs = keys(&yaml(head)["spec"]["inputs"]);
+    assert_eq!(inputs, flags_and(&["command", "job-name", "stage", "binary-path"]));
+    for flag in flags_and(&["command", "binary-path"]) {
+        let variable = format!("HEPHY_{}: \"$[[ inputs.{flag} ]]\"", flag.to_uppercase().replace('-', "_"));
+        assert!(job.contains(&variable), "{variable} in {job}");
+    }
+    let options = &yaml(head)["spec"]["inputs"]["command"]["options"];
+    assert_eq!(options, &serde_json::json!(verbs()));
+}
+
+#[test]
+fn the_schema_has_the_keys_that_the_program_reads() {
+    let schema: Value = serde_json::from_str(&read("docs/hephy.schema.json")).expect("JSON");
+    for (text, known) in [
+        ("x: 1\n", &schema["properties"]),
+        ("components: {app: {x: 1}}\n", &schema["$defs"]["component"]["properties"]),
+        ("environments: {prod: {x: 1}}\n", &schema["$defs"]["environment"]["properties"]),
+        ("wait: {x: 1}\n", &schema["properties"]["wait"]["properties"]),
+    ] {
+        // The program lists its keys when it meets one that it does not know.
+        let repository = Repository::app();
+        repository.write("hephy.yaml", text);
+        let output = repository.hephy(["plan"]).run().exits(2);
+        let listed = output.error().split("expected one of ").nth(1).unwrap_or_else(|| panic!("{output}"));
+        let listed: BTreeSet<String> = listed.split(", ").map(str::to_owned).collect();
+        assert_eq!(listed, keys(known), "{text}");
+    }
+}
+
+#[test]
+fn every_relative_link_leads_to_a_file() {
+    let documents = |folder: PathBuf| {
+        let entries = folder.read_dir().expect("a folder").map(|entry| entry.expect("an entry").path());
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect::<Vec<_>>()
+    };
+    let documents = [
+        documents(root().to_owned()),
+        documents(root().join("docs")),
+        documents(root().join("examples/shop")),
+    ]
+    .concat();
+    let mut links = 0;
+    for document in documents {
+        let text = std::fs::read_to_string(&document).expect("a document");
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap_or_default();
+            if path.is_empty() || link.contains("://") || link.starts_with("mailto:") {
+                continue;
+            }
+            links += 1;
+            let target = document.parent().expect("a folder").join(path);
+            assert!(target.exists(), "{}: `{link}` leads nowhere", document.display());
+        }
+    }
+    assert!(links > 10, "{links} links");
+}

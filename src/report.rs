@@ -5,6 +5,8 @@ mod json;
 mod table;
 mod terminal;
 mod text;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use json::to_json;
 pub(crate) use table::table;

@@ -2,6 +2,7 @@
 
 mod building;
 mod deploying;
+mod guarding;
 mod naming;
 mod planning;
 mod publishing;

@@ -83,14 +83,9 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     Ok(plan::decide(checkout.commit, base, target, candidates, manifests))
 }
 
-/// Refuses a plan from a file whose legs would be built from other inputs than it was made of: the image would go by
-/// the key of those other inputs, and every later run would take it for them.
-pub(super) async fn ensure_current(run: &Run, plan: &Plan) -> Result<(), Failure> {
-    if run.settings.plan.is_none() || !plan.components.iter().any(plan::Planned::is_built) {
-        return Ok(());
-    }
-    let checkout = git::read(&run.root).await?;
-    let files = inputs::working_files(&checkout)?;
+/// The input digests of the plan's legs in this checkout. They differ from the plan's own where files changed since.
+pub(super) async fn digests(run: &Run, plan: &Plan, checkout: &Checkout) -> Result<Digests, Failure> {
+    let files = inputs::working_files(checkout)?;
     let mut known = Known { digests: BTreeMap::new(), touched: BTreeMap::new() };
     for component in in_order_of_needs(&run.config.components) {
         let planned = plan.components.iter().find(|planned| planned.component.name == component.name);
@@ -98,30 +93,17 @@ pub(super) async fn ensure_current(run: &Run, plan: &Plan) -> Result<(), Failure
         let platforms = planned.map(|planned| planned.component.platforms.clone());
         let component =
             Component { platforms: platforms.unwrap_or(component.platforms.clone()), ..component.clone() };
-        prepare(run, &checkout, &files, &[], &mut known, &plan.target, &component).await?;
+        prepare(run, checkout, &files, &[], &mut known, &plan.target, &component).await?;
     }
-    for planned in &plan.components {
-        for leg in planned.legs.iter().filter(|leg| leg.action == plan::Action::Build) {
-            let here = known.digests.get(&(planned.component.name.clone(), leg.platform.clone()));
-            if here != Some(&leg.input_digest) {
-                let leg = planned.leg(leg);
-                let failure = Failure::new(
-                    ExitCode::Usage,
-                    format!("build {leg}: what it is built from differs from what the plan was made of"),
-                );
-                let commit = plan.commit.id.get(..12).unwrap_or(&plan.commit.id);
-                return Err(
-                    failure.hint(format!("check out commit {commit} unchanged, or make a new plan here"))
-                );
-            }
-        }
-    }
-    Ok(())
+    Ok(known.digests)
 }
+
+/// What legs are built from.
+pub(super) type Digests = BTreeMap<(Name, Platform), Digest>;
 
 /// What is known of the components that others need.
 struct Known {
-    digests: BTreeMap<(Name, Platform), Digest>,
+    digests: Digests,
     touched: BTreeMap<Name, Vec<Touched>>,
 }
 

@@ -30,14 +30,35 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     if to_build.is_empty() {
         return Ok(());
     }
-    run.unless_cancelled(super::planning::ensure_current(run, plan)).await?;
+    if run.settings.plan.is_some() {
+        still(run, plan, "what it is built from differs from what the plan was made of").await?;
+    }
     run.own_folder()?;
-    let stop = run.cancel.child_token();
-    let mut results = stream::iter(to_build)
-        .map(|(planned, leg)| {
-            let stop = &stop;
-            async move { (planned.leg(leg), one(run, plan, stop, planned, leg).await) }
-        })
+    build_all(run, plan, &to_build, summary).await?;
+    // An edit during the build would go into the image of the old inputs, and every later run would take it for them.
+    let drifted = still(run, plan, "what it is built from changed while it was built").await;
+    if drifted.is_err() {
+        for (planned, leg) in &to_build {
+            // Nothing may push it later; what cannot be removed is overwritten by the next build.
+            let _ = std::fs::remove_dir_all(run.build_folder(&planned.leg(leg)));
+        }
+    }
+    drifted
+}
+
+async fn still(run: &Run, plan: &Plan, problem: &str) -> Result<(), Failure> {
+    run.unless_cancelled(super::planning::ensure_current(run, plan, problem)).await
+}
+
+async fn build_all(
+    run: &Run,
+    plan: &Plan,
+    legs: &[(&Planned, &PlannedLeg)],
+    summary: &mut Summary,
+) -> Result<(), Failure> {
+    let stop = &run.cancel.child_token();
+    let mut results = stream::iter(legs)
+        .map(|(planned, leg)| async move { (planned.leg(leg), one(run, plan, stop, planned, leg).await) })
         .buffer_unordered(PARALLEL_LEGS);
     let mut first_failure = None;
     while let Some((leg, (result, duration))) = results.next().await {

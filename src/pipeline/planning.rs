@@ -83,12 +83,9 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     Ok(plan::decide(checkout.commit, base, target, candidates, manifests))
 }
 
-/// Refuses a plan from a file whose legs would be built from other inputs than it was made of: the image would go by
-/// the key of those other inputs, and every later run would take it for them.
-pub(super) async fn ensure_current(run: &Run, plan: &Plan) -> Result<(), Failure> {
-    if run.settings.plan.is_none() || !plan.components.iter().any(plan::Planned::is_built) {
-        return Ok(());
-    }
+/// Refuses with `problem` if the legs that are built have other inputs here and now than the plan was made of: the image
+/// would go by the key of those other inputs, and every later run would take it for them.
+pub(super) async fn ensure_current(run: &Run, plan: &Plan, problem: &str) -> Result<(), Failure> {
     let checkout = git::read(&run.root).await?;
     let files = inputs::working_files(&checkout)?;
     let mut known = Known { digests: BTreeMap::new(), touched: BTreeMap::new() };
@@ -105,14 +102,10 @@ pub(super) async fn ensure_current(run: &Run, plan: &Plan) -> Result<(), Failure
             let here = known.digests.get(&(planned.component.name.clone(), leg.platform.clone()));
             if here != Some(&leg.input_digest) {
                 let leg = planned.leg(leg);
-                let failure = Failure::new(
-                    ExitCode::Usage,
-                    format!("build {leg}: what it is built from differs from what the plan was made of"),
-                );
+                let failure = Failure::new(ExitCode::Usage, format!("build {leg}: {problem}"));
                 let commit = plan.commit.id.get(..12).unwrap_or(&plan.commit.id);
-                return Err(
-                    failure.hint(format!("check out commit {commit} unchanged, or make a new plan here"))
-                );
+                return Err(failure
+                    .hint(format!("check out commit {commit} unchanged, or run again with a new plan")));
             }
         }
     }

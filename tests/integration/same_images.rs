@@ -150,7 +150,6 @@ fn forges_and_laptops_reach_the_same_digests() {
 fn an_edit_during_the_build_is_not_published() {
     // Given a Dockerfile component whose context somebody edits while it is built,
     let repository = Repository::empty();
-    let edit = "#!/bin/sh\necho edited > \"$(dirname \"$0\")/page\"\nexec \"$REAL_BUILDAH\" \"$@\"\n";
     repository
         .write("web/page", "before\n")
         .write("web/Dockerfile", "FROM scratch\nCOPY page /\n")
@@ -159,8 +158,8 @@ fn an_edit_during_the_build_is_not_published() {
     std::fs::create_dir(&tools).expect("create the folder");
     let program = tools.join("buildah");
     let page = repository.path().join("web/page");
-    std::fs::write(&program, edit.replace("\"$(dirname \"$0\")/page\"", &format!("'{}'", page.display())))
-        .expect("write the program");
+    let script = format!("#!/bin/sh\necho edited > '{}'\nexec \"$REAL_BUILDAH\" \"$@\"\n", page.display());
+    std::fs::write(&program, script).expect("write the program");
     std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .expect("make it run");
     let path = std::env::var("PATH").expect("a path");

@@ -42,9 +42,9 @@ pub(super) async fn ensure_unchanged(run: &Run, plan: &Plan, before: &Digests) -
                 std::fs::remove_dir_all(&folder).map_err(|error| {
                     Failure::new(ExitCode::Unexpected, format!("remove `{}`: {error}", folder.display()))
                 })?;
-                let problem = format!("build {name}: a file that it reads changed while it was built");
+                let problem = format!("build {name}: what it is built from changed while it was built");
                 result =
-                    Err(Failure::new(ExitCode::Build, problem).hint("run again when the files are at rest"));
+                    Err(Failure::new(ExitCode::Usage, problem).hint("run again when the files are at rest"));
             }
         }
     }

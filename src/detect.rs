@@ -44,6 +44,11 @@ impl<'a> Matcher<'a> {
             || file.mode == SUBMODULE && self.rules.iter().any(|(rule, _)| concerns(rule) && leads_into(rule))
     }
 
+    /// Whether the user knows that a build may read `path`: a rule says so, or it is ignored on purpose.
+    pub(crate) fn covers(&self, path: &BStr, platform: &Platform) -> bool {
+        self.ignore.is_match(path.to_path_lossy()) || self.rule(path, Some(platform)).is_some()
+    }
+
     /// The first rule through which `path` is read for `platform`; for any platform if that is `None`.
     pub(crate) fn rule(&self, path: &BStr, platform: Option<&Platform>) -> Option<&'a Rule> {
         let as_path = path.to_path_lossy();

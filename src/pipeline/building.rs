@@ -110,11 +110,13 @@ async fn with_backend(
         key: &leg.key,
         epoch: plan.commit.time,
         cargo_home: run.ci.cargo_home.as_deref(),
+        foreign: &run.ci.build_variables,
     };
     let during = |failure: Failure| failure.during(&format!("build {name}"));
     let built = backends::build(&run.events, stop, planned.backend, &order).await;
     let built = built.map_err(Failure::from).map_err(during)?;
-    built.digest().map_err(crate::store::StoreError::from).map_err(Failure::from).map_err(during)
+    guarding::ensure_listed(run, planned, leg, &built.reads).await.map_err(during)?;
+    built.manifest.digest().map_err(crate::store::StoreError::from).map_err(Failure::from).map_err(during)
 }
 
 /// What the stage would do, a line for each leg.

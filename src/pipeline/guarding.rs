@@ -3,12 +3,16 @@
 
 use super::Run;
 use super::planning::{self, Digests};
+use crate::detect::Matcher;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::{self, Checkout, Deviation};
-use crate::plan::{Action, Plan};
-use bstr::BString;
+use crate::inputs;
+use crate::plan::{Action, Plan, Planned, PlannedLeg};
+use bstr::{BStr, BString};
 use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
 /// Refuses a plan whose legs would be built from other inputs than it was made of. Returns what they are built from
 /// as far as it is committed: a build may write other files beside its sources, and those are its own affair.
@@ -16,6 +20,12 @@ pub(super) async fn ensure_current(run: &Run, plan: &Plan) -> Result<Digests, Fa
     let checkout = git::read(&run.root).await?;
     let here = planning::digests(run, plan, &checkout).await?;
     for planned in &plan.components {
+        let name = &planned.component.name;
+        let configured = run.config.components.iter().find(|component| component.name == *name);
+        if planned.is_built() && configured.is_some_and(|known| known.recipe != planned.component.recipe) {
+            let problem = format!("build `{name}`: the plan says another recipe than the configuration");
+            return Err(Failure::new(ExitCode::Usage, problem).hint("make a new plan here"));
+        }
         for leg in planned.legs.iter().filter(|leg| leg.action == Action::Build) {
             if here.get(&(planned.component.name.clone(), leg.platform.clone())) == Some(&leg.input_digest) {
                 continue;
@@ -27,6 +37,56 @@ pub(super) async fn ensure_current(run: &Run, plan: &Plan) -> Result<Digests, Fa
         }
     }
     planning::digests(run, plan, &committed(checkout)).await
+}
+
+/// Refuses a plan from a file whose manifests are not those of this checkout: its images would run with other settings
+/// than the commit says.
+pub(super) async fn ensure_same_release(run: &Run, plan: &Plan) -> Result<(), Failure> {
+    if run.settings.plan.is_none() || plan.manifests.is_empty() {
+        return Ok(());
+    }
+    let checkout = git::read(&run.root).await?;
+    let is_manifest = |path: &BString| plan.manifests.iter().any(|manifest| *path == manifest.as_str());
+    let edited = checkout.deviations.iter().any(|deviation| match deviation {
+        Deviation::Dirty(path) | Deviation::Ignored(path) => is_manifest(path),
+    });
+    if checkout.commit.id == plan.commit.id && (plan.commit.dirty || !edited) {
+        return Ok(());
+    }
+    let commit = plan.commit.id.get(..12).unwrap_or(&plan.commit.id);
+    let problem =
+        format!("read manifests: the plan was made of commit {commit}, and this checkout differs from it");
+    Err(Failure::new(ExitCode::Usage, problem)
+        .hint(format!("check out commit {commit}, or make a new plan here")))
+}
+
+/// Refuses an image for which the tool read a file that is not among the inputs: a change of that file would go
+/// unnoticed, and the image would be taken for what the commit makes.
+pub(super) async fn ensure_listed(
+    run: &Run,
+    planned: &Planned,
+    leg: &PlannedLeg,
+    reads: &[PathBuf],
+) -> Result<(), Failure> {
+    if reads.is_empty() {
+        return Ok(());
+    }
+    let checkout = git::read(&run.root).await?;
+    let name = &planned.component.name;
+    // A plan does not carry what is watched; the configuration does.
+    let component = run.config.components.iter().find(|component| component.name == *name);
+    let rules =
+        inputs::reads(&run.events, &checkout, component.unwrap_or(&planned.component), planned.backend)
+            .await?;
+    let listed = Matcher::new(&rules, &run.config.ignore)
+        .map_err(|error| Failure::new(ExitCode::Usage, format!("read the globs of `{name}`: {error}")))?;
+    let is_listed = |path: &&PathBuf| listed.covers(BStr::new(path.as_os_str().as_bytes()), &leg.platform);
+    let Some(unlisted) = reads.iter().find(|path| !is_listed(path)) else { return Ok(()) };
+    let failure = Failure::new(
+        ExitCode::Build,
+        format!("the build read `{}`, which is not among the inputs", unlisted.display()),
+    );
+    Err(failure.hint(format!("add it to hephy.yaml: `{name}: {{watch: [\"{}\"]}}`", unlisted.display())))
 }
 
 /// Refuses what was built while its sources changed, and takes it away, so that no push can find it.

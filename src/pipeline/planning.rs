@@ -41,9 +41,23 @@ pub(crate) async fn plan(run: &Run) -> Result<Plan, Failure> {
         let during = |failure: Failure| failure.during(&format!("read the plan `{}`", file.display()));
         let text = std::fs::read_to_string(file)
             .map_err(|error| during(Failure::new(ExitCode::Usage, error.to_string())))?;
+        warn_of_unused(run);
         return plan::from_json(&text).map_err(Failure::from).map_err(during);
     }
     run.unless_cancelled(make(run)).await.map_err(|failure| failure.during("plan"))
+}
+
+/// A plan has decided what these flags would decide.
+fn warn_of_unused(run: &Run) {
+    let settings = &run.settings;
+    let given = [
+        ("--base", settings.base.is_some()),
+        ("--registry", settings.registry.is_some()),
+        ("--layout", settings.layout.is_some()),
+    ];
+    for (flag, _) in given.iter().filter(|(_, is_given)| *is_given) {
+        run.events.warn(format!("`{flag}` is not used: the plan has decided it"));
+    }
 }
 
 /// Says what the plan decided, a line for each component.
@@ -76,6 +90,7 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     for component in in_order_of_needs(&run.config.components) {
         prepared.push(prepare(run, &checkout, &files, &changes, &mut known, &target, component).await?);
     }
+    naming::ensure_distinct(&prepared)?;
     let looked_up = prepared.into_iter().map(|prepared| look_up(run, &store, prepared));
     let mut candidates = try_join_all(looked_up).await?;
     candidates.sort_by(|left, right| left.component.name.cmp(&right.component.name));
@@ -247,7 +262,13 @@ fn manifests(files: &[File]) -> Result<Vec<String>, Failure> {
                 Failure::new(ExitCode::Usage, format!("read manifests: the name of `{file}` is not UTF-8"));
             return Err(failure.hint("rename it"));
         }
-        if let Some(file) = found.iter().find(|path| path.contains("kustomization.y")) {
+        let kustomization = |path: &&std::borrow::Cow<str>| {
+            matches!(
+                path.rsplit('/').next(),
+                Some("kustomization.yaml" | "kustomization.yml" | "Kustomization")
+            )
+        };
+        if let Some(file) = paths.iter().filter(inside).find(kustomization) {
             let failure = Failure::new(
                 ExitCode::Usage,
                 format!("read manifests: `{file}` needs kustomize, which this version does not drive"),

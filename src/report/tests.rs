@@ -67,6 +67,7 @@ fn summary() -> Summary {
             image: Image { repository: api, digest: Digest::of(b"index") },
             tags: vec!["sha-0123456789ab".parse().expect("a tag")],
         }],
+        undeployed: vec![],
         objects: vec![ObjectSummary { object: "Deployment/api".to_owned(), change: "created".to_owned() }],
         duration: Duration::from_secs(3),
     }

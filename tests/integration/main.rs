@@ -13,6 +13,7 @@ mod no_cluster;
 mod plan;
 mod plan_cargo;
 mod plan_partial;
+mod proven;
 mod same_images;
 
 mod on_cluster;

@@ -1,5 +1,9 @@
 //! Detection: which files belong to a leg, what identifies them together, and which change explains a rebuild.
 
+mod explain;
+
+pub(crate) use explain::{Explanation, Reader, explain, ignore_globs, inputs};
+
 use crate::component::{Backend, Component};
 use crate::git::File;
 use crate::image::Digest;

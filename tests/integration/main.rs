@@ -9,6 +9,8 @@ mod bad_input;
 mod checkout;
 mod documents;
 mod layout;
+mod matrix;
+mod plan_schema;
 mod no_cluster;
 mod plan;
 mod plan_cargo;

@@ -37,6 +37,12 @@ impl<'a> Matcher<'a> {
         Ok(Self { rules, ignore: globs(ignore)? })
     }
 
+    /// The files that are read for `platform`, in their order; `files` must be sorted.
+    pub(crate) fn files<'f>(&self, files: &'f [File], platform: &Platform) -> Vec<&'f File> {
+        let near = near(self, files, |file| file.path.as_bstr());
+        near.into_iter().filter(|file| self.rule(file.path.as_bstr(), Some(platform)).is_some()).collect()
+    }
+
     /// The first rule through which `path` is read for `platform`; for any platform if that is `None`.
     pub(crate) fn rule(&self, path: &BStr, platform: Option<&Platform>) -> Option<&'a Rule> {
         let as_path = path.to_path_lossy();
@@ -53,6 +59,31 @@ impl<'a> Matcher<'a> {
         };
         self.rules.iter().filter(|(rule, _)| concerns(rule)).find(|rule| matches(rule)).map(|(rule, _)| *rule)
     }
+}
+
+/// The items that the matcher's rules may concern: each rule looks only at its own part of what is sorted by path. With
+/// hundreds of components, asking every rule about every file would take longer than everything else together.
+fn near<'i, T>(matcher: &Matcher<'_>, items: &'i [T], path: impl Fn(&T) -> &BStr) -> Vec<&'i T> {
+    let position = |bound: &[u8]| items.partition_point(|item| path(item).as_bytes() < bound);
+    let mut ranges = vec![];
+    for (rule, _) in &matcher.rules {
+        let folder = rule.pattern.folder();
+        if folder.is_empty() {
+            return items.iter().collect();
+        }
+        // Names such as `api-old` and `api.md` stand between `api` and what lies below it.
+        let alone = position(folder.as_bytes());
+        let below = position(format!("{folder}/").as_bytes());
+        ranges.push(alone..items.len().min(alone + 1));
+        ranges.push(below..position(format!("{folder}0").as_bytes()));
+    }
+    ranges.sort_by_key(|range| (range.start, range.end));
+    let (mut seen, mut found) = (0, vec![]);
+    for range in ranges {
+        found.extend(&items[range.start.max(seen).min(range.end)..range.end]);
+        seen = seen.max(range.end);
+    }
+    found
 }
 
 /// `*` stays within a folder and `**` crosses folders, as in `.gitignore`.
@@ -114,12 +145,12 @@ pub(crate) struct Touched {
     pub(crate) why: String,
 }
 
-/// The changes that a component reads, in the order given. They explain a rebuild; they never decide one.
+/// The changes that a component reads, in the order given, which must be that of their paths. They explain a rebuild; they never decide one.
 pub(crate) fn touched(matcher: &Matcher<'_>, changes: &[BString]) -> Vec<Touched> {
     let touch = |path: &BString| {
         matcher.rule(path.as_bstr(), None).map(|rule| Touched { path: path.clone(), why: rule.why.clone() })
     };
-    changes.iter().filter_map(touch).collect()
+    near(matcher, changes, |path| path.as_bstr()).into_iter().filter_map(touch).collect()
 }
 
 #[cfg(test)]

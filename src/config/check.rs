@@ -377,6 +377,25 @@ mod tests {
                 "`hephy.yaml:2:6`: `a` is prebuilt, but no file is named; add `prebuilt: {linux/amd64: path/to/program}`",
             ),
             (
+                "wait: {timeout: soon}",
+                "`hephy.yaml:1:17`: read duration `soon`; write it like `10m` or `90s`",
+            ),
+            (
+                "environments:\n  prod: {deploy: {via: helm}}",
+                "`hephy.yaml:2:24`: `prod` deploys via `helm`, which this version cannot; write `via: apply`",
+            ),
+        ] {
+            assert_eq!(read(text).expect_err(text), expected);
+        }
+    }
+
+    #[test]
+    fn runners_are_named_by_platforms() {
+        let config = read("runners: {default: small, arm64: [big, arm]}").expect("valid");
+        assert_eq!(config.runners["linux/arm64"], ["big", "arm"]);
+        assert_eq!(config.runners["default"], ["small"]);
+        for (text, expected) in [
+            (
                 "runners: {linux/z80: big}",
                 "`hephy.yaml:1:22`: read platform `linux/z80`; write `default`, or a platform or its front part such as `linux/arm64`",
             ),
@@ -388,14 +407,9 @@ mod tests {
                 "runners: {arm64: a, linux/arm64: b}",
                 "`hephy.yaml:1:34`: `linux/arm64` stands here a second time, written in another way; remove one of them",
             ),
-            ("runners: {arm64: {a: b}}", "`hephy.yaml:1:18`: expected a label, or a list of labels"),
             (
-                "wait: {timeout: soon}",
-                "`hephy.yaml:1:17`: read duration `soon`; write it like `10m` or `90s`",
-            ),
-            (
-                "environments:\n  prod: {deploy: {via: helm}}",
-                "`hephy.yaml:2:24`: `prod` deploys via `helm`, which this version cannot; write `via: apply`",
+                "runners: {arm64: {a: b}}",
+                "`hephy.yaml:1:18`: invalid type: map, expected a label, or a list of labels",
             ),
         ] {
             assert_eq!(read(text).expect_err(text), expected);

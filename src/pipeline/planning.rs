@@ -161,8 +161,8 @@ async fn prepare(
     let unseen = inputs::ignored_files(checkout, &reads, &|path: &BStr| matcher.rule(path, None).is_some())?;
     let mut legs = vec![];
     for leg in matrix::legs(component, &ci::host_platform()) {
-        let is_read = |file: &&File| matcher.rule(file.path.as_bstr(), Some(&leg.platform)).is_some();
-        let mut selected: Vec<File> = files.iter().chain(&unseen).filter(is_read).cloned().collect();
+        let read = [matcher.files(files, &leg.platform), matcher.files(&unseen, &leg.platform)];
+        let mut selected: Vec<File> = read.concat().into_iter().cloned().collect();
         if backend == Backend::Cargo {
             selected.extend(inputs::behind_links(checkout, component, files, &selected)?);
         }

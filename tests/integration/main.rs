@@ -10,10 +10,10 @@ mod checkout;
 mod documents;
 mod layout;
 mod matrix;
-mod plan_schema;
 mod no_cluster;
 mod plan;
 mod plan_cargo;
+mod plan_schema;
 mod same_images;
 
 mod on_cluster;

@@ -192,6 +192,13 @@ fn no_manifests() -> Failure {
     failure.hint("put them into `k8s/`, `deploy/` or `manifests/`")
 }
 
+/// Creates a folder for a file of hephy's. Its own folder hides itself from git.
+pub(crate) fn create_folder(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let ignore = folder.join(".gitignore");
+    if !folder.ends_with(OWN_FOLDER) || ignore.exists() { Ok(()) } else { std::fs::write(ignore, "*\n") }
+}
+
 impl Run {
     /// The place that the plan's images are in.
     fn store(&self, target: &Target) -> Result<Store, Failure> {
@@ -220,12 +227,7 @@ impl Run {
     /// hephy's own folder, which hides itself from git: what lies in it must not make the next run dirty.
     fn own_folder(&self) -> Result<PathBuf, Failure> {
         let folder = self.root.join(OWN_FOLDER);
-        let hide = || {
-            std::fs::create_dir_all(&folder)?;
-            let ignore = folder.join(".gitignore");
-            if ignore.exists() { Ok(()) } else { std::fs::write(ignore, "*\n") }
-        };
-        hide().map_err(|error| {
+        create_folder(&folder).map_err(|error| {
             Failure::new(ExitCode::Unexpected, format!("create `{}`: {error}", folder.display()))
         })?;
         Ok(folder)

@@ -111,7 +111,7 @@ fn github(plan: &Plan, shape: &Shape) -> Result<String, Failure> {
 /// Writes the plan into a folder that may be new: a fresh clone has no `.hephy`.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let written = folder.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(path, text));
+    let written = folder.map_or(Ok(()), pipeline::create_folder).and_then(|()| std::fs::write(path, text));
     written.map_err(|error| {
         let failure = Failure::new(ExitCode::Usage, format!("write the plan `{}`: {error}", path.display()));
         failure.hint("name a file that can be written with `--output`")

@@ -2,12 +2,12 @@
 
 mod flags;
 
-use crate::commands::{self, plan::Emit};
+use crate::commands;
 use crate::exit::ExitCode;
 use crate::pipeline::Settings;
 use clap::builder::{FalseyValueParser, Resettable};
 use clap::{Arg, ArgAction, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use flags::{Deploying, Global, Planning, Rendering, Waiting};
+use flags::{Asking, Deploying, Global, Planning, Platforms, Rendering, Selecting, Waiting};
 
 /// Find what changed, build it, push it by digest, deploy it, and wait until it is really healthy
 #[derive(Debug, Parser)]
@@ -52,35 +52,40 @@ Examples:
     /// Decide which components are built for which platforms, and say why
     #[command(after_help = "\
 Examples:
-  hephy plan                           a table of decisions with their reasons
-  hephy plan --base v1.2.0             explain them by what changed since v1.2.0
-  hephy plan --emit json > plan.json   for build, push, deploy and wait --plan plan.json")]
+  hephy plan --emit json > plan.json        for build, push, deploy and wait --plan plan.json
+  hephy plan --explain services/api         which components read this path, and why
+  hephy plan --verify --plan plan.json      fail unless every leg has been pushed")]
     Plan {
         #[command(flatten)]
         planning: Planning,
-        /// The form of the plan on stdout
-        #[arg(long, env = "HEPHY_EMIT", value_enum, default_value = "text", help_heading = "Plan")]
-        emit: Emit,
+        #[command(flatten)]
+        asking: Asking,
+        #[command(flatten)]
+        platforms: Platforms,
     },
     /// Build the legs of the plan and leave OCI layouts
     #[command(after_help = "\
 Examples:
-  hephy build                                build what has no image yet
-  hephy build --plan plan.json               build what this plan says
-  hephy build --registry ghcr.io/acme/shop   look there for images that need no build")]
+  hephy build                                   build what has no image yet
+  hephy build --plan plan.json                  build what this plan says
+  hephy build api worker --platform arm64       build these legs and no others")]
     Build {
         #[command(flatten)]
         planning: Planning,
+        #[command(flatten)]
+        selecting: Selecting,
     },
     /// Push what was built by digest, join platforms, move tags last
     #[command(after_help = "\
 Examples:
-  hephy push --registry ghcr.io/acme/shop   publish what `hephy build` left
-  hephy push --plan plan.json               publish what this plan says
-  hephy push --layout /tmp/images           publish into an OCI layout folder")]
+  hephy push --registry ghcr.io/acme/shop              publish what `hephy build` left
+  hephy push --plan plan.json                          publish what this plan says
+  hephy push --plan plan.json --leg api-linux-amd64    push one leg; move no tag")]
     Push {
         #[command(flatten)]
         planning: Planning,
+        #[command(flatten)]
+        selecting: Selecting,
     },
     /// Apply the manifests with the plan's images pinned by digest
     #[command(after_help = "\
@@ -149,9 +154,21 @@ async fn start(cli: Cli) -> ExitCode {
                 false => commands::up::up(context, settings).await,
             }
         }
-        Verb::Plan { planning, emit } => commands::plan::plan(context, planning.add_to(settings), emit).await,
-        Verb::Build { planning } => commands::build::build(context, planning.add_to(settings)).await,
-        Verb::Push { planning } => commands::push::push(context, planning.add_to(settings)).await,
+        Verb::Plan { planning, asking, platforms } => {
+            let (settings, shape) = (platforms.add_to(planning.add_to(settings)), asking.shape());
+            match (asking.explain, asking.replay) {
+                (Some(subject), _) => commands::plan::explain(context, settings, &subject).await,
+                (_, Some(file)) => commands::plan::replay(context, &settings, &file, &shape),
+                _ if asking.verify => commands::plan::verify(context, settings).await,
+                _ => commands::plan::plan(context, settings, shape).await,
+            }
+        }
+        Verb::Build { planning, selecting } => {
+            commands::build::build(context, selecting.add_to(planning.add_to(settings))).await
+        }
+        Verb::Push { planning, selecting } => {
+            commands::push::push(context, selecting.add_to(planning.add_to(settings))).await
+        }
         Verb::Deploy { planning, deploying, rendering } => {
             let settings = rendering.add_to(deploying.add_to(planning.add_to(settings)));
             commands::deploy::deploy(context, settings).await

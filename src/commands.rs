@@ -66,6 +66,21 @@ pub(crate) async fn perform(
     end(&summary, result, &mask, report)
 }
 
+/// Runs `work`, which needs no repository.
+pub(crate) fn perform_anywhere(
+    context: Context,
+    work: impl FnOnce(&Mask, &mut Summary) -> Result<String, Failure>,
+) -> ExitCode {
+    let started = Instant::now();
+    let mask = Mask::new(context.ci.secrets.clone());
+    let mut summary = Summary::default();
+    let place = ensure_report_has_a_place(context.report.as_deref());
+    let report = context.report.filter(|_| place.is_ok());
+    let result = place.and_then(|()| work(&mask, &mut summary));
+    summary.duration = started.elapsed();
+    end(&summary, result, &mask, report)
+}
+
 /// A report that cannot be written should be known before a release is live.
 fn ensure_report_has_a_place(report: Option<&Path>) -> Result<(), Failure> {
     let Some(path) = report else { return Ok(()) };

@@ -97,6 +97,8 @@ pub(crate) struct Component {
     pub(crate) watch: Vec<String>,
     pub(crate) image: Option<Repository>,
     pub(crate) needs: Vec<Name>,
+    /// Whether a failed leg stops all the others.
+    pub(crate) fail_fast: bool,
     pub(crate) recipe: Recipe,
 }
 
@@ -112,6 +114,7 @@ impl Component {
             watch: vec![],
             image: None,
             needs: vec![],
+            fail_fast: true,
             recipe: Recipe::default(),
         }
     }
@@ -134,6 +137,13 @@ pub(crate) struct Recipe {
 pub(crate) struct Leg {
     pub(crate) component: Name,
     pub(crate) platform: Platform,
+}
+
+impl Leg {
+    /// The name of the leg's job, which no other leg has: `api-linux-amd64`.
+    pub(crate) fn job(&self) -> String {
+        format!("{}-{}", self.component, self.platform.dashed())
+    }
 }
 
 impl fmt::Display for Leg {

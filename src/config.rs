@@ -24,6 +24,8 @@ pub(crate) struct Config {
     /// Globs of files that never change a component.
     pub(crate) ignore: Vec<String>,
     pub(crate) registry: Option<Repository>,
+    /// Labels of the machines that a CI system runs legs on, by the front part of a platform or `default`.
+    pub(crate) runners: BTreeMap<String, Vec<String>>,
     pub(crate) environments: BTreeMap<String, Environment>,
     pub(crate) wait: Wait,
 }

@@ -1,5 +1,9 @@
 //! Detection: which files belong to a leg, what identifies them together, and which change explains a rebuild.
 
+mod explain;
+
+pub(crate) use explain::{Explanation, Reader, explain, ignore_globs, inputs};
+
 use crate::component::{Backend, Component};
 use crate::git::File;
 use crate::image::Digest;
@@ -49,6 +53,12 @@ impl<'a> Matcher<'a> {
         self.ignore.is_match(path.to_path_lossy()) || self.rule(path, Some(platform)).is_some()
     }
 
+    /// The files that are read for `platform`, in their order; `files` must be sorted.
+    pub(crate) fn files<'f>(&self, files: &'f [File], platform: &Platform) -> Vec<&'f File> {
+        let near = near(self, files, |file| file.path.as_bstr());
+        near.into_iter().filter(|file| self.reads(file, platform)).collect()
+    }
+
     /// The first rule through which `path` is read for `platform`; for any platform if that is `None`.
     pub(crate) fn rule(&self, path: &BStr, platform: Option<&Platform>) -> Option<&'a Rule> {
         let as_path = path.to_path_lossy();
@@ -65,6 +75,36 @@ impl<'a> Matcher<'a> {
         };
         self.rules.iter().filter(|(rule, _)| concerns(rule)).find(|rule| matches(rule)).map(|(rule, _)| *rule)
     }
+}
+
+/// The items that the matcher's rules may concern: each rule looks only at its own part of what is sorted by path. With
+/// hundreds of components, asking every rule about every file would take longer than everything else together.
+fn near<'i, T>(matcher: &Matcher<'_>, items: &'i [T], path: impl Fn(&T) -> &BStr) -> Vec<&'i T> {
+    let position = |bound: &[u8]| items.partition_point(|item| path(item).as_bytes() < bound);
+    let mut ranges = vec![];
+    for (rule, _) in &matcher.rules {
+        let folder = rule.pattern.folder();
+        if folder.is_empty() {
+            return items.iter().collect();
+        }
+        // A submodule is one entry, and a rule may lead into it.
+        for (end, _) in folder.match_indices('/') {
+            let above = position(&folder.as_bytes()[..end]);
+            ranges.push(above..items.len().min(above + 1));
+        }
+        // Names such as `api-old` and `api.md` stand between `api` and what lies below it.
+        let alone = position(folder.as_bytes());
+        let below = position(format!("{folder}/").as_bytes());
+        ranges.push(alone..items.len().min(alone + 1));
+        ranges.push(below..position(format!("{folder}0").as_bytes()));
+    }
+    ranges.sort_by_key(|range| (range.start, range.end));
+    let (mut seen, mut found) = (0, vec![]);
+    for range in ranges {
+        found.extend(&items[range.start.max(seen).min(range.end)..range.end]);
+        seen = seen.max(range.end);
+    }
+    found
 }
 
 /// `*` stays within a folder and `**` crosses folders, as in `.gitignore`.
@@ -126,12 +166,12 @@ pub(crate) struct Touched {
     pub(crate) why: String,
 }
 
-/// The changes that a component reads, in the order given. They explain a rebuild; they never decide one.
+/// The changes that a component reads, in the order given, which must be that of their paths. They explain a rebuild; they never decide one.
 pub(crate) fn touched(matcher: &Matcher<'_>, changes: &[BString]) -> Vec<Touched> {
     let touch = |path: &BString| {
         matcher.rule(path.as_bstr(), None).map(|rule| Touched { path: path.clone(), why: rule.why.clone() })
     };
-    changes.iter().filter_map(touch).collect()
+    near(matcher, changes, |path| path.as_bstr()).into_iter().filter_map(touch).collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::exit::ExitCode;
 use crate::git::GitError;
 use crate::health::{HealthError, Outcome, Report};
 use crate::inputs::InputsError;
-use crate::plan::PlanError;
+use crate::plan::{PlanError, SelectError};
 use crate::registry::RegistryError;
 use crate::release::ReleaseError;
 use crate::store::StoreError;
@@ -188,6 +188,16 @@ impl From<ChooseError> for Failure {
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         Self::of(ExitCode::Usage, &error).hint("write a new one with `hephy plan --emit json`")
+    }
+}
+
+impl From<SelectError> for Failure {
+    fn from(error: SelectError) -> Self {
+        let failure = Self::of(ExitCode::Usage, &error);
+        let (SelectError::Component { known, .. }
+        | SelectError::Leg { known, .. }
+        | SelectError::Nothing { known }) = error;
+        if known.is_empty() { failure } else { failure.hint(format!("the plan has {}", known.join(", "))) }
     }
 }
 

@@ -48,6 +48,14 @@ pub(crate) enum Deviation {
     Ignored(BString),
 }
 
+impl Deviation {
+    /// Whether it is hephy's own folder or lies in it.
+    fn is_own(&self) -> bool {
+        let (Self::Dirty(path) | Self::Ignored(path)) = self;
+        path.starts_with(b".hephy/")
+    }
+}
+
 /// What git knows about a checkout.
 #[derive(Clone, Debug)]
 pub(crate) struct Checkout {
@@ -102,10 +110,12 @@ pub(crate) async fn read(root: &Path) -> Result<Checkout, GitError> {
     let tree = program(root).args(["ls-tree", "-r", "-z", "--full-tree", "HEAD"]);
     let (status, log, tree) = tokio::join!(exec::capture(&status), exec::capture(&log), exec::capture(&tree));
     let fault = |source| GitError::Git { root: root.to_owned(), source };
-    let status = parse::status(&status.map_err(fault)?).ok_or(GitError::Output { command: "status" })?;
+    let mut status = parse::status(&status.map_err(fault)?).ok_or(GitError::Output { command: "status" })?;
     if status.is_initial {
         return Err(GitError::Empty { root: root.to_owned() });
     }
+    // What hephy itself keeps there, such as the plan of another job, is no change of the user.
+    status.deviations.retain(|deviation| !deviation.is_own());
     let log = parse::log(&log.map_err(fault)?).ok_or(GitError::Output { command: "log" })?;
     let files = parse::tree(&tree.map_err(fault)?).ok_or(GitError::Output { command: "ls-tree" })?;
     let dirty = status.deviations.iter().any(|deviation| matches!(deviation, Deviation::Dirty(_)));

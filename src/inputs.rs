@@ -9,6 +9,7 @@ use crate::exec::ExecError;
 use crate::git::{Checkout, Deviation, File};
 use crate::platform::Platform;
 use bstr::{BStr, BString, ByteSlice as _};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -135,7 +136,7 @@ pub(crate) fn below(folder: &str, path: &str) -> String {
 }
 
 /// The files of the commit with everything that deviates in the working tree replaced by what is really there.
-pub(crate) fn working_files(checkout: &Checkout) -> Result<Vec<File>, InputsError> {
+pub(crate) fn working_files(checkout: &Checkout) -> Result<Cow<'_, [File]>, InputsError> {
     let dirty: Vec<&BString> = checkout
         .deviations
         .iter()
@@ -144,13 +145,17 @@ pub(crate) fn working_files(checkout: &Checkout) -> Result<Vec<File>, InputsErro
             Deviation::Ignored(_) => None,
         })
         .collect();
+    if dirty.is_empty() {
+        return Ok(Cow::Borrowed(&checkout.files));
+    }
+    let dirty: BTreeSet<&BString> = dirty.into_iter().collect();
     let mut files: Vec<File> =
-        checkout.files.iter().filter(|file| !dirty.contains(&&file.path)).cloned().collect();
+        checkout.files.iter().filter(|file| !dirty.contains(&file.path)).cloned().collect();
     for path in dirty {
         files.extend(disk::files(&checkout.root, path.as_bstr(), &|_| true)?);
     }
     files.sort();
-    Ok(files)
+    Ok(Cow::Owned(files))
 }
 
 /// Files that git ignores and that a build reads all the same: a Dockerfile copies what is in its context, and a

@@ -1,8 +1,10 @@
-//! The matrix: which legs a component has, and the key under which a leg is handed over.
+//! The matrix: which legs a component has, the key under which a leg is handed over, and the machines it is built on.
 
+use crate::ci::Host;
 use crate::component::{Component, Leg};
 use crate::image::{Digest, ImageError, Tag};
 use crate::platform::Platform;
+use std::collections::BTreeMap;
 
 /// The legs of `component`, in a stable order. Without platforms of its own it is built for those of its finished
 /// programs, else for `host`.
@@ -21,6 +23,29 @@ pub(crate) fn legs(component: &Component, host: &Platform) -> Vec<Leg> {
 /// the plan can derive it and the registry itself is the hand-over medium (DESIGN.md section 6).
 pub(crate) fn key(input_digest: &Digest, platform: &Platform) -> Result<Tag, ImageError> {
     format!("in-{}-{}", &input_digest.hex()[..32], platform.dashed()).parse()
+}
+
+/// The runner labels that the configuration names for `platform`: those of the most specific prefix, else of `default`,
+/// else none.
+pub(crate) fn runners(configured: &BTreeMap<String, Vec<String>>, platform: &Platform) -> Vec<String> {
+    let fitting = configured.iter().filter(|(prefix, _)| platform.is_in(prefix));
+    // Every prefix of one platform is a prefix of the longer ones.
+    let best = fitting.max_by_key(|(prefix, _)| prefix.len()).map(|(_, labels)| labels);
+    best.or_else(|| configured.get("default")).cloned().unwrap_or_default()
+}
+
+/// The runner labels for a leg that none are configured for. arm64 has machines of its own on both forges, which build
+/// many times faster than an emulator; everything else is built where most tools are at home.
+pub(crate) fn default_runners(host: Host, platform: &Platform) -> Vec<String> {
+    let is_arm64 = platform.architecture == "arm64";
+    let label = match host {
+        Host::GitHub if is_arm64 => "ubuntu-24.04-arm",
+        Host::GitHub => "ubuntu-24.04",
+        Host::GitLab if is_arm64 => "saas-linux-small-arm64",
+        Host::GitLab => "saas-linux-small-amd64",
+        Host::Other | Host::Laptop => return vec![],
+    };
+    vec![label.to_owned()]
 }
 
 #[cfg(test)]
@@ -50,6 +75,44 @@ mod tests {
             let legs: Vec<String> =
                 legs(&component(platforms, prebuilt), &host).iter().map(ToString::to_string).collect();
             assert_eq!(legs, expected);
+        }
+    }
+
+    #[test]
+    fn the_most_specific_prefix_names_the_runner() {
+        let labels = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let configured: BTreeMap<String, Vec<String>> = [
+            ("default", labels(&["any"])),
+            ("linux", labels(&["small"])),
+            ("linux/arm", labels(&["pi"])),
+            ("linux/arm/v7", labels(&["pi", "seven"])),
+            ("linux/arm64", labels(&["big"])),
+        ]
+        .map(|(prefix, labels)| (prefix.to_owned(), labels))
+        .into();
+        for (platform, expected) in [
+            ("linux/amd64", &["small"][..]),
+            ("linux/arm64", &["big"]),
+            ("linux/arm/v6", &["pi"]),
+            ("linux/arm/v7", &["pi", "seven"]),
+            ("wasi/wasm", &["any"]),
+        ] {
+            let platform = platform.parse().expect(platform);
+            assert_eq!(runners(&configured, &platform), expected, "{platform}");
+        }
+        assert_eq!(runners(&BTreeMap::new(), &Platform::new("linux", "amd64")), [""; 0]);
+    }
+
+    #[test]
+    fn arm64_has_machines_of_its_own() {
+        for (host, platform, expected) in [
+            (Host::GitHub, "linux/amd64", &["ubuntu-24.04"][..]),
+            (Host::GitHub, "linux/arm64", &["ubuntu-24.04-arm"]),
+            (Host::GitLab, "linux/arm64", &["saas-linux-small-arm64"]),
+            (Host::GitLab, "wasi/wasm", &["saas-linux-small-amd64"]),
+            (Host::Laptop, "linux/arm64", &[]),
+        ] {
+            assert_eq!(default_runners(host, &platform.parse().expect(platform)), expected);
         }
     }
 

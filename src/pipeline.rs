@@ -2,6 +2,7 @@
 
 mod building;
 mod deploying;
+mod explaining;
 mod guarding;
 mod naming;
 mod planning;
@@ -12,7 +13,7 @@ use crate::config::Config;
 use crate::event::{Events, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::plan::{Plan, Target};
+use crate::plan::{Plan, Selection, Target};
 use crate::registry::Registry;
 use crate::report::Summary;
 use crate::store::Store;
@@ -20,7 +21,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use planning::{announce, configure, plan};
+pub(crate) use explaining::explain;
+pub(crate) use planning::{announce, configure, plan, read_plan};
+pub(crate) use publishing::Pushes;
 
 /// hephy's own folder in a repository.
 const OWN_FOLDER: &str = ".hephy";
@@ -32,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) registry: Option<String>,
     pub(crate) layout: Option<PathBuf>,
     pub(crate) insecure_registries: Vec<String>,
+    /// The part of the plan that this run is about.
+    pub(crate) selection: Selection,
     pub(crate) plan: Option<PathBuf>,
     pub(crate) environment: Option<String>,
     pub(crate) namespace: Option<String>,
@@ -88,8 +93,10 @@ pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failu
     }
     let turn = run.turn().await?;
     building::build(run, &plan, summary).await?;
-    let images = publishing::push(run, &plan, summary).await?;
+    let pushes = publishing::push(run, &plan, summary).await?;
     drop(turn);
+    ensure_whole(&pushes)?;
+    let images = pushes.images;
     let Some(release) = release else {
         return Ok(Ending::Published { changed: publishing::is_changed(summary) });
     };
@@ -107,9 +114,39 @@ pub(crate) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
 }
 
 /// Pushes what was built, joins platforms, moves tags.
-pub(crate) async fn push(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<(), Failure> {
+pub(crate) async fn push(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushes, Failure> {
     let _turn = run.turn().await?;
-    publishing::push(run, plan, summary).await.map(drop)
+    let pushes = publishing::push(run, plan, summary).await?;
+    if run.settings.selection.is_everything() {
+        ensure_whole(&pushes)?;
+    }
+    Ok(pushes)
+}
+
+/// Proves that the store holds every leg that the plan does not leave out.
+pub(crate) async fn verify(run: &Run, plan: &Plan) -> Result<(), Failure> {
+    let faults = run.unless_cancelled(publishing::faults(run, plan)).await;
+    let faults = faults.map_err(|failure| failure.during("verify the plan"))?;
+    let Some(first) = faults.first() else { return Ok(()) };
+    let headline = match faults.len() {
+        1 => format!("verify the plan: {first}"),
+        count => format!("verify the plan: {count} legs are not what it says, the first of them {first}"),
+    };
+    let mut failure = Failure::new(ExitCode::Registry, headline);
+    failure.evidence = if faults.len() > 1 { faults } else { vec![] };
+    Err(failure.hint("run the jobs of these legs again, then `hephy push` without a selection"))
+}
+
+/// An image that lacks a platform must never get the tags of the whole.
+fn ensure_whole(pushes: &Pushes) -> Result<(), Failure> {
+    if pushes.missing.is_empty() {
+        return Ok(());
+    }
+    let legs: Vec<String> = pushes.missing.iter().map(ToString::to_string).collect();
+    let headline =
+        format!("join platforms: the plan leaves out {}, which nobody has pushed", legs.join(", "));
+    let failure = Failure::new(ExitCode::Usage, headline);
+    Err(failure.hint("push them first, or make a plan without `--platform`; no tag of theirs has moved"))
 }
 
 /// Hands the plan's images to the cluster; does not wait.
@@ -160,6 +197,13 @@ fn no_manifests() -> Failure {
     failure.hint("put them into `k8s/`, `deploy/` or `manifests/`")
 }
 
+/// Creates a folder for a file of hephy's. Its own folder hides itself from git.
+pub(crate) fn create_folder(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let ignore = folder.join(".gitignore");
+    if !folder.ends_with(OWN_FOLDER) || ignore.exists() { Ok(()) } else { std::fs::write(ignore, "*\n") }
+}
+
 impl Run {
     /// The place that the plan's images are in.
     fn store(&self, target: &Target) -> Result<Store, Failure> {
@@ -188,12 +232,7 @@ impl Run {
     /// hephy's own folder, which hides itself from git: what lies in it must not make the next run dirty.
     fn own_folder(&self) -> Result<PathBuf, Failure> {
         let folder = self.root.join(OWN_FOLDER);
-        let hide = || {
-            std::fs::create_dir_all(&folder)?;
-            let ignore = folder.join(".gitignore");
-            if ignore.exists() { Ok(()) } else { std::fs::write(ignore, "*\n") }
-        };
-        hide().map_err(|error| {
+        create_folder(&folder).map_err(|error| {
             Failure::new(ExitCode::Unexpected, format!("create `{}`: {error}", folder.display()))
         })?;
         Ok(folder)

@@ -2,11 +2,13 @@
 
 mod decide;
 mod json;
+mod select;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decide::{Candidate, decide};
+pub(crate) use decide::{Candidate, CandidateLeg, decide};
 pub(crate) use json::{PlanError, from_json, to_json};
+pub(crate) use select::{SelectError, Selection};
 
 use crate::component::{Backend, Component, Leg};
 use crate::git::Commit;
@@ -61,6 +63,8 @@ pub(crate) struct PlannedLeg {
     pub(crate) platform: Platform,
     pub(crate) input_digest: Digest,
     pub(crate) key: Tag,
+    /// Labels of the machines that may build it, as far as they are configured.
+    pub(crate) runners: Vec<String>,
     pub(crate) action: Action,
 }
 
@@ -70,6 +74,8 @@ pub(crate) enum Action {
     Build,
     /// The target holds the image of these very inputs.
     Reuse(Found),
+    /// It was left out on demand; the reason says by what.
+    Skip(String),
 }
 
 /// An image that the target holds, as a descriptor needs it.

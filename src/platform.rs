@@ -25,10 +25,31 @@ impl Platform {
         Self { os: os.to_owned(), architecture: architecture.to_owned(), variant: None }
     }
 
+    /// Whether `prefix` (see [`prefix`]) names this platform or a family that it belongs to: `linux/arm` is no prefix of
+    /// `linux/arm64`.
+    pub(crate) fn is_in(&self, prefix: &str) -> bool {
+        let text = self.to_string();
+        text.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// The platform as a part of a tag or of a file name: `linux-amd64`, `linux-arm-v7`.
     pub(crate) fn dashed(&self) -> String {
         self.to_string().replace('/', "-")
     }
+}
+
+/// Reads the front part of platforms: `linux`, `linux/arm`, `arm64`.
+pub(crate) fn prefix(text: &str) -> Result<String, PlatformError> {
+    let lower = text.trim().to_ascii_lowercase();
+    match lower.as_str() {
+        "linux" | "windows" | "darwin" | "freebsd" | "wasi" => return Ok(lower),
+        "macos" => return Ok("darwin".to_owned()),
+        _ => {}
+    }
+    let platform: Platform = text.parse()?;
+    // The family of all variants, not the one that an image without a variant is.
+    let variant = if lower.ends_with("arm") { None } else { platform.variant };
+    Ok(Platform { variant, ..platform }.to_string())
 }
 
 impl FromStr for Platform {
@@ -102,6 +123,24 @@ mod tests {
             assert_eq!(platform.to_string(), expected, "{spelling}");
             assert_eq!(platform.to_string().parse::<Platform>().expect(expected), platform);
         }
+    }
+
+    #[test]
+    fn a_prefix_is_made_of_whole_parts() {
+        let arm: Platform = "linux/arm/v7".parse().expect("a platform");
+        let arm64 = Platform::new("linux", "arm64");
+        for (text, expected, has_arm, has_arm64) in [
+            ("linux", "linux", true, true),
+            ("linux/arm", "linux/arm", true, false),
+            ("arm64", "linux/arm64", false, true),
+            ("linux/arm/v7", "linux/arm/v7", true, false),
+            ("macOS", "darwin", false, false),
+        ] {
+            let prefix = prefix(text).expect(text);
+            assert_eq!((prefix.as_str(), arm.is_in(&prefix)), (expected, has_arm));
+            assert_eq!(arm64.is_in(&prefix), has_arm64, "{text}");
+        }
+        assert!(prefix("linux/z80").is_err());
     }
 
     #[test]

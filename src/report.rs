@@ -1,16 +1,21 @@
 //! The report: the only module that prints. Events become lines while a run goes on; a summary becomes a table and a
 //! file when it ends.
 
+mod github;
+mod gitlab;
 mod json;
+mod legs;
 mod table;
 mod terminal;
 mod text;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use github::{append, matrix as github_matrix};
+pub(crate) use gitlab::{Handover, pipeline as gitlab_pipeline};
 pub(crate) use json::to_json;
 pub(crate) use table::table;
-pub(crate) use text::{plan_text, preview_text};
+pub(crate) use text::{explanation_text, plan_text, preview_text};
 
 use crate::component::{Leg, Name};
 use crate::event::Events;

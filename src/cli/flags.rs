@@ -1,8 +1,10 @@
 //! The flags, in groups that the verbs share, and what they mean to a run.
 
 use crate::ci::Ci;
-use crate::commands::{self, Context};
+use crate::commands::{self, Context, plan::Emit, plan::Shape};
 use crate::pipeline::Settings;
+use crate::plan::Selection;
+use crate::platform::Platform;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use std::io::IsTerminal as _;
@@ -57,6 +59,61 @@ pub(super) struct Planning {
     /// Speak plain HTTP to this registry; loopback needs no permission
     #[arg(long, env = "HEPHY_INSECURE_REGISTRY", value_name = "HOST", value_delimiter = ',')]
     insecure_registry: Vec<String>,
+}
+
+/// What `hephy plan` is asked.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Plan")]
+pub(super) struct Asking {
+    /// The form of the plan on stdout
+    #[arg(long, env = "HEPHY_EMIT", value_enum, default_value = "text")]
+    emit: Emit,
+    /// Write the plan to this file too, for --plan of the jobs that follow
+    #[arg(long, env = "HEPHY_OUTPUT", value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Say which components read this path and why, or what this component reads
+    #[arg(long, env = "HEPHY_EXPLAIN", value_name = "PATH|COMPONENT")]
+    pub(super) explain: Option<String>,
+    /// Print this saved plan again, without git and registry
+    #[arg(long, env = "HEPHY_REPLAY", value_name = "FILE")]
+    pub(super) replay: Option<PathBuf>,
+    /// Fail unless the image of every leg of the plan has been pushed
+    #[arg(long, env = "HEPHY_VERIFY", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub(super) verify: bool,
+}
+
+impl Asking {
+    /// How the plan is handed on; both forges say in the environment where to.
+    pub(super) fn shape(&self) -> Shape {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        Shape {
+            emit: self.emit,
+            output: self.output.clone(),
+            github_output: variable("GITHUB_OUTPUT").map(PathBuf::from),
+            job: variable("CI_JOB_NAME").and_then(|name| name.into_string().ok()),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct Platforms {
+    /// Leave out the legs of other platforms, for example linux/arm64
+    #[arg(long, env = "HEPHY_PLATFORM", value_name = "PLATFORM", value_delimiter = ',')]
+    platform: Vec<Platform>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct Selecting {
+    /// Leave out other components
+    #[arg(env = "HEPHY_COMPONENT", value_delimiter = ',')]
+    component: Vec<String>,
+    #[command(flatten)]
+    platforms: Platforms,
+    /// Leave out other legs; the name of a job of the matrix, or a key
+    #[arg(long, env = "HEPHY_LEG", value_name = "NAME", value_delimiter = ',')]
+    leg: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -131,6 +188,20 @@ impl Planning {
             insecure_registries: self.insecure_registry,
             ..settings
         }
+    }
+}
+
+impl Platforms {
+    pub(super) fn add_to(self, settings: Settings) -> Settings {
+        Settings { selection: Selection { platforms: self.platform, ..settings.selection }, ..settings }
+    }
+}
+
+impl Selecting {
+    pub(super) fn add_to(self, settings: Settings) -> Settings {
+        let settings = self.platforms.add_to(settings);
+        let selection = Selection { components: self.component, legs: self.leg, ..settings.selection };
+        Settings { selection, ..settings }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::pipeline::{self, Settings};
 /// Builds what the plan says. The layouts wait under `.hephy/build` for `hephy push`.
 pub(crate) async fn build(context: Context, settings: Settings) -> ExitCode {
     perform(context, settings, async |run, summary| {
-        let plan = pipeline::plan(run).await?;
+        let plan = run.settings.selection.of(pipeline::plan(run).await?)?;
         pipeline::announce(run, &plan);
         summary.plan = Some(plan.clone());
         pipeline::build(run, &plan, summary).await?;

@@ -36,6 +36,7 @@ fn foresee(plan: &Plan, summary: &mut Summary) {
             let (what, digest) = match &leg.action {
                 Action::Build => (What::WouldBuild, None),
                 Action::Reuse(found) => (What::Reused, Some(found.digest.clone())),
+                Action::Skip(_) => continue,
             };
             summary.legs.insert(planned.leg(leg), LegSummary { what, digest, duration: Duration::ZERO });
         }

@@ -1,9 +1,9 @@
 //! From the shape of `hephy.yaml` to its meaning: every value checked, every fault with its place and a hint.
 
-use super::file::{ComponentFile, EnvironmentFile, File};
+use super::file::{ComponentFile, EnvironmentFile, File, Labels};
 use super::{Config, ConfigError, Environment, Spot, Wait};
 use crate::component::{Backend, Component, Name, Recipe};
-use crate::platform::Platform;
+use crate::platform::{self, Platform};
 use serde_saphyr::{Location, Spanned};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,6 +39,7 @@ impl Source<'_> {
             components,
             ignore: file.ignore.into_iter().map(|glob| glob.value).collect(),
             registry: file.registry.as_ref().map(|text| self.parse(text)).transpose()?,
+            runners: self.runners(&file.runners)?,
             environments: self.environments(file.environments)?,
             wait: Wait {
                 timeout: file.wait.timeout.as_ref().map(|text| self.duration(text)).transpose()?,
@@ -88,6 +89,7 @@ impl Source<'_> {
             watch: keys.watch.iter().map(|glob| glob.value.clone()).collect(),
             image: keys.image.as_ref().map(|text| self.parse(text)).transpose()?,
             needs: keys.needs.iter().map(|text| self.parse(text)).collect::<Result<_, _>>()?,
+            fail_fast: keys.fail_fast.unwrap_or(true),
             recipe: self.recipe(keys)?,
             name,
         };
@@ -121,6 +123,31 @@ impl Source<'_> {
             bin: keys.bin.clone(),
             prebuilt,
         })
+    }
+
+    fn runners(
+        &self,
+        files: &BTreeMap<String, Spanned<Labels>>,
+    ) -> Result<BTreeMap<String, Vec<String>>, ConfigError> {
+        let mut runners = BTreeMap::new();
+        for (text, labels) in files {
+            let prefix = match text.as_str() {
+                "default" => Ok(text.clone()),
+                text => platform::prefix(text),
+            };
+            let way_out = hint("write `default`, or a platform or its front part such as `linux/arm64`");
+            let prefix = prefix.map_err(|error| self.fault(spot(labels), plain(&error), way_out))?;
+            let Labels(names) = &labels.value;
+            if names.is_empty() || names.iter().any(|name| name.trim().is_empty()) {
+                let problem = format!("`{text}` has no runner label");
+                return Err(self.fault(spot(labels), problem, hint("name the label of a machine")));
+            }
+            if runners.insert(prefix.clone(), names.clone()).is_some() {
+                let problem = format!("`{prefix}` stands here a second time, written in another way");
+                return Err(self.fault(spot(labels), problem, hint("remove one of them")));
+            }
+        }
+        Ok(runners)
     }
 
     fn environments(
@@ -312,11 +339,11 @@ mod tests {
         for (text, expected) in [
             (
                 "componets: {}",
-                "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, environments, wait; did you mean `components`?",
+                "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, runners, environments, wait; did you mean `components`?",
             ),
             (
                 "components:\n  api: {pth: src}",
-                "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, image, needs, dockerfile, build-args, bin, prebuilt; did you mean `path`?",
+                "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, image, needs, fail-fast, dockerfile, build-args, bin, prebuilt; did you mean `path`?",
             ),
             ("components: [api]", "`hephy.yaml:1:13`: expected keys with values, for example `key: value`"),
             ("version: 2", "`hephy.yaml:1:10`: version 2 is unknown; write `version: 1`"),
@@ -356,6 +383,33 @@ mod tests {
             (
                 "environments:\n  prod: {deploy: {via: helm}}",
                 "`hephy.yaml:2:24`: `prod` deploys via `helm`, which this version cannot; write `via: apply`",
+            ),
+        ] {
+            assert_eq!(read(text).expect_err(text), expected);
+        }
+    }
+
+    #[test]
+    fn runners_are_named_by_platforms() {
+        let config = read("runners: {default: small, arm64: [big, arm]}").expect("valid");
+        assert_eq!(config.runners["linux/arm64"], ["big", "arm"]);
+        assert_eq!(config.runners["default"], ["small"]);
+        for (text, expected) in [
+            (
+                "runners: {linux/z80: big}",
+                "`hephy.yaml:1:22`: read platform `linux/z80`; write `default`, or a platform or its front part such as `linux/arm64`",
+            ),
+            (
+                "runners: {arm64: []}",
+                "`hephy.yaml:1:18`: `arm64` has no runner label; name the label of a machine",
+            ),
+            (
+                "runners: {arm64: a, linux/arm64: b}",
+                "`hephy.yaml:1:34`: `linux/arm64` stands here a second time, written in another way; remove one of them",
+            ),
+            (
+                "runners: {arm64: {a: b}}",
+                "`hephy.yaml:1:18`: invalid type: map, expected a label, or a list of labels",
             ),
         ] {
             assert_eq!(read(text).expect_err(text), expected);

@@ -1,8 +1,10 @@
 //! The shape of `hephy.yaml`: every key that may stand in it, nothing of what it means.
 
-use serde::Deserialize;
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
+use std::fmt;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -13,6 +15,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) ignore: Vec<Spanned<String>>,
     pub(super) registry: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) runners: BTreeMap<String, Spanned<Labels>>,
     #[serde(default)]
     pub(super) environments: BTreeMap<String, EnvironmentFile>,
     #[serde(default)]
@@ -30,6 +34,7 @@ pub(super) struct ComponentFile {
     pub(super) image: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) needs: Vec<Spanned<String>>,
+    pub(super) fail_fast: Option<bool>,
     pub(super) dockerfile: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) build_args: BTreeMap<String, String>,
@@ -51,6 +56,38 @@ pub(super) struct EnvironmentFile {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct DeployFile {
     pub(super) via: Option<Spanned<String>>,
+}
+
+/// One label, or a list of which a machine must have all.
+#[derive(Debug)]
+pub(super) struct Labels(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LabelsVisitor)
+    }
+}
+
+struct LabelsVisitor;
+
+impl<'de> Visitor<'de> for LabelsVisitor {
+    type Value = Labels;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a label, or a list of labels")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Labels, E> {
+        Ok(Labels(vec![text.to_owned()]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Labels, A::Error> {
+        let mut labels = vec![];
+        while let Some(label) = list.next_element()? {
+            labels.push(label);
+        }
+        Ok(Labels(labels))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

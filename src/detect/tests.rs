@@ -110,3 +110,27 @@ proptest! {
         prop_assert_ne!(of(&content), of(&other));
     }
 }
+
+#[test]
+fn each_rule_looks_at_its_own_part_and_misses_nothing() {
+    // Given names that stand before, between and after a folder and what lies in it,
+    let names = ["a", "a-b/x", "a.md", "a/x", "a/y/z", "a0", "ab/x", "b/x", "b/y.css", "b/z", "c"];
+    let files: Vec<File> = names
+        .map(|path| File { path: path.into(), mode: "100644".to_owned(), content: path.to_owned() })
+        .into();
+    let paths = [&["a"][..], &["b/x", "a/y"], &["a/y", "a"], &["c", "b"], &["nowhere", "a0"], &[""], &[]];
+    for paths in paths {
+        for glob in [None, Some("b/*.css"), Some("**/x"), Some("a.md")] {
+            let rule = |pattern| Rule { pattern, why: String::new(), platform: None };
+            let rules = paths.iter().map(|path| rule(Pattern::Path((*path).to_owned())));
+            let rules = rules.chain(glob.map(|glob| rule(Pattern::Glob(glob.to_owned())))).collect();
+            let reads = Reads { rules, caches: true };
+            let matcher = Matcher::new(&reads, &[]).expect("globs");
+            // then what is found is what asking about every file finds, each once and in order.
+            let platform = Platform::new("linux", "amd64");
+            let every: Vec<&File> =
+                files.iter().filter(|file| matcher.rule(file.path.as_bstr(), None).is_some()).collect();
+            assert_eq!(matcher.files(&files, &platform), every, "{paths:?} {glob:?}");
+        }
+    }
+}

@@ -83,6 +83,7 @@ pub(super) fn changes(output: &[u8]) -> Option<Vec<BString>> {
             return None;
         }
     }
+    paths.sort();
     Some(paths)
 }
 

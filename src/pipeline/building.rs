@@ -25,6 +25,7 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
                 let (what, digest) = (What::Reused, Some(found.digest.clone()));
                 summary.legs.insert(planned.leg(leg), LegSummary { what, digest, duration: Duration::ZERO });
             }
+            Action::Skip(_) => {}
         }
     }
     if to_build.is_empty() {
@@ -36,16 +37,18 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     let mut results = stream::iter(to_build)
         .map(|(planned, leg)| {
             let stop = &stop;
-            async move { (planned.leg(leg), one(run, plan, stop, planned, leg).await) }
+            async move { (planned, planned.leg(leg), one(run, plan, stop, planned, leg).await) }
         })
         .buffer_unordered(PARALLEL_LEGS);
     let mut first_failure = None;
-    while let Some((leg, (result, duration))) = results.next().await {
+    while let Some((planned, leg, (result, duration))) = results.next().await {
         let (what, digest) = match result {
             Ok(digest) => (What::Built, Some(digest)),
             Err(failure) => {
                 // The others are stopped kindly, and their being stopped is not the cause.
-                stop.cancel();
+                if planned.component.fail_fast {
+                    stop.cancel();
+                }
                 first_failure.get_or_insert(failure);
                 (What::Failed, None)
             }
@@ -129,6 +132,7 @@ pub(super) fn preview(plan: &Plan) -> Vec<(Stage, String)> {
                 format!("{name} with {} ({}): {}", planned.backend, planned.backend_reason, planned.reason)
             }
             Action::Reuse(_) => format!("not {name}: an image of these inputs exists"),
+            Action::Skip(ref reason) => format!("not {name}: {reason}"),
         };
         (Stage::Build, text)
     })

@@ -11,9 +11,9 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::{self, Checkout, Comparison, File};
 use crate::image::Digest;
-use crate::inputs;
+use crate::inputs::{self, Reads};
 use crate::matrix;
-use crate::plan::{self, Base, Candidate, Plan, Target};
+use crate::plan::{self, Action, Base, Candidate, CandidateLeg, Plan, Target};
 use crate::platform::Platform;
 use crate::registry::RegistryError;
 use crate::store::{Store, StoreError};
@@ -38,11 +38,8 @@ pub(crate) fn configure(directory: &Path, file: Option<&Path>) -> Result<(PathBu
 /// The plan: read from the file that the user names, else made.
 pub(crate) async fn plan(run: &Run) -> Result<Plan, Failure> {
     if let Some(file) = &run.settings.plan {
-        let during = |failure: Failure| failure.during(&format!("read the plan `{}`", file.display()));
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| during(Failure::new(ExitCode::Usage, error.to_string())))?;
         warn_of_unused(run);
-        return plan::from_json(&text).map_err(Failure::from).map_err(during);
+        return read_plan(file);
     }
     run.unless_cancelled(make(run)).await.map_err(|failure| failure.during("plan"))
 }
@@ -60,9 +57,19 @@ fn warn_of_unused(run: &Run) {
     }
 }
 
+/// A plan that was saved.
+pub(crate) fn read_plan(file: &Path) -> Result<Plan, Failure> {
+    let during = |failure: Failure| failure.during(&format!("read the plan `{}`", file.display()));
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| during(Failure::new(ExitCode::Usage, error.to_string())))?;
+    plan::from_json(&text).map_err(Failure::from).map_err(during)
+}
+
 /// Says what the plan decided, a line for each component.
 pub(crate) fn announce(run: &Run, plan: &Plan) {
-    for planned in &plan.components {
+    let is_left_out =
+        |planned: &&plan::Planned| planned.legs.iter().all(|leg| matches!(leg.action, Action::Skip(_)));
+    for planned in plan.components.iter().filter(|planned| !is_left_out(planned)) {
         let (progress, text) = match planned.is_built() {
             true => (Progress::Done, format!("build with {}: {}", planned.backend, planned.reason)),
             false => (Progress::Unchanged, format!("reuse: {}", planned.reason)),
@@ -122,6 +129,18 @@ struct Known {
     touched: BTreeMap<Name, Vec<Touched>>,
 }
 
+/// Who builds a component, why, and what that reads.
+pub(super) async fn reads_of(
+    run: &Run,
+    checkout: &Checkout,
+    component: &Component,
+) -> Result<(Backend, String, Reads), Failure> {
+    let definitions = backends::definitions(&run.root, component);
+    let (backend, reason) = backends::choose(component, &definitions)?;
+    let reads = inputs::reads(&run.events, checkout, component, backend).await?;
+    Ok((backend, reason, reads))
+}
+
 /// Everything about a component but what the store holds.
 async fn prepare(
     run: &Run,
@@ -132,17 +151,15 @@ async fn prepare(
     target: &Target,
     component: &Component,
 ) -> Result<Candidate, Failure> {
-    let (backend, backend_reason) =
-        backends::choose(component, &backends::definitions(&run.root, component))?;
-    let reads = inputs::reads(&run.events, checkout, component, backend).await?;
+    let (backend, backend_reason, reads) = reads_of(run, checkout, component).await?;
     let matcher = Matcher::new(&reads, &run.config.ignore).map_err(|error| {
         Failure::new(ExitCode::Usage, format!("read the globs of `{}`: {error}", component.name))
     })?;
     let unseen = inputs::ignored_files(checkout, &reads, &|path: &BStr| matcher.rule(path, None).is_some())?;
     let mut legs = vec![];
     for leg in matrix::legs(component, &ci::host_platform()) {
-        let is_read = |file: &&File| matcher.reads(file, &leg.platform);
-        let selected = files.iter().chain(&unseen).filter(is_read).cloned().collect();
+        let read = [matcher.files(files, &leg.platform), matcher.files(&unseen, &leg.platform)];
+        let selected = read.concat().into_iter().cloned().collect();
         let mut selected = inputs::here(checkout, component, selected)?;
         if backend == Backend::Cargo {
             selected.extend(inputs::behind_links(checkout, component, files, &selected)?);
@@ -152,7 +169,8 @@ async fn prepare(
         let digest = detect::input_digest(component, backend, &leg.platform, &selected);
         known.digests.insert((component.name.clone(), leg.platform.clone()), digest.clone());
         let key = matrix::key(&digest, &leg.platform).map_err(StoreError::from)?;
-        legs.push((leg.platform, digest, key, None));
+        let runners = matrix::runners(&run.config.runners, &leg.platform);
+        legs.push(CandidateLeg { platform: leg.platform, input_digest: digest, key, runners, found: None });
     }
     let mut touched = detect::touched(&matcher, changes);
     for need in &component.needs {
@@ -182,7 +200,7 @@ fn needed(component: &Component, platform: &Platform, known: &Known) -> Vec<File
 }
 
 /// Components after those they need; the configuration has no circles.
-fn in_order_of_needs(components: &[Component]) -> Vec<&Component> {
+pub(super) fn in_order_of_needs(components: &[Component]) -> Vec<&Component> {
     let mut ordered: Vec<&Component> = vec![];
     while ordered.len() < components.len() {
         let is_known = |name: &Name| ordered.iter().any(|known| known.name == *name);
@@ -199,7 +217,7 @@ fn in_order_of_needs(components: &[Component]) -> Vec<&Component> {
 /// never pushed; then nothing proves that the image exists, and it is built.
 async fn look_up(run: &Run, store: &Store, mut candidate: Candidate) -> Result<Candidate, Failure> {
     let image = candidate.image.clone();
-    let finds = candidate.legs.iter().map(|(_, _, key, _)| store.find(&image, key));
+    let finds = candidate.legs.iter().map(|leg| store.find(&image, &leg.key));
     let found = match try_join_all(finds).await {
         Err(StoreError::Registry(error @ RegistryError::Unauthorised { .. })) => {
             run.events.warn(format!("{error}; it is built because nothing proves that it exists"));
@@ -208,7 +226,7 @@ async fn look_up(run: &Run, store: &Store, mut candidate: Candidate) -> Result<C
         found => found?,
     };
     for (leg, found) in candidate.legs.iter_mut().zip(found) {
-        leg.3 = found;
+        leg.found = found;
     }
     Ok(candidate)
 }

@@ -1,9 +1,10 @@
 //! The push stage: every digest of every component first, tags last.
 
 use super::Run;
-use crate::component::Name;
+use crate::component::{Leg, Name};
 use crate::event::{Progress, Stage};
 use crate::failure::Failure;
+use crate::image::{Digest, Image};
 use crate::layout::Layout;
 use crate::plan::{Action, Found, Plan, Planned, PlannedLeg};
 use crate::platform::Platform;
@@ -16,25 +17,55 @@ pub(super) struct Pushed {
     pub(super) published: Published,
 }
 
-/// Brings every image into the store, and moves the tags once all are there: all or none.
-pub(super) async fn push(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Vec<Pushed>, Failure> {
+/// What a push brought into the store.
+pub(crate) struct Pushes {
+    /// The legs that the plan does not leave out.
+    pub(crate) legs: Vec<(Leg, Image)>,
+    /// The components whose legs are all there.
+    pub(super) images: Vec<Pushed>,
+    /// Legs that were left out and are not there either, so that their components could not be joined.
+    pub(super) missing: Vec<Leg>,
+}
+
+/// Brings every image into the store, and moves the tags once all are there: all or none. A push of a selection leaves
+/// the joining to one without: other jobs may still be pushing theirs.
+pub(super) async fn push(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushes, Failure> {
     run.unless_cancelled(push_all(run, plan, summary)).await.map_err(|failure| failure.during("push"))
 }
 
-async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Vec<Pushed>, Failure> {
+async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushes, Failure> {
     let store = run.store(&plan.target)?;
-    let mut images = vec![];
+    let mut pushes = Pushes { legs: vec![], images: vec![], missing: vec![] };
+    let mut to_tag = vec![];
     for planned in &plan.components {
         let mut legs = vec![];
         for leg in &planned.legs {
-            legs.push((leg.platform.clone(), push_leg(run, &store, planned, leg, summary).await?));
+            let name = planned.leg(leg);
+            let found = match &leg.action {
+                Action::Skip(_) if !run.settings.selection.is_everything() => None,
+                Action::Skip(_) => store.find(&planned.image, &leg.key).await?,
+                Action::Reuse(_) | Action::Build => Some(push_leg(run, &store, planned, leg, summary).await?),
+            };
+            match found {
+                Some(found) => legs.push((leg.platform.clone(), found)),
+                None => pushes.missing.push(name),
+            }
         }
-        images.push(Pushed {
-            component: planned.component.name.clone(),
-            published: join(&store, planned, &legs).await?,
-        });
+        let image = |digest: &Digest| Image { repository: planned.image.clone(), digest: digest.clone() };
+        let of_leg = |(platform, found): &(Platform, Found)| {
+            (
+                Leg { component: planned.component.name.clone(), platform: platform.clone() },
+                image(&found.digest),
+            )
+        };
+        pushes.legs.extend(legs.iter().map(of_leg));
+        if run.settings.selection.is_everything() && legs.len() == planned.legs.len() {
+            let published = join(&store, planned, &legs).await?;
+            pushes.images.push(Pushed { component: planned.component.name.clone(), published });
+            to_tag.push(planned);
+        }
     }
-    for (planned, pushed) in plan.components.iter().zip(&images) {
+    for (planned, pushed) in to_tag.into_iter().zip(&pushes.images) {
         let moved = tag(&store, planned, pushed).await?;
         if !moved.is_empty() {
             let text = format!("sha256:{} {}", pushed.published.image.digest.short(), moved.join(" "));
@@ -46,7 +77,7 @@ async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Vec<P
             tags: planned.tags.clone(),
         });
     }
-    Ok(images)
+    Ok(pushes)
 }
 
 async fn push_leg(
@@ -114,6 +145,33 @@ pub(super) async fn collect(run: &Run, plan: &Plan, summary: &mut Summary) -> Re
         images.push(Pushed { component: planned.component.name.clone(), published });
     }
     Ok(images)
+}
+
+/// Looks for every leg that the plan does not leave out, and returns what is wrong with those that are not what it says.
+pub(super) async fn faults(run: &Run, plan: &Plan) -> Result<Vec<String>, Failure> {
+    let store = run.store_to_read(&plan.target)?;
+    let mut faults = vec![];
+    for planned in &plan.components {
+        for leg in &planned.legs {
+            let name = planned.leg(leg);
+            let found = match &leg.action {
+                Action::Skip(_) => continue,
+                Action::Build | Action::Reuse(_) => store.find(&planned.image, &leg.key).await?,
+            };
+            let at = format!("`{}:{}`", planned.image, leg.key);
+            match (&leg.action, found) {
+                (Action::Reuse(_), None) => {
+                    faults.push(format!("{name}: the image that was to be reused is gone from {at}"));
+                }
+                (_, None) => faults.push(format!("{name}: nothing was pushed to {at}")),
+                (Action::Reuse(planned), Some(found)) if planned.digest != found.digest => {
+                    faults.push(format!("{name}: another image than the planned one is at {at}"));
+                }
+                (_, Some(_)) => {}
+            }
+        }
+    }
+    Ok(faults)
 }
 
 /// Whether this run made anything new.

@@ -13,10 +13,19 @@ pub(crate) struct Candidate {
     pub(crate) backend: Backend,
     pub(crate) backend_reason: String,
     pub(crate) image: Repository,
-    /// What the target holds under the leg's key.
-    pub(crate) legs: Vec<(Platform, Digest, Tag, Option<Found>)>,
+    pub(crate) legs: Vec<CandidateLeg>,
     /// The changes since the base that this component reads.
     pub(crate) touched: Vec<Touched>,
+}
+
+/// What is known of a leg before the decision.
+pub(crate) struct CandidateLeg {
+    pub(crate) platform: Platform,
+    pub(crate) input_digest: Digest,
+    pub(crate) key: Tag,
+    pub(crate) runners: Vec<String>,
+    /// What the target holds under the key.
+    pub(crate) found: Option<Found>,
 }
 
 /// Decides every leg. The difference to the base explains a decision and never makes one: on the default branch of a
@@ -57,9 +66,10 @@ fn planned(candidate: Candidate, base: &Base, tag: Option<&Tag>) -> Planned {
     }
 }
 
-fn leg((platform, input_digest, key, found): (Platform, Digest, Tag, Option<Found>)) -> PlannedLeg {
+fn leg(candidate: CandidateLeg) -> PlannedLeg {
+    let CandidateLeg { platform, input_digest, key, runners, found } = candidate;
     let action = found.map_or(Action::Build, Action::Reuse);
-    PlannedLeg { platform, input_digest, key, action }
+    PlannedLeg { platform, input_digest, key, runners, action }
 }
 
 /// The tag of a commit. A working tree that differs from its commit must never carry the commit's own tag.
@@ -88,7 +98,13 @@ mod tests {
             backend: Backend::Cargo,
             backend_reason: "`Cargo.toml`".to_owned(),
             image: "shop/api".parse().expect("a repository"),
-            legs: vec![(Platform::new("linux", "amd64"), digest, "in-0".parse().expect("a tag"), found)],
+            legs: vec![CandidateLeg {
+                platform: Platform::new("linux", "amd64"),
+                input_digest: digest,
+                key: "in-0".parse().expect("a tag"),
+                runners: vec![],
+                found,
+            }],
             touched: touched.collect(),
         }
     }

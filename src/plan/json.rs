@@ -71,6 +71,7 @@ struct PlannedFile {
     tags: Vec<String>,
     reason: ReasonFile,
     needs: Vec<String>,
+    fail_fast: bool,
     recipe: RecipeFile,
     legs: Vec<LegFile>,
 }
@@ -100,12 +101,18 @@ struct RecipeFile {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LegFile {
+    /// The name of its job; not read back.
+    #[serde(default)]
+    name: String,
     platform: String,
     input_digest: String,
     key: String,
-    /// `build` or `reuse`.
+    runners: Vec<String>,
+    /// `build`, `reuse` or `skip`.
     action: String,
     found: Option<FoundFile>,
+    /// Why it is left out.
+    skipped: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -203,20 +210,25 @@ fn planned_file(planned: &Planned) -> PlannedFile {
             bin: component.recipe.bin.clone(),
             prebuilt: prebuilt.map(|(platform, path)| (platform.to_string(), path.clone())).collect(),
         },
-        legs: planned.legs.iter().map(leg_file).collect(),
+        fail_fast: component.fail_fast,
+        legs: planned.legs.iter().map(|leg| leg_file(planned, leg)).collect(),
     }
 }
 
-fn leg_file(leg: &PlannedLeg) -> LegFile {
-    let (action, found) = match &leg.action {
-        Action::Build => ("build", None),
-        Action::Reuse(found) => ("reuse", Some(found)),
+fn leg_file(planned: &Planned, leg: &PlannedLeg) -> LegFile {
+    let (action, found, skipped) = match &leg.action {
+        Action::Build => ("build", None, None),
+        Action::Reuse(found) => ("reuse", Some(found), None),
+        Action::Skip(reason) => ("skip", None, Some(reason.clone())),
     };
     LegFile {
+        name: planned.leg(leg).job(),
         platform: leg.platform.to_string(),
         input_digest: leg.input_digest.to_string(),
         key: leg.key.to_string(),
+        runners: leg.runners.clone(),
         action: action.to_owned(),
+        skipped,
         found: found.map(|found| FoundFile {
             digest: found.digest.to_string(),
             size: found.size,
@@ -267,6 +279,7 @@ fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
         watch: vec![],
         image: None,
         needs: file.needs.iter().map(|need| value("component name", need)).collect::<Result<_, _>>()?,
+        fail_fast: file.fail_fast,
         recipe,
     };
     Ok(Planned {
@@ -281,19 +294,21 @@ fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
 }
 
 fn leg(file: &LegFile) -> Result<PlannedLeg, PlanError> {
-    let action = match (file.action.as_str(), &file.found) {
-        ("build", None) => Action::Build,
-        ("reuse", Some(found)) => Action::Reuse(Found {
+    let action = match (file.action.as_str(), &file.found, &file.skipped) {
+        ("build", None, None) => Action::Build,
+        ("skip", None, Some(reason)) => Action::Skip(reason.clone()),
+        ("reuse", Some(found), None) => Action::Reuse(Found {
             digest: value("digest", &found.digest)?,
             size: found.size,
             media_type: found.media_type.clone(),
         }),
-        (other, _) => return Err(PlanError::Value { what: "action", text: other.to_owned() }),
+        (other, ..) => return Err(PlanError::Value { what: "action", text: other.to_owned() }),
     };
     Ok(PlannedLeg {
         platform: value("platform", &file.platform)?,
         input_digest: value("digest", &file.input_digest)?,
         key: value("tag", &file.key)?,
+        runners: file.runners.clone(),
         action,
     })
 }

@@ -4,7 +4,7 @@ use crate::component::Recipe;
 fn leg(platform: &str, action: Action) -> PlannedLeg {
     let input_digest = Digest::of(platform.as_bytes());
     let key = "in-0".parse().expect("a tag");
-    PlannedLeg { platform: platform.parse().expect("a platform"), input_digest, key, action }
+    PlannedLeg { platform: platform.parse().expect("a platform"), input_digest, key, runners: vec![], action }
 }
 
 fn planned(name: &str, backend: Backend, reason: Reason, recipe: Recipe, legs: Vec<PlannedLeg>) -> Planned {

@@ -8,6 +8,7 @@ use insta::assert_snapshot;
 
 fn planned(name: &str, reason: Reason, legs: &[(&str, bool)]) -> Planned {
     let leg = |(platform, is_found): &(&str, bool)| PlannedLeg {
+        runners: vec![],
         platform: platform.parse().expect("a platform"),
         input_digest: Digest::of(name.as_bytes()),
         key: "in-0".parse().expect("a tag"),

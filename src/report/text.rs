@@ -1,6 +1,7 @@
 //! The plan for people: `hephy plan` and `hephy up --dry-run`.
 
 use super::table::bordered;
+use crate::detect::Explanation;
 use crate::event::Stage;
 use crate::plan::{Action, Plan, Target};
 
@@ -24,9 +25,10 @@ pub(crate) fn plan_text(plan: &Plan) -> String {
     let mut table = bordered(["component", "platform", "decision", "backend", "why"]);
     for planned in &plan.components {
         for leg in &planned.legs {
-            let (decision, why) = match leg.action {
+            let (decision, why) = match &leg.action {
                 Action::Build => ("build", planned.reason.to_string()),
                 Action::Reuse(_) => ("reuse", "an image of these inputs exists".to_owned()),
+                Action::Skip(reason) => ("skip", reason.clone()),
             };
             let (name, platform) = (planned.component.name.to_string(), leg.platform.to_string());
             table.add_row([name, platform, decision.to_owned(), planned.backend.to_string(), why]);
@@ -38,4 +40,30 @@ pub(crate) fn plan_text(plan: &Plan) -> String {
 /// What each stage of `up` would do, a line for each step.
 pub(crate) fn preview_text(steps: &[(Stage, String)]) -> String {
     steps.iter().map(|(stage, text)| format!("{:<7} {text}\n", stage.as_str())).collect()
+}
+
+/// Who reads `subject`, or what it reads, a line for each component and rule.
+pub(crate) fn explanation_text(subject: &str, explanation: &Explanation) -> String {
+    let Explanation { files, reads, ignored, unread } = explanation;
+    let number = |count: usize| match count {
+        0 => String::new(),
+        _ if *files < 2 => String::new(),
+        1 => " (1 file)".to_owned(),
+        count => format!(" ({count} files)"),
+    };
+    let mut text = match files {
+        0 => format!("{subject}: no such file here\n"),
+        1 => format!("{subject}\n"),
+        files => format!("{subject}: {files} files\n"),
+    };
+    for ((component, why), count) in reads {
+        text.push_str(&format!("  read by `{component}`: {why}{}\n", number(*count)));
+    }
+    for (glob, count) in ignored {
+        text.push_str(&format!("  ignored by `{glob}`{}\n", number(*count)));
+    }
+    if *unread > 0 {
+        text.push_str(&format!("  no component reads it{}\n", number(*unread)));
+    }
+    text
 }

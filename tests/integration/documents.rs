@@ -55,9 +55,13 @@ fn keys(value: &Value) -> BTreeSet<String> {
     value.as_object().expect("a mapping").keys().cloned().collect()
 }
 
-/// The flags, and what a wrapper adds of its own.
+/// The flags, the argument that is no flag, and what a wrapper adds of its own.
 fn flags_and(more: &[&str]) -> BTreeSet<String> {
-    flags().into_iter().chain(more.iter().map(|&name| name.to_owned())).collect()
+    flags()
+        .into_iter()
+        .chain(["component".to_owned()])
+        .chain(more.iter().map(|&name| name.to_owned()))
+        .collect()
 }
 
 #[test]

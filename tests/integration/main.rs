@@ -9,11 +9,13 @@ mod bad_input;
 mod checkout;
 mod documents;
 mod layout;
+mod matrix;
 mod no_cluster;
 mod plan;
 mod plan_cargo;
 mod plan_partial;
 mod proven;
+mod plan_schema;
 mod same_images;
 
 mod on_cluster;

@@ -16,16 +16,52 @@ fn run_forge(
     registry: &str,
 ) -> BTreeMap<String, Vec<String>> {
     let out = repository.beside(forge);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/forges").join(forge);
-    let mut command = Command::new(script);
-    command.arg(repository.path()).arg(env!("CARGO_BIN_EXE_hephy")).arg(registry).arg(&out);
-    command.env("PATH", path_with_tools()).env("FORGE_SECONDS", "300");
+    let mut command = script(forge, repository, registry, &out);
     command.env("HEPHY_KUBECONFIG", cluster.setting("HEPHY_TEST_KUBECONFIG"));
     let status = command.status().expect("the script starts");
     let log = std::fs::read_to_string(out.join("log")).unwrap_or_default();
     assert!(status.success(), "{forge}: {status}\n{log}");
     assert!(log.contains("the release is live") || log.contains("the release was already live"), "{log}");
     digests(&out.join("report.json"))
+}
+
+/// The script that runs `repository` on a forge.
+fn script(forge: &str, repository: &Repository, registry: &str, out: &Path) -> Command {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/forges").join(forge);
+    let mut command = Command::new(script);
+    command.arg(repository.path()).arg(env!("CARGO_BIN_EXE_hephy")).arg(registry).arg(out);
+    command.env("PATH", path_with_tools()).env("FORGE_SECONDS", "300");
+    command
+}
+
+/// Runs `repository` on a forge with images going to a layout, and returns what the forge printed.
+fn run_into_layout(forge: &str, repository: &Repository, layout: &Path) -> String {
+    let out = repository.beside(forge);
+    let status = script(forge, repository, "", &out).env("HEPHY_LAYOUT", layout).status();
+    let log = std::fs::read_to_string(out.join("log")).unwrap_or_default();
+    assert!(status.expect("the script starts").success(), "{forge}\n{log}");
+    log
+}
+
+/// An app for two platforms and a worker for one, with the images that one run makes of them.
+fn matrix_repository() -> (Repository, Vec<String>) {
+    let repository = Repository::app();
+    repository.write(
+        "hephy.yaml",
+        "components:\n  app: {path: app, prebuilt: {linux/amd64: run, linux/arm64: arm}}\n  \
+         worker: {path: worker, prebuilt: {linux/amd64: run}}\n",
+    );
+    repository.write("app/arm", "arm\n").write("worker/run", "worker\n");
+    let copy = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(from));
+        repository.write(to, &text.expect("a file of this repository"));
+    };
+    copy("workflows/github-matrix.yml", ".github/workflows/hephy.yml");
+    copy("action.yml", ".github/actions/hephy/action.yml");
+    copy("shim/main.mjs", ".github/actions/hephy/shim/main.mjs");
+    repository.commit("Add a platform and a worker");
+    let output = repository.hephy(["up", "--layout"]).args([repository.beside("laptop")]).run().exits(0);
+    (repository, output.stdout.lines().map(str::to_owned).collect())
 }
 
 /// The programs of the forges in front of what is on the path.
@@ -66,4 +102,41 @@ fn both_forges_reach_the_plan_and_the_digests_of_the_laptop() {
         // then inputs and images are the same.
         assert_eq!(found, laptop, "{forge}");
     }
+}
+
+#[test]
+fn a_github_matrix_makes_the_images_of_one_run_and_is_empty_the_second_time() {
+    let (repository, expected) = matrix_repository();
+    let layout = repository.beside("github-images");
+    let log = run_into_layout("github", &repository, &layout);
+    for text in ["build app-linux-amd64", "build app-linux-arm64", "build worker-linux-amd64", "verified: "] {
+        assert!(log.contains(text), "`{text}` in {log}");
+    }
+    assert!(expected.iter().all(|image| log.contains(image)), "{expected:?} in {log}");
+    // With nothing left to build, the matrix is skipped and the gate is green.
+    let log = run_into_layout("github", &repository, &layout);
+    assert!(!log.contains("build app-linux-amd64") && log.contains("verified: "), "{log}");
+}
+
+#[test]
+fn a_gitlab_child_pipeline_builds_every_leg() {
+    // Given the pipeline that a plan prints,
+    let (repository, expected) = matrix_repository();
+    let layout = repository.beside("gitlab-images");
+    let emit = |file: &str| {
+        let output =
+            repository.hephy(["plan", "--emit", "gitlab", "--layout"]).args([&layout]).run().exits(0);
+        repository.write(file, &output.stdout);
+    };
+    emit(".gitlab-ci.yml");
+    repository.commit("Run the child pipeline");
+    // when it runs, then the legs are there to be joined into the images of one run.
+    run_into_layout("gitlab", &repository, &layout);
+    let push = repository.hephy(["push", "--layout"]).args([&layout]).run().exits(0);
+    assert_eq!(push.stdout.lines().collect::<Vec<_>>(), expected);
+    // What is printed when nothing is left is a pipeline that runs, too.
+    emit(".gitlab-ci.yml");
+    repository.commit("Run the pipeline of nothing");
+    let log = run_into_layout("gitlab", &repository, &layout);
+    assert!(log.contains("nothing-to-build"), "{log}");
 }

@@ -42,6 +42,8 @@ fn waiting_for_an_older_plan_is_superseded() {
     let library = std::fs::read_to_string(shop.path().join("libs/pricing/src/lib.rs")).expect("the library");
     shop.write("libs/pricing/src/lib.rs", &format!("{library}\n// Newer.\n")).commit("Newer");
     cluster.hephy(&shop, "up", "older").run().exits(0);
+    // (the plan is of the older commit, and so must be the manifests)
+    shop.git(["checkout", "--quiet", "HEAD^"]);
     let hephy = shop.hephy(["wait", "--plan"]).args([&plan]);
     let output = hephy.env("KUBECONFIG", cluster.setting("HEPHY_TEST_KUBECONFIG")).run().exits(8);
     assert!(output.error().contains("Deployment/api"), "{output}");

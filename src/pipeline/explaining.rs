@@ -1,0 +1,68 @@
+//! `hephy plan --explain`: who reads a path, and what a component reads.
+
+use super::Run;
+use super::planning::{in_order_of_needs, reads_of};
+use crate::component::Component;
+use crate::detect::{self, Explanation, Matcher, Reader};
+use crate::exit::ExitCode;
+use crate::failure::Failure;
+use crate::git::{self, File};
+use crate::inputs::{self, Reads};
+use bstr::{BStr, ByteSlice as _};
+
+/// Explains `subject`: the inputs of the component of this name, else who reads the path.
+pub(crate) async fn explain(run: &Run, subject: &str) -> Result<Explanation, Failure> {
+    run.unless_cancelled(look(run, subject)).await.map_err(|failure| failure.during("explain"))
+}
+
+async fn look(run: &Run, subject: &str) -> Result<Explanation, Failure> {
+    let checkout = git::read(&run.root).await?;
+    let mut files = inputs::working_files(&checkout)?.to_vec();
+    let mut known: Vec<(&Component, Reads)> = vec![];
+    for component in in_order_of_needs(&run.config.components) {
+        let (_, _, reads) = reads_of(run, &checkout, component).await?;
+        known.push((component, reads));
+    }
+    let mut readers = vec![];
+    for (component, reads) in &known {
+        let matcher = matcher(run, component, reads)?;
+        let is_read = |path: &BStr| matcher.rule(path, None).is_some();
+        files.extend(inputs::ignored_files(&checkout, reads, &is_read)?);
+        readers.push(Reader { name: component.name.clone(), matcher, needs: component.needs.clone() });
+    }
+    files.sort();
+    files.dedup();
+    let ignore = detect::ignore_globs(&run.config.ignore).map_err(unreadable)?;
+    if let Some(reader) = readers.iter().find(|reader| reader.name.as_str() == subject) {
+        let is_read = |file: &&File| reader.matcher.rule(file.path.as_bstr(), None).is_some();
+        let inputs: Vec<&File> = files.iter().filter(is_read).collect();
+        return Ok(detect::inputs(reader, &inputs));
+    }
+    let path = path_from_root(run, subject)?;
+    let at_or_below = |file: &&File| inputs::is_at_or_below(&file.path, path.as_bytes());
+    let asked: Vec<&File> = files.iter().filter(at_or_below).collect();
+    Ok(detect::explain(&readers, &ignore, path.as_bytes().as_bstr(), &asked))
+}
+
+fn matcher<'a>(run: &Run, component: &Component, reads: &'a Reads) -> Result<Matcher<'a>, Failure> {
+    let matcher = Matcher::new(reads, &run.config.ignore);
+    matcher.map_err(|error| unreadable(error).during(&format!("read the globs of `{}`", component.name)))
+}
+
+fn unreadable(error: globset::Error) -> Failure {
+    Failure::new(ExitCode::Usage, error.to_string())
+}
+
+/// The path as git names it: from the root, without `.`.
+fn path_from_root(run: &Run, subject: &str) -> Result<String, Failure> {
+    let absolute = std::path::Path::new(subject).strip_prefix(&run.root).ok().and_then(|path| path.to_str());
+    let path = match absolute {
+        Some(path) => inputs::below("", path),
+        None if subject.starts_with('/') || subject.split('/').any(|part| part == "..") => {
+            let failure = Failure::new(ExitCode::Usage, format!("`{subject}` is not in the repository"));
+            return Err(failure.hint("name a path from the repository's root, or a component"));
+        }
+        None => inputs::below("", subject),
+    };
+    Ok(path)
+}

@@ -21,8 +21,19 @@ pub(crate) struct Config {
     /// Globs of files that never change a component.
     pub(crate) ignore: Vec<String>,
     pub(crate) registry: Option<Repository>,
+    pub(crate) base_images: BaseImages,
     pub(crate) environments: BTreeMap<String, Environment>,
     pub(crate) wait: Wait,
+}
+
+/// What a base image counts as in an input digest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum BaseImages {
+    /// The digest that its name has now.
+    #[default]
+    Follow,
+    /// Its name only: no registry is asked, and a name that means another image builds nothing.
+    Offline,
 }
 
 /// Where a release goes.

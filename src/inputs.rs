@@ -1,7 +1,17 @@
 //! Inputs: which files a component's build reads, and what those files hold in this working tree.
 
+mod buildah;
 mod cargo;
 mod disk;
+mod dockerfile;
+mod dockerignore;
+mod links;
+mod wildcard;
+
+pub(crate) use buildah::{dockerfile_name, dockerfile_reading, ignore_file};
+pub(crate) use dockerfile::Reading;
+pub(crate) use dockerignore::Dockerignore;
+pub(crate) use links::{behind_links, behind_links_in_context};
 
 use crate::component::{Backend, Component};
 use crate::event::Events;
@@ -9,26 +19,45 @@ use crate::exec::ExecError;
 use crate::git::{Checkout, Deviation, File};
 use crate::platform::Platform;
 use bstr::{BStr, BString, ByteSlice as _};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What a build reads, as rules. Unsure means more rules, never fewer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Reads {
     pub(crate) rules: Vec<Rule>,
+    /// The images that the build starts from or copies from, as the definition names them.
+    pub(crate) images: Vec<BaseImage>,
     /// Whether folders marked as caches (`CACHEDIR.TAG`) are inputs too. Cargo marks its own target folder; a
     /// Dockerfile copies such folders like any other.
     pub(crate) caches: bool,
 }
 
-/// One thing that a build reads, and why it does.
+/// An image that a build starts from or copies from.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BaseImage {
+    pub(crate) name: String,
+    /// `None` if every platform's build uses it.
+    pub(crate) platform: Option<Platform>,
+}
+
+/// One thing that a build reads, and why it does.
+#[derive(Clone, Debug)]
 pub(crate) struct Rule {
     pub(crate) pattern: Pattern,
     /// Completes the sentence "PATH changed: ..." .
     pub(crate) why: String,
     /// `None` if it is read for every platform.
     pub(crate) platform: Option<Platform>,
+    /// What the build cannot see although the pattern matches it.
+    pub(crate) hidden: Option<Arc<Hidden>>,
+}
+
+/// What a `.dockerignore` leaves out of a folder.
+#[derive(Debug)]
+pub(crate) struct Hidden {
+    pub(crate) folder: String,
+    pub(crate) by: Dockerignore,
 }
 
 /// Paths from the repository's root, with `/`.
@@ -72,7 +101,22 @@ impl Pattern {
 
 impl Rule {
     fn path(path: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { pattern: Pattern::Path(path.into()), why: why.into(), platform: None }
+        Self::new(Pattern::Path(path.into()), why)
+    }
+
+    /// A rule for every platform that hides nothing.
+    pub(crate) fn new(pattern: Pattern, why: impl Into<String>) -> Self {
+        Self { pattern, why: why.into(), platform: None, hidden: None }
+    }
+
+    /// Whether the build cannot see `path`, although the pattern matches it.
+    pub(crate) fn hides(&self, path: &BStr) -> bool {
+        let Some(hidden) = &self.hidden else { return false };
+        let below = match hidden.folder.as_str() {
+            "" => Some(path.as_bytes()),
+            folder => path.strip_prefix(folder.as_bytes()).and_then(|rest| rest.strip_prefix(b"/")),
+        };
+        below.is_some_and(|below| hidden.by.leaves_out(below.as_bstr()))
     }
 }
 
@@ -82,20 +126,22 @@ pub(crate) async fn reads(
     checkout: &Checkout,
     component: &Component,
     backend: Backend,
+    platforms: &[Platform],
 ) -> Result<Reads, InputsError> {
-    let mut rules = match backend {
-        Backend::Cargo => cargo::rules(events, &checkout.root, component).await?,
-        Backend::Buildah => {
-            vec![Rule::path(&component.path, format!("it is in the folder of `{}`", component.name))]
+    let mut reads = match backend {
+        Backend::Cargo => {
+            let rules = cargo::rules(events, &checkout.root, component).await?;
+            Reads { rules, ..Reads::default() }
         }
-        Backend::Prebuilt => prebuilt(&checkout.root, component)?,
+        Backend::Buildah => buildah::reads(&checkout.root, component, platforms)?,
+        Backend::Prebuilt => {
+            Reads { rules: prebuilt(&checkout.root, component)?, caches: true, ..Reads::default() }
+        }
     };
-    rules.extend(component.watch.iter().map(|glob| Rule {
-        pattern: Pattern::Glob(glob.clone()),
-        why: format!("`{}` watches `{glob}`", component.name),
-        platform: None,
+    reads.rules.extend(component.watch.iter().map(|glob| {
+        Rule::new(Pattern::Glob(glob.clone()), format!("`{}` watches `{glob}`", component.name))
     }));
-    Ok(Reads { rules, caches: backend != Backend::Cargo })
+    Ok(reads)
 }
 
 /// The programs by the paths that are named, and by those that symbolic links lead to: git knows a link and not what
@@ -176,34 +222,6 @@ pub(crate) fn ignored_files(
     files.sort();
     files.dedup();
     Ok(files)
-}
-
-/// What lies behind the symbolic links among `selected` and is not selected itself: a compiler follows them.
-pub(crate) fn behind_links(
-    checkout: &Checkout,
-    component: &Component,
-    files: &[File],
-    selected: &[File],
-) -> Result<Vec<File>, InputsError> {
-    let mut known: BTreeSet<File> = selected.iter().cloned().collect();
-    let mut links: Vec<File> = selected.to_vec();
-    let mut found = vec![];
-    while let Some(link) = links.pop() {
-        if link.mode != "120000" {
-            continue;
-        }
-        let Some(target) = real(&checkout.root, &link.path.to_path_lossy(), component)? else { continue };
-        let target = target.as_bytes();
-        let mut behind: Vec<File> =
-            files.iter().filter(|file| is_at_or_below(&file.path, target)).cloned().collect();
-        if behind.is_empty() {
-            behind = disk::files(&checkout.root, target.as_bstr(), &|_| true)?;
-        }
-        behind.retain(|file| known.insert(file.clone()));
-        links.extend(behind.iter().cloned());
-        found.extend(behind);
-    }
-    Ok(found)
 }
 
 /// Whether `path` is `folder` or lies below it; everything lies below the empty folder.

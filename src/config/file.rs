@@ -13,6 +13,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) ignore: Vec<Spanned<String>>,
     pub(super) registry: Option<Spanned<String>>,
+    pub(super) base_images: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) environments: BTreeMap<String, EnvironmentFile>,
     #[serde(default)]

@@ -7,11 +7,10 @@ fn component(path: &str) -> Component {
 
 fn reads(rules: &[(Pattern, Option<&str>)]) -> Reads {
     let rule = |(pattern, platform): &(Pattern, Option<&str>)| Rule {
-        pattern: pattern.clone(),
-        why: format!("rule {pattern:?}"),
         platform: platform.map(|text| text.parse().expect("a platform")),
+        ..Rule::new(pattern.clone(), format!("rule {pattern:?}"))
     };
-    Reads { rules: rules.iter().map(rule).collect(), caches: false }
+    Reads { rules: rules.iter().map(rule).collect(), ..Reads::default() }
 }
 
 fn path(text: &str) -> Pattern {

@@ -12,6 +12,7 @@ mod layout;
 mod no_cluster;
 mod plan;
 mod plan_cargo;
+mod plan_dockerfile;
 mod same_images;
 
 mod on_cluster;

@@ -164,7 +164,9 @@ impl From<InputsError> for Failure {
                 failure.hint("move it into the repository, or depend on a released version")
             }
             InputsError::Cargo { source, .. } => failure.words_of(&source),
-            InputsError::Disk { .. } | InputsError::Metadata { .. } => failure,
+            InputsError::Disk { .. } | InputsError::Metadata { .. } | InputsError::NoPackage { .. } => {
+                failure
+            }
         }
     }
 }

@@ -6,9 +6,11 @@ mod disk;
 mod dockerfile;
 mod dockerignore;
 mod links;
+mod lockfile;
 mod wildcard;
 
 pub(crate) use buildah::{dockerfile_name, dockerfile_reading, ignore_file};
+pub(crate) use cargo::Workspaces;
 pub(crate) use dockerfile::Reading;
 pub(crate) use dockerignore::Dockerignore;
 pub(crate) use links::{behind_links, behind_links_in_context};
@@ -19,6 +21,7 @@ use crate::exec::ExecError;
 use crate::git::{Checkout, Deviation, File};
 use crate::platform::Platform;
 use bstr::{BStr, BString, ByteSlice as _};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,6 +31,10 @@ pub(crate) struct Reads {
     pub(crate) rules: Vec<Rule>,
     /// The images that the build starts from or copies from, as the definition names them.
     pub(crate) images: Vec<BaseImage>,
+    /// Files of which only a part counts, with what stands for that part.
+    pub(crate) parts: BTreeMap<BString, String>,
+    /// The versions of tools that decide what is built.
+    pub(crate) tools: Vec<String>,
     /// Whether folders marked as caches (`CACHEDIR.TAG`) are inputs too. Cargo marks its own target folder; a
     /// Dockerfile copies such folders like any other.
     pub(crate) caches: bool,
@@ -75,6 +82,8 @@ pub(crate) enum InputsError {
     Disk { path: PathBuf, source: std::io::Error },
     #[error("list the inputs of `{component}`: it depends on `{path}`, outside the repository")]
     Outside { component: String, path: PathBuf },
+    #[error("list the inputs of `{component}`: `{path}` has no package")]
+    NoPackage { component: String, path: PathBuf },
     #[error("list the inputs of `{component}`")]
     Cargo { component: String, source: ExecError },
     #[error("understand `cargo metadata` of `{component}`")]
@@ -123,16 +132,14 @@ impl Rule {
 /// What the build of `component` with `backend` reads.
 pub(crate) async fn reads(
     events: &Events,
+    known: &mut Workspaces,
     checkout: &Checkout,
     component: &Component,
     backend: Backend,
     platforms: &[Platform],
 ) -> Result<Reads, InputsError> {
     let mut reads = match backend {
-        Backend::Cargo => {
-            let rules = cargo::rules(events, &checkout.root, component).await?;
-            Reads { rules, ..Reads::default() }
-        }
+        Backend::Cargo => cargo::reads(events, known, &checkout.root, component).await?,
         Backend::Buildah => buildah::reads(&checkout.root, component, platforms)?,
         Backend::Prebuilt => {
             Reads { rules: prebuilt(&checkout.root, component)?, caches: true, ..Reads::default() }

@@ -62,7 +62,7 @@ pub(super) fn reads(
         let image = |name: &String| BaseImage { name: name.clone(), platform: platform.clone() };
         images.extend(reading.images.iter().map(image));
     }
-    Ok(Reads { rules, images, caches: true })
+    Ok(Reads { rules, images, caches: true, ..Reads::default() })
 }
 
 fn hidden(root: &Path, component: &Component, dockerfile: &str) -> Option<Arc<Hidden>> {

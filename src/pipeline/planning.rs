@@ -12,7 +12,7 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::{self, Checkout, Comparison, File};
 use crate::image::Digest;
-use crate::inputs::{self, BaseImage, Reads};
+use crate::inputs::{self, BaseImage, Reads, Workspaces};
 use crate::matrix;
 use crate::plan::{self, Candidate, Plan, Target};
 use crate::platform::Platform;
@@ -154,12 +154,14 @@ async fn survey<'a>(
     components: &'a [Component],
 ) -> Result<Vec<Survey<'a>>, Failure> {
     let mut surveys = vec![];
+    let mut workspaces = Workspaces::default();
     for component in in_order_of_needs(components) {
         let (backend, backend_reason) =
             backends::choose(component, &backends::definitions(&run.root, component))?;
         let legs = matrix::legs(component, &ci::host_platform()).into_iter();
         let platforms: Vec<Platform> = legs.map(|leg| leg.platform).collect();
-        let reads = inputs::reads(&run.events, checkout, component, backend, &platforms).await?;
+        let reads =
+            inputs::reads(&run.events, &mut workspaces, checkout, component, backend, &platforms).await?;
         surveys.push(Survey { component, backend, backend_reason, platforms, reads });
     }
     Ok(surveys)
@@ -194,7 +196,13 @@ fn prepare(
             Backend::Buildah => inputs::behind_links_in_context(checkout, component, files, &selected)?,
             Backend::Prebuilt => vec![],
         });
+        for file in &mut selected {
+            if let Some(part) = reads.parts.get(&file.path) {
+                file.content.clone_from(part);
+            }
+        }
         selected.extend(needed(component, platform, known));
+        selected.extend(reads.tools.iter().map(|version| tool(version)));
         selected.extend(built_on(reads, platform, known));
         selected.sort();
         let digest = detect::input_digest(component, *backend, platform, &selected);
@@ -231,6 +239,11 @@ fn prepare(
         base_images,
         unknown_base,
     })
+}
+
+/// A tool stands beside the files that it builds from.
+fn tool(version: &str) -> File {
+    File { path: "tool".into(), mode: "tool".to_owned(), content: version.to_owned() }
 }
 
 /// The images that the build for `platform` starts from stand beside the files that it reads.

@@ -11,9 +11,11 @@ pub(crate) use choose::{ChooseError, choose};
 use crate::component::{Backend, Component};
 use crate::event::Events;
 use crate::exec::ExecError;
-use crate::image::Tag;
+use crate::image::{Image, Tag};
+use crate::inputs;
 use crate::layout::{Descriptor, Layout, LayoutError};
 use crate::platform::Platform;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +34,10 @@ pub(crate) struct Order<'a> {
     pub(crate) cargo_home: Option<&'a Path>,
     /// Variables that must not reach the build tool: they would change what it makes, and no input tells.
     pub(crate) foreign: &'a [String],
+    /// What the names of base images mean.
+    pub(crate) base_images: &'a BTreeMap<String, Image>,
+    /// The user names files that the build reads, beside those that hephy finds.
+    pub(crate) is_watched: bool,
 }
 
 /// A leg that was built.
@@ -67,6 +73,10 @@ pub(crate) enum BuildError {
     ProgramMissing { path: PathBuf },
     #[error("find the program to start in the folder `{path}`: `bin` does not name a file in it")]
     NoStart { path: PathBuf },
+    #[error(
+        "build on `{image}`: it has {what}, so the build may have read files that do not count as its inputs"
+    )]
+    Unseen { image: String, what: String },
     #[error("find the image that `{tool}` built")]
     NoImage { tool: &'static str },
 }
@@ -74,11 +84,9 @@ pub(crate) enum BuildError {
 /// Looks for the definitions in the folder of `component`.
 pub(crate) fn definitions(root: &Path, component: &Component) -> Definitions {
     let folder = root.join(&component.path);
-    let named = component.recipe.dockerfile.clone();
-    let usual = ["Dockerfile", "Containerfile"].map(str::to_owned);
     let manifest = std::fs::read_to_string(folder.join("Cargo.toml"));
     Definitions {
-        dockerfile: named.into_iter().chain(usual).find(|name| folder.join(name).is_file()),
+        dockerfile: inputs::dockerfile_name(root, component),
         cargo_mark: manifest.as_ref().is_ok_and(|text| text.contains("[package.metadata.hephy")),
         cargo_manifest: manifest.is_ok(),
     }

@@ -26,8 +26,19 @@ pub(crate) struct Config {
     pub(crate) registry: Option<Repository>,
     /// Labels of the machines that a CI system runs legs on, by the front part of a platform or `default`.
     pub(crate) runners: BTreeMap<String, Vec<String>>,
+    pub(crate) base_images: BaseImages,
     pub(crate) environments: BTreeMap<String, Environment>,
     pub(crate) wait: Wait,
+}
+
+/// What a base image counts as in an input digest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum BaseImages {
+    /// The digest that its name has now.
+    #[default]
+    Follow,
+    /// Its name only: no registry is asked, and a name that means another image builds nothing.
+    Offline,
 }
 
 /// Where a release goes.

@@ -14,7 +14,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use sha2::{Digest as _, Sha256};
 
 /// Part of every input digest: a change of what is hashed, or how, must not find images of the old way.
-const ALGORITHM: &str = "hephy-inputs-1";
+const ALGORITHM: &str = "hephy-inputs-2";
 
 /// The rules of one component, ready to be asked.
 pub(crate) struct Matcher<'a> {
@@ -73,7 +73,8 @@ impl<'a> Matcher<'a> {
             Pattern::Path(folder) => is_at_or_below(path, folder.as_bytes()),
             Pattern::Glob(_) => glob.is_match(&as_path),
         };
-        self.rules.iter().filter(|(rule, _)| concerns(rule)).find(|rule| matches(rule)).map(|(rule, _)| *rule)
+        let asked = self.rules.iter().filter(|(rule, _)| concerns(rule));
+        asked.filter(|rule| matches(rule)).map(|(rule, _)| *rule).find(|rule| !rule.hides(path))
     }
 }
 

@@ -166,7 +166,9 @@ impl From<InputsError> for Failure {
             }
             InputsError::Submodule { .. } => failure.hint("run `git submodule update --init --recursive`"),
             InputsError::Cargo { source, .. } => failure.words_of(&source),
-            InputsError::Disk { .. } | InputsError::Metadata { .. } => failure,
+            InputsError::Disk { .. } | InputsError::Metadata { .. } | InputsError::NoPackage { .. } => {
+                failure
+            }
         }
     }
 }

@@ -1,7 +1,19 @@
 //! Inputs: which files a component's build reads, and what those files hold in this working tree.
 
+mod buildah;
 mod cargo;
 mod disk;
+mod dockerfile;
+mod dockerignore;
+mod links;
+mod lockfile;
+mod wildcard;
+
+pub(crate) use buildah::{dockerfile_name, dockerfile_reading, ignore_file};
+pub(crate) use cargo::Workspaces;
+pub(crate) use dockerfile::Reading;
+pub(crate) use dockerignore::Dockerignore;
+pub(crate) use links::{behind_links, behind_links_in_context};
 
 use crate::component::{Backend, Component};
 use crate::event::Events;
@@ -10,29 +22,53 @@ use crate::git::{Checkout, Deviation, File};
 use crate::platform::Platform;
 use bstr::{BStr, BString, ByteSlice as _};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The mode of a submodule in a tree: its content is one commit of another repository.
 pub(crate) const SUBMODULE: &str = "160000";
 
 /// What a build reads, as rules. Unsure means more rules, never fewer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Reads {
     pub(crate) rules: Vec<Rule>,
+    /// The images that the build starts from or copies from, as the definition names them.
+    pub(crate) images: Vec<BaseImage>,
+    /// Files of which only a part counts, with what stands for that part.
+    pub(crate) parts: BTreeMap<BString, String>,
+    /// The versions of tools that decide what is built.
+    pub(crate) tools: Vec<String>,
     /// Whether folders marked as caches (`CACHEDIR.TAG`) are inputs too. Cargo marks its own target folder; a
     /// Dockerfile copies such folders like any other.
     pub(crate) caches: bool,
 }
 
-/// One thing that a build reads, and why it does.
+/// An image that a build starts from or copies from.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BaseImage {
+    pub(crate) name: String,
+    /// `None` if every platform's build uses it.
+    pub(crate) platform: Option<Platform>,
+}
+
+/// One thing that a build reads, and why it does.
+#[derive(Clone, Debug)]
 pub(crate) struct Rule {
     pub(crate) pattern: Pattern,
     /// Completes the sentence "PATH changed: ..." .
     pub(crate) why: String,
     /// `None` if it is read for every platform.
     pub(crate) platform: Option<Platform>,
+    /// What the build cannot see although the pattern matches it.
+    pub(crate) hidden: Option<Arc<Hidden>>,
+}
+
+/// What a `.dockerignore` leaves out of a folder.
+#[derive(Debug)]
+pub(crate) struct Hidden {
+    pub(crate) folder: String,
+    pub(crate) by: Dockerignore,
 }
 
 /// Paths from the repository's root, with `/`.
@@ -52,6 +88,8 @@ pub(crate) enum InputsError {
     Outside { component: String, path: PathBuf },
     #[error("list the inputs of `{component}`: the submodule `{path}` is not checked out")]
     Submodule { component: String, path: BString },
+    #[error("list the inputs of `{component}`: `{path}` has no package")]
+    NoPackage { component: String, path: PathBuf },
     #[error("list the inputs of `{component}`")]
     Cargo { component: String, source: ExecError },
     #[error("understand `cargo metadata` of `{component}`")]
@@ -78,30 +116,45 @@ impl Pattern {
 
 impl Rule {
     fn path(path: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { pattern: Pattern::Path(path.into()), why: why.into(), platform: None }
+        Self::new(Pattern::Path(path.into()), why)
+    }
+
+    /// A rule for every platform that hides nothing.
+    pub(crate) fn new(pattern: Pattern, why: impl Into<String>) -> Self {
+        Self { pattern, why: why.into(), platform: None, hidden: None }
+    }
+
+    /// Whether the build cannot see `path`, although the pattern matches it.
+    pub(crate) fn hides(&self, path: &BStr) -> bool {
+        let Some(hidden) = &self.hidden else { return false };
+        let below = match hidden.folder.as_str() {
+            "" => Some(path.as_bytes()),
+            folder => path.strip_prefix(folder.as_bytes()).and_then(|rest| rest.strip_prefix(b"/")),
+        };
+        below.is_some_and(|below| hidden.by.leaves_out(below.as_bstr()))
     }
 }
 
 /// What the build of `component` with `backend` reads.
 pub(crate) async fn reads(
     events: &Events,
+    known: &mut Workspaces,
     checkout: &Checkout,
     component: &Component,
     backend: Backend,
+    platforms: &[Platform],
 ) -> Result<Reads, InputsError> {
-    let mut rules = match backend {
-        Backend::Cargo => cargo::rules(events, &checkout.root, component).await?,
-        Backend::Buildah => {
-            vec![Rule::path(&component.path, format!("it is in the folder of `{}`", component.name))]
+    let mut reads = match backend {
+        Backend::Cargo => cargo::reads(events, known, &checkout.root, component).await?,
+        Backend::Buildah => buildah::reads(&checkout.root, component, platforms)?,
+        Backend::Prebuilt => {
+            Reads { rules: prebuilt(&checkout.root, component)?, caches: true, ..Reads::default() }
         }
-        Backend::Prebuilt => prebuilt(&checkout.root, component)?,
     };
-    rules.extend(component.watch.iter().map(|glob| Rule {
-        pattern: Pattern::Glob(glob.clone()),
-        why: format!("`{}` watches `{glob}`", component.name),
-        platform: None,
+    reads.rules.extend(component.watch.iter().map(|glob| {
+        Rule::new(Pattern::Glob(glob.clone()), format!("`{}` watches `{glob}`", component.name))
     }));
-    Ok(Reads { rules, caches: backend != Backend::Cargo })
+    Ok(reads)
 }
 
 /// The programs by the paths that are named, and by those that symbolic links lead to: git knows a link and not what
@@ -206,34 +259,6 @@ pub(crate) fn here(
     }
     selected.retain(|file| place(file).symlink_metadata().is_ok());
     Ok(selected)
-}
-
-/// What lies behind the symbolic links among `selected` and is not selected itself: a compiler follows them.
-pub(crate) fn behind_links(
-    checkout: &Checkout,
-    component: &Component,
-    files: &[File],
-    selected: &[File],
-) -> Result<Vec<File>, InputsError> {
-    let mut known: BTreeSet<File> = selected.iter().cloned().collect();
-    let mut links: Vec<File> = selected.to_vec();
-    let mut found = vec![];
-    while let Some(link) = links.pop() {
-        if link.mode != "120000" {
-            continue;
-        }
-        let Some(target) = real(&checkout.root, &link.path.to_path_lossy(), component)? else { continue };
-        let target = target.as_bytes();
-        let mut behind: Vec<File> =
-            files.iter().filter(|file| is_at_or_below(&file.path, target)).cloned().collect();
-        if behind.is_empty() {
-            behind = disk::files(&checkout.root, target.as_bstr(), &|_| true)?;
-        }
-        behind.retain(|file| known.insert(file.clone()));
-        links.extend(behind.iter().cloned());
-        found.extend(behind);
-    }
-    Ok(found)
 }
 
 /// Whether `path` is `folder` or lies below it; everything lies below the empty folder.

@@ -1,5 +1,6 @@
 //! The pipeline: the whole line from a commit to a healthy release. Every verb is a part of it.
 
+mod bases;
 mod building;
 mod deploying;
 mod explaining;

@@ -12,8 +12,9 @@ pub(crate) use select::{SelectError, Selection};
 
 use crate::component::{Backend, Component, Leg};
 use crate::git::Commit;
-use crate::image::{Digest, Repository, Tag};
+use crate::image::{Digest, Image, Repository, Tag};
 use crate::platform::Platform;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Everything that later stages need; `hephy plan --emit json` writes it and `--plan` reads it.
@@ -55,6 +56,8 @@ pub(crate) struct Planned {
     pub(crate) tags: Vec<Tag>,
     pub(crate) reason: Reason,
     pub(crate) legs: Vec<PlannedLeg>,
+    /// What the names of base images meant when the plan was made; the build uses these and no others.
+    pub(crate) base_images: BTreeMap<String, Image>,
 }
 
 /// A leg with its decision.
@@ -93,6 +96,10 @@ pub(crate) enum Reason {
     Changed { path: String, why: String, others: usize },
     /// No image of these inputs, and the difference to the base does not explain it.
     NoImage { base: Option<String> },
+    /// The same, and it is built on images whose names may mean others by now.
+    NoImageOn { base: String, images: Vec<String> },
+    /// Nobody can say which image this name means now.
+    BaseUnknown { image: String },
     /// Images of these inputs exist for every leg.
     Unchanged,
 }
@@ -114,6 +121,17 @@ impl std::fmt::Display for Reason {
                     formatter,
                     "no image of these inputs exists yet, although nothing it reads changed since `{base}`"
                 )
+            }
+            Self::NoImageOn { base, images } => {
+                let names: Vec<String> = images.iter().map(|name| format!("`{name}`")).collect();
+                let names = names.join(" and ");
+                write!(
+                    formatter,
+                    "no image of these inputs on today's {names} exists yet; no file it reads changed since `{base}`"
+                )
+            }
+            Self::BaseUnknown { image } => {
+                write!(formatter, "nothing proves that its base image `{image}` is the same")
             }
             Self::Unchanged => formatter.write_str("an image of these inputs exists"),
         }

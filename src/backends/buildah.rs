@@ -3,6 +3,7 @@
 use super::{BuildError, Order};
 use crate::event::Events;
 use crate::exec::{self, Program};
+use crate::inputs::{self, Reading};
 use crate::layout::{Descriptor, Layout};
 use std::ffi::OsString;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,10 @@ pub(super) async fn build(
         .map_err(|source| BuildError::Prepare { path: beside.to_owned(), source })?;
     let subject = order.subject();
     let on_stdout = |line: &str| events.output(subject.as_str(), line);
-    exec::stream(events, cancel, &subject, &build_command(order, image_id.path()), on_stdout).await?;
+    let reading = inputs::dockerfile_reading(order.root, order.component, order.platform);
+    exec::stream(events, cancel, &subject, &build_command(order, &reading, image_id.path()), on_stdout)
+        .await?;
+    ensure_seen(order, &reading).await?;
     let id = std::fs::read_to_string(image_id.path())
         .map_err(|source| BuildError::Prepare { path: image_id.path().to_owned(), source })?;
     let mut place = OsString::from("oci:");
@@ -32,17 +36,56 @@ pub(super) async fn build(
 }
 
 /// `--timestamp` and `--identity-label=false` keep the time of the build and the tool's version out of the image.
-fn build_command(order: &Order<'_>, image_id: &std::path::Path) -> Program {
+fn build_command(order: &Order<'_>, reading: &Reading, image_id: &std::path::Path) -> Program {
     let folder = order.folder();
     let mut program = Program::new("buildah", &folder)
         .args(["build", "--platform", &order.platform.to_string(), "--identity-label=false"])
         .args(["--timestamp", &order.epoch.to_string(), "--isolation", "chroot", "--iidfile"])
         .arg(image_id);
-    if let Some(dockerfile) = &order.component.recipe.dockerfile {
-        program = program.arg("--file").arg(folder.join(dockerfile));
+    // Which of two files it takes by itself depends on its version, and not on what the inputs were made of.
+    if let Some(dockerfile) = inputs::dockerfile_name(order.root, order.component) {
+        program = program.arg("--file").arg(folder.join(&dockerfile));
+        if let Some(ignore_file) = inputs::ignore_file(order.root, order.component, &dockerfile) {
+            program = program.arg("--ignorefile").arg(ignore_file);
+        }
     }
     for (key, value) in &order.component.recipe.build_args {
         program = program.args(["--build-arg", &format!("{key}={value}")]);
     }
+    for (name, image) in order.base_images.iter().filter(|(name, _)| is_pinned(reading, name)) {
+        program = program.args(["--build-context", &format!("{name}=docker-image://{image}")]);
+    }
     program.arg(&folder)
+}
+
+/// The input digest has the digest of each base image, so the build must use that very image. A stage of the same name
+/// would be hidden by it.
+fn is_pinned(reading: &Reading, name: &str) -> bool {
+    !reading.stages.contains(&name.to_lowercase())
+}
+
+/// What only the base images know, and what the list of inputs took for granted: they have no `ONBUILD` lines, which
+/// read more of the context, and no variables of the names that paths are made of.
+async fn ensure_seen(order: &Order<'_>, reading: &Reading) -> Result<(), BuildError> {
+    if order.is_watched || reading.is_everything() {
+        return Ok(());
+    }
+    let format = "{{range .Docker.Config.OnBuild}}ONBUILD {{println .}}{{end}}{{range .Docker.Config.Env}}{{println .}}{{end}}";
+    for name in &reading.images {
+        let image = order.base_images.get(name).filter(|_| is_pinned(reading, name));
+        let image = image.map_or_else(|| name.clone(), ToString::to_string);
+        let program = Program::new("buildah", &order.folder())
+            .args(["inspect", "--type", "image", "--format", format, &image]);
+        // An image of a stage that nothing needs is not there, and it brought nothing.
+        let Ok(output) = exec::capture(&program).await else { continue };
+        let output = String::from_utf8_lossy(&output);
+        let is_unseen = |line: &&str| {
+            line.starts_with("ONBUILD ")
+                || line.split_once('=').is_some_and(|(name, _)| reading.assumed.contains(name))
+        };
+        if let Some(line) = output.lines().find(is_unseen) {
+            return Err(BuildError::Unseen { image: name.clone(), what: format!("`{line}`") });
+        }
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! From the shape of `hephy.yaml` to its meaning: every value checked, every fault with its place and a hint.
 
 use super::file::{ComponentFile, EnvironmentFile, File, Labels};
-use super::{Config, ConfigError, Environment, Spot, Wait};
+use super::{BaseImages, Config, ConfigError, Environment, Spot, Wait};
 use crate::component::{Backend, Component, Name, Recipe};
 use crate::platform::{self, Platform};
 use serde_saphyr::{Location, Spanned};
@@ -40,6 +40,12 @@ impl Source<'_> {
             ignore: file.ignore.into_iter().map(|glob| glob.value).collect(),
             registry: file.registry.as_ref().map(|text| self.parse(text)).transpose()?,
             runners: self.runners(&file.runners)?,
+            base_images: file
+                .base_images
+                .as_ref()
+                .map(|text| self.base_images(text))
+                .transpose()?
+                .unwrap_or_default(),
             environments: self.environments(file.environments)?,
             wait: Wait {
                 timeout: file.wait.timeout.as_ref().map(|text| self.duration(text)).transpose()?,
@@ -207,6 +213,17 @@ impl Source<'_> {
         found.ok_or_else(|| self.fault(spot(text), problem(), nearest(&text.value, known)))
     }
 
+    fn base_images(&self, text: &Spanned<String>) -> Result<BaseImages, ConfigError> {
+        match text.value.as_str() {
+            "follow" => Ok(BaseImages::Follow),
+            "offline" => Ok(BaseImages::Offline),
+            other => {
+                let problem = format!("`base-images: {other}` is unknown, expected one of follow, offline");
+                Err(self.fault(spot(text), problem, nearest(other, ["follow", "offline"])))
+            }
+        }
+    }
+
     fn duration(&self, text: &Spanned<String>) -> Result<Duration, ConfigError> {
         let read = text.value.parse::<jiff::SignedDuration>().ok().and_then(|read| read.try_into().ok());
         read.ok_or_else(|| {
@@ -339,7 +356,7 @@ mod tests {
         for (text, expected) in [
             (
                 "componets: {}",
-                "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, runners, environments, wait; did you mean `components`?",
+                "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, base-images, runners, environments, wait; did you mean `components`?",
             ),
             (
                 "components:\n  api: {pth: src}",

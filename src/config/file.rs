@@ -15,6 +15,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) ignore: Vec<Spanned<String>>,
     pub(super) registry: Option<Spanned<String>>,
+    pub(super) base_images: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) runners: BTreeMap<String, Spanned<Labels>>,
     #[serde(default)]

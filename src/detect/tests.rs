@@ -7,11 +7,10 @@ fn component(path: &str) -> Component {
 
 fn reads(rules: &[(Pattern, Option<&str>)]) -> Reads {
     let rule = |(pattern, platform): &(Pattern, Option<&str>)| Rule {
-        pattern: pattern.clone(),
-        why: format!("rule {pattern:?}"),
         platform: platform.map(|text| text.parse().expect("a platform")),
+        ..Rule::new(pattern.clone(), format!("rule {pattern:?}"))
     };
-    Reads { rules: rules.iter().map(rule).collect(), caches: false }
+    Reads { rules: rules.iter().map(rule).collect(), ..Reads::default() }
 }
 
 fn path(text: &str) -> Pattern {
@@ -121,10 +120,10 @@ fn each_rule_looks_at_its_own_part_and_misses_nothing() {
     let paths = [&["a"][..], &["b/x", "a/y"], &["a/y", "a"], &["c", "b"], &["nowhere", "a0"], &[""], &[]];
     for paths in paths {
         for glob in [None, Some("b/*.css"), Some("**/x"), Some("a.md")] {
-            let rule = |pattern| Rule { pattern, why: String::new(), platform: None };
+            let rule = |pattern| Rule { pattern, why: String::new(), platform: None, hidden: None };
             let rules = paths.iter().map(|path| rule(Pattern::Path((*path).to_owned())));
             let rules = rules.chain(glob.map(|glob| rule(Pattern::Glob(glob.to_owned())))).collect();
-            let reads = Reads { rules, caches: true };
+            let reads = Reads { rules, caches: true, ..Reads::default() };
             let matcher = Matcher::new(&reads, &[]).expect("globs");
             // then what is found is what asking about every file finds, each once and in order.
             let platform = Platform::new("linux", "amd64");

@@ -37,6 +37,9 @@ pub(super) fn of_build(error: &BuildError) -> Vec<String> {
         BuildError::ProgramMissing { .. } => {
             "build it before hephy runs; a prebuilt program is somebody else's work".to_owned()
         }
+        BuildError::Unseen { .. } => {
+            "say what it reads in hephy.yaml: `watch: [\"path/of/the/component/**\"]`, or copy the whole folder".to_owned()
+        }
         BuildError::NoStart { .. } => "name the program in the folder: `bin: NAME` in hephy.yaml".to_owned(),
         _ => return vec![],
     };

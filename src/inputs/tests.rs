@@ -49,8 +49,8 @@ fn ignored_files_are_found_where_rules_and_ignored_folders_meet() {
         (glob("api/dist/**"), &["api/dist/data/x", "api/dist/run"]),
         (glob("src/*.css"), &[]),
     ] {
-        let rule = Rule { pattern: pattern.clone(), why: String::new(), platform: None };
-        let reads = Reads { rules: vec![rule], caches: true };
+        let rule = Rule { pattern: pattern.clone(), why: String::new(), platform: None, hidden: None };
+        let reads = Reads { rules: vec![rule], caches: true, ..Reads::default() };
         let found = ignored_files(&checkout, &reads, &|_| true).expect("readable");
         assert_eq!(paths(&found), expected, "{pattern:?}");
     }
@@ -61,7 +61,7 @@ fn ignored_files_that_nobody_wants_are_left_out() {
     // Given an ignored folder with a file and a link,
     let (_folder, checkout) = checkout(&["api/dist/run"], &["api/dist/"]);
     symlink("/nowhere", checkout.root.join("api/dist/link")).expect("create the link");
-    let reads = Reads { rules: vec![Rule::path("api", "")], caches: true };
+    let reads = Reads { rules: vec![Rule::path("api", "")], caches: true, ..Reads::default() };
     // when only the link is wanted, then only it is found, as a link.
     let found = ignored_files(&checkout, &reads, &|path| !path.ends_with(b"run")).expect("readable");
     assert_eq!((paths(&found), found[0].mode.as_str()), (vec!["api/dist/link".to_owned()], "120000"));
@@ -71,7 +71,7 @@ fn ignored_files_that_nobody_wants_are_left_out() {
 fn caches_are_inputs_only_of_backends_that_read_them() {
     let (_folder, checkout) = checkout(&["target/CACHEDIR.TAG", "target/x"], &["target/"]);
     for (caches, expected) in [(true, &["target/CACHEDIR.TAG", "target/x"][..]), (false, &[])] {
-        let reads = Reads { rules: vec![Rule::path("", "")], caches };
+        let reads = Reads { rules: vec![Rule::path("", "")], caches, ..Reads::default() };
         assert_eq!(paths(&ignored_files(&checkout, &reads, &|_| true).expect("readable")), expected);
     }
 }

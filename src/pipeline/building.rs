@@ -2,7 +2,7 @@
 
 use super::{Run, guarding};
 use crate::backends::{self, Order};
-use crate::component::Leg;
+use crate::component::{Component, Leg};
 use crate::event::{Progress, Stage};
 use crate::failure::Failure;
 use crate::image::Digest;
@@ -105,6 +105,7 @@ async fn with_backend(
     leg: &PlannedLeg,
     name: &Leg,
 ) -> Result<Digest, Failure> {
+    let watches = |component: &Component| component.name == name.component && !component.watch.is_empty();
     let order = Order {
         root: &run.root,
         component: &planned.component,
@@ -114,6 +115,8 @@ async fn with_backend(
         epoch: plan.commit.time,
         cargo_home: run.ci.cargo_home.as_deref(),
         foreign: &run.ci.build_variables,
+        base_images: &planned.base_images,
+        is_watched: run.config.components.iter().any(watches),
     };
     let during = |failure: Failure| failure.during(&format!("build {name}"));
     let built = backends::build(&run.events, stop, planned.backend, &order).await;

@@ -7,7 +7,6 @@ use crate::detect::Matcher;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::{self, Checkout, Deviation};
-use crate::inputs;
 use crate::plan::{Action, Plan, Planned, PlannedLeg};
 use bstr::{BStr, BString};
 use std::collections::BTreeSet;
@@ -75,9 +74,8 @@ pub(super) async fn ensure_listed(
     let name = &planned.component.name;
     // A plan does not carry what is watched; the configuration does.
     let component = run.config.components.iter().find(|component| component.name == *name);
-    let rules =
-        inputs::reads(&run.events, &checkout, component.unwrap_or(&planned.component), planned.backend)
-            .await?;
+    let component = component.unwrap_or(&planned.component);
+    let (_, _, rules) = planning::reads_of(run, &checkout, component).await?;
     let listed = Matcher::new(&rules, &run.config.ignore)
         .map_err(|error| Failure::new(ExitCode::Usage, format!("read the globs of `{name}`: {error}")))?;
     let is_listed = |path: &&PathBuf| listed.covers(BStr::new(path.as_os_str().as_bytes()), &leg.platform);

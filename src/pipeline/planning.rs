@@ -1,5 +1,6 @@
 //! The plan stage: facts are gathered, `plan::decide` decides.
 
+use super::bases::{self, Base};
 use super::{Run, naming};
 use crate::backends;
 use crate::ci;
@@ -11,15 +12,15 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::{self, Checkout, Comparison, File};
 use crate::image::Digest;
-use crate::inputs::{self, Reads};
+use crate::inputs::{self, BaseImage, Reads, Workspaces};
 use crate::matrix;
-use crate::plan::{self, Action, Base, Candidate, CandidateLeg, Plan, Target};
+use crate::plan::{self, Action, Candidate, CandidateLeg, Plan, Target};
 use crate::platform::Platform;
 use crate::registry::RegistryError;
 use crate::store::{Store, StoreError};
 use bstr::{BStr, BString, ByteSlice as _};
 use futures::future::try_join_all;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Folders in which manifests are looked for, first come first served (DESIGN.md section 5).
@@ -92,10 +93,11 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     let store = run.store_to_read(&target)?;
     let (base, changes) = base(run, &checkout).await?;
     let files = inputs::working_files(&checkout)?;
-    let mut known = Known { digests: BTreeMap::new(), touched: BTreeMap::new() };
+    let surveys = survey(run, &checkout, &run.config.components).await?;
+    let mut known = Known::new(bases::resolve(run, images(&surveys)).await?);
     let mut prepared = vec![];
-    for component in in_order_of_needs(&run.config.components) {
-        prepared.push(prepare(run, &checkout, &files, &changes, &mut known, &target, component).await?);
+    for survey in &surveys {
+        prepared.push(prepare(run, &checkout, &files, &changes, &mut known, &target, survey)?);
     }
     naming::ensure_distinct(&prepared)?;
     let looked_up = prepared.into_iter().map(|prepared| look_up(run, &store, prepared));
@@ -108,14 +110,18 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
 /// The input digests of the plan's legs in this checkout. They differ from the plan's own where files changed since.
 pub(super) async fn digests(run: &Run, plan: &Plan, checkout: &Checkout) -> Result<Digests, Failure> {
     let files = inputs::working_files(checkout)?;
-    let mut known = Known { digests: BTreeMap::new(), touched: BTreeMap::new() };
-    for component in in_order_of_needs(&run.config.components) {
+    let as_planned = |component: &Component| {
         let planned = plan.components.iter().find(|planned| planned.component.name == component.name);
         // Another machine may be another platform, and the plan says for which it was made.
         let platforms = planned.map(|planned| planned.component.platforms.clone());
-        let component =
-            Component { platforms: platforms.unwrap_or(component.platforms.clone()), ..component.clone() };
-        prepare(run, checkout, &files, &[], &mut known, &plan.target, &component).await?;
+        Component { platforms: platforms.unwrap_or(component.platforms.clone()), ..component.clone() }
+    };
+    let components: Vec<Component> = run.config.components.iter().map(as_planned).collect();
+    let surveys = survey(run, checkout, &components).await?;
+    let recorded = plan.components.iter().flat_map(|planned| planned.base_images.clone()).collect();
+    let mut known = Known::new(bases::recorded(run, images(&surveys), &recorded));
+    for survey in &surveys {
+        prepare(run, checkout, &files, &[], &mut known, &plan.target, survey)?;
     }
     Ok(known.digests)
 }
@@ -123,10 +129,51 @@ pub(super) async fn digests(run: &Run, plan: &Plan, checkout: &Checkout) -> Resu
 /// What legs are built from.
 pub(super) type Digests = BTreeMap<(Name, Platform), Digest>;
 
-/// What is known of the components that others need.
+/// What is known of the components that others need, and of the images that all of them are built on.
 struct Known {
     digests: Digests,
     touched: BTreeMap<Name, Vec<Touched>>,
+    bases: BTreeMap<String, Base>,
+}
+
+impl Known {
+    fn new(bases: BTreeMap<String, Base>) -> Self {
+        Self { digests: BTreeMap::new(), touched: BTreeMap::new(), bases }
+    }
+}
+
+/// A component with what its build reads.
+struct Survey<'a> {
+    component: &'a Component,
+    backend: Backend,
+    backend_reason: String,
+    platforms: Vec<Platform>,
+    reads: Reads,
+}
+
+/// What each component reads, in the order of their needs.
+async fn survey<'a>(
+    run: &Run,
+    checkout: &Checkout,
+    components: &'a [Component],
+) -> Result<Vec<Survey<'a>>, Failure> {
+    let mut surveys = vec![];
+    let mut workspaces = Workspaces::default();
+    for component in in_order_of_needs(components) {
+        let (backend, backend_reason) =
+            backends::choose(component, &backends::definitions(&run.root, component))?;
+        let legs = matrix::legs(component, &ci::host_platform()).into_iter();
+        let platforms: Vec<Platform> = legs.map(|leg| leg.platform).collect();
+        let reads =
+            inputs::reads(&run.events, &mut workspaces, checkout, component, backend, &platforms).await?;
+        surveys.push(Survey { component, backend, backend_reason, platforms, reads });
+    }
+    Ok(surveys)
+}
+
+/// The names of all images that are built on.
+fn images(surveys: &[Survey<'_>]) -> BTreeSet<String> {
+    surveys.iter().flat_map(|survey| &survey.reads.images).map(|image| image.name.clone()).collect()
 }
 
 /// Who builds a component, why, and what that reads.
@@ -137,40 +184,53 @@ pub(super) async fn reads_of(
 ) -> Result<(Backend, String, Reads), Failure> {
     let definitions = backends::definitions(&run.root, component);
     let (backend, reason) = backends::choose(component, &definitions)?;
-    let reads = inputs::reads(&run.events, checkout, component, backend).await?;
+    let platforms: Vec<Platform> =
+        matrix::legs(component, &ci::host_platform()).into_iter().map(|leg| leg.platform).collect();
+    let mut workspaces = Workspaces::default();
+    let reads = inputs::reads(&run.events, &mut workspaces, checkout, component, backend, &platforms).await?;
     Ok((backend, reason, reads))
 }
 
 /// Everything about a component but what the store holds.
-async fn prepare(
+fn prepare(
     run: &Run,
     checkout: &Checkout,
     files: &[File],
     changes: &[BString],
     known: &mut Known,
     target: &Target,
-    component: &Component,
+    survey: &Survey<'_>,
 ) -> Result<Candidate, Failure> {
-    let (backend, backend_reason, reads) = reads_of(run, checkout, component).await?;
-    let matcher = Matcher::new(&reads, &run.config.ignore).map_err(|error| {
+    let Survey { component, backend, reads, .. } = survey;
+    let matcher = Matcher::new(reads, &run.config.ignore).map_err(|error| {
         Failure::new(ExitCode::Usage, format!("read the globs of `{}`: {error}", component.name))
     })?;
-    let unseen = inputs::ignored_files(checkout, &reads, &|path: &BStr| matcher.rule(path, None).is_some())?;
+    let unseen = inputs::ignored_files(checkout, reads, &|path: &BStr| matcher.rule(path, None).is_some())?;
     let mut legs = vec![];
-    for leg in matrix::legs(component, &ci::host_platform()) {
-        let read = [matcher.files(files, &leg.platform), matcher.files(&unseen, &leg.platform)];
+    for platform in &survey.platforms {
+        let read = [matcher.files(files, platform), matcher.files(&unseen, platform)];
         let selected = read.concat().into_iter().cloned().collect();
         let mut selected = inputs::here(checkout, component, selected)?;
-        if backend == Backend::Cargo {
-            selected.extend(inputs::behind_links(checkout, component, files, &selected)?);
+        selected.extend(match backend {
+            Backend::Cargo => inputs::behind_links(checkout, component, files, &selected)?,
+            Backend::Buildah => inputs::behind_links_in_context(checkout, component, files, &selected)?,
+            Backend::Prebuilt => vec![],
+        });
+        for file in &mut selected {
+            if let Some(part) = reads.parts.get(&file.path) {
+                file.content.clone_from(part);
+            }
         }
-        selected.extend(needed(component, &leg.platform, known));
+        selected.extend(needed(component, platform, known));
+        selected.extend(reads.tools.iter().map(|version| tool(version)));
+        selected.extend(built_on(reads, platform, known));
         selected.sort();
-        let digest = detect::input_digest(component, backend, &leg.platform, &selected);
-        known.digests.insert((component.name.clone(), leg.platform.clone()), digest.clone());
-        let key = matrix::key(&digest, &leg.platform).map_err(StoreError::from)?;
-        let runners = matrix::runners(&run.config.runners, &leg.platform);
-        legs.push(CandidateLeg { platform: leg.platform, input_digest: digest, key, runners, found: None });
+        let digest = detect::input_digest(component, *backend, platform, &selected);
+        known.digests.insert((component.name.clone(), platform.clone()), digest.clone());
+        let key = matrix::key(&digest, platform).map_err(StoreError::from)?;
+        let runners = matrix::runners(&run.config.runners, platform);
+        let platform = platform.clone();
+        legs.push(CandidateLeg { platform, input_digest: digest, key, runners, found: None });
     }
     let mut touched = detect::touched(&matcher, changes);
     for need in &component.needs {
@@ -182,7 +242,40 @@ async fn prepare(
     }
     known.touched.insert(component.name.clone(), touched.clone());
     let image = naming::repository(run, target, component)?;
-    Ok(Candidate { component: component.clone(), backend, backend_reason, image, legs, touched })
+    let mut base_images = BTreeMap::new();
+    let mut unknown_base = None;
+    for BaseImage { name, .. } in &reads.images {
+        match known.bases.get(name) {
+            Some(Base::Is(image)) => drop(base_images.insert(name.clone(), image.clone())),
+            Some(Base::Pinned | Base::Offline) => {}
+            Some(Base::Unknown) | None => unknown_base = Some(name.clone()),
+        }
+    }
+    Ok(Candidate {
+        component: (*component).clone(),
+        backend: *backend,
+        backend_reason: survey.backend_reason.clone(),
+        image,
+        legs,
+        touched,
+        base_images,
+        unknown_base,
+    })
+}
+
+/// A tool stands beside the files that it builds from.
+fn tool(version: &str) -> File {
+    File { path: "tool".into(), mode: "tool".to_owned(), content: version.to_owned() }
+}
+
+/// The images that the build for `platform` starts from stand beside the files that it reads.
+fn built_on(reads: &Reads, platform: &Platform, known: &Known) -> Vec<File> {
+    let concerns = |image: &&BaseImage| image.platform.as_ref().is_none_or(|of_image| of_image == platform);
+    let file = |image: &BaseImage| {
+        let content = known.bases.get(&image.name).unwrap_or(&Base::Unknown).content();
+        File { path: image.name.clone().into(), mode: "base".to_owned(), content }
+    };
+    reads.images.iter().filter(concerns).map(file).collect()
 }
 
 /// The input digests of what `component` needs stand for its content, so a rebuild there is a rebuild here.
@@ -216,6 +309,10 @@ pub(super) fn in_order_of_needs(components: &[Component]) -> Vec<&Component> {
 /// Asks the store for the images of a component. Registries also refuse to say whether something is there that was
 /// never pushed; then nothing proves that the image exists, and it is built.
 async fn look_up(run: &Run, store: &Store, mut candidate: Candidate) -> Result<Candidate, Failure> {
+    // Its key does not say what it is built on, so an image that goes by it proves nothing.
+    if candidate.unknown_base.is_some() {
+        return Ok(candidate);
+    }
     let image = candidate.image.clone();
     let finds = candidate.legs.iter().map(|leg| store.find(&image, &leg.key));
     let found = match try_join_all(finds).await {
@@ -232,12 +329,12 @@ async fn look_up(run: &Run, store: &Store, mut candidate: Candidate) -> Result<C
 }
 
 /// The base and what changed since: what the user names, else what the CI system names, else the default branch.
-async fn base(run: &Run, checkout: &Checkout) -> Result<(Base, Vec<BString>), Failure> {
+async fn base(run: &Run, checkout: &Checkout) -> Result<(plan::Base, Vec<BString>), Failure> {
     let (reference, comparison, reason) = match (&run.settings.base, &run.ci.base, &checkout.default_base) {
         (Some(base), ..) => {
             let changes = git::changes(&run.root, base, Comparison::Tree).await?;
             return Ok((
-                Base { reference: Some(base.clone()), reason: "named with `--base`".to_owned() },
+                plan::Base { reference: Some(base.clone()), reason: "named with `--base`".to_owned() },
                 changes,
             ));
         }
@@ -246,13 +343,15 @@ async fn base(run: &Run, checkout: &Checkout) -> Result<(Base, Vec<BString>), Fa
             (base, Comparison::MergeBase, "the default branch".to_owned())
         }
         (.., Some(base)) => (base, Comparison::Tree, "the parent commit".to_owned()),
-        (.., None) => return Ok((Base { reference: None, reason: "the first commit".to_owned() }, vec![])),
+        (.., None) => {
+            return Ok((plan::Base { reference: None, reason: "the first commit".to_owned() }, vec![]));
+        }
     };
     match git::changes(&run.root, reference, comparison).await {
-        Ok(changes) => Ok((Base { reference: Some(reference.clone()), reason }, changes)),
+        Ok(changes) => Ok((plan::Base { reference: Some(reference.clone()), reason }, changes)),
         // A shallow clone often lacks the base. It only explains, so the plan is the same without it.
         Err(_) => Ok((
-            Base { reference: None, reason: format!("`{reference}`, {reason}, is not in this clone") },
+            plan::Base { reference: None, reason: format!("`{reference}`, {reason}, is not in this clone") },
             vec![],
         )),
     }

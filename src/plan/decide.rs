@@ -4,8 +4,9 @@ use super::{Action, Base, Found, Plan, Planned, PlannedLeg, Reason, Target};
 use crate::component::{Backend, Component};
 use crate::detect::Touched;
 use crate::git::Commit;
-use crate::image::{Digest, Repository, Tag};
+use crate::image::{Digest, Image, Repository, Tag};
 use crate::platform::Platform;
+use std::collections::BTreeMap;
 
 /// What is known of a component before the decision.
 pub(crate) struct Candidate {
@@ -16,6 +17,10 @@ pub(crate) struct Candidate {
     pub(crate) legs: Vec<CandidateLeg>,
     /// The changes since the base that this component reads.
     pub(crate) touched: Vec<Touched>,
+    /// The images that it is built on, by the names that its definition has for them.
+    pub(crate) base_images: BTreeMap<String, Image>,
+    /// A base image of which nobody knows what it is now.
+    pub(crate) unknown_base: Option<String>,
 }
 
 /// What is known of a leg before the decision.
@@ -46,14 +51,18 @@ pub(crate) fn decide(
 fn planned(candidate: Candidate, base: &Base, tag: Option<&Tag>) -> Planned {
     let legs: Vec<PlannedLeg> = candidate.legs.into_iter().map(leg).collect();
     let must_build = legs.iter().any(|leg| leg.action == Action::Build);
-    let reason = match candidate.touched.first() {
+    let reason = match (candidate.unknown_base, candidate.touched.first(), &base.reference) {
         _ if !must_build => Reason::Unchanged,
-        Some(first) => Reason::Changed {
+        (Some(image), ..) => Reason::BaseUnknown { image },
+        (_, Some(first), _) => Reason::Changed {
             path: first.path.to_string(),
             why: first.why.clone(),
             others: candidate.touched.len() - 1,
         },
-        None => Reason::NoImage { base: base.reference.clone() },
+        (_, None, Some(base)) if !candidate.base_images.is_empty() => {
+            Reason::NoImageOn { base: base.clone(), images: candidate.base_images.keys().cloned().collect() }
+        }
+        (_, None, reference) => Reason::NoImage { base: reference.clone() },
     };
     Planned {
         component: candidate.component,
@@ -63,6 +72,7 @@ fn planned(candidate: Candidate, base: &Base, tag: Option<&Tag>) -> Planned {
         tags: tag.into_iter().cloned().collect(),
         reason,
         legs,
+        base_images: candidate.base_images,
     }
 }
 
@@ -106,6 +116,8 @@ mod tests {
                 found,
             }],
             touched: touched.collect(),
+            base_images: BTreeMap::new(),
+            unknown_base: None,
         }
     }
 
@@ -135,6 +147,25 @@ mod tests {
             assert_eq!(plan.components[0].is_built(), built);
             assert_eq!(plan.components[0].reason.to_string(), reason);
         }
+    }
+
+    #[test]
+    fn base_images_explain_what_files_do_not() {
+        let image =
+            Image { repository: "docker.io/a".parse().expect("a repository"), digest: Digest::of(b"") };
+        let reason = |unknown: Option<&str>, touched: &[&str]| {
+            let mut candidate = candidate(false, touched);
+            candidate.base_images.insert("a:1".to_owned(), image.clone());
+            candidate.unknown_base = unknown.map(str::to_owned);
+            let base = Base { reference: Some("main".to_owned()), reason: "given".to_owned() };
+            planned(candidate, &base, None).reason.to_string()
+        };
+        assert_eq!(
+            reason(None, &[]),
+            "no image of these inputs on today's `a:1` exists yet; no file it reads changed since `main`"
+        );
+        assert_eq!(reason(None, &["x"]), "`x` changed: it is read");
+        assert_eq!(reason(Some("b"), &["x"]), "nothing proves that its base image `b` is the same");
     }
 
     #[test]

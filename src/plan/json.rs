@@ -3,6 +3,7 @@
 use super::{Action, Base, Found, Plan, Planned, PlannedLeg, Reason, Target};
 use crate::component::{Backend, Component, Recipe};
 use crate::git::Commit;
+use crate::image::Image;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -74,6 +75,9 @@ struct PlannedFile {
     fail_fast: bool,
     recipe: RecipeFile,
     legs: Vec<LegFile>,
+    /// `repository@digest` by the name that the definition has for it.
+    #[serde(default)]
+    base_images: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -87,6 +91,8 @@ struct ReasonFile {
     why: Option<String>,
     others: Option<usize>,
     base: Option<String>,
+    #[serde(default)]
+    images: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -212,6 +218,11 @@ fn planned_file(planned: &Planned) -> PlannedFile {
         },
         fail_fast: component.fail_fast,
         legs: planned.legs.iter().map(|leg| leg_file(planned, leg)).collect(),
+        base_images: planned
+            .base_images
+            .iter()
+            .map(|(name, image)| (name.clone(), image.to_string()))
+            .collect(),
     }
 }
 
@@ -245,6 +256,7 @@ fn reason_file(reason: &Reason) -> ReasonFile {
         why: None,
         others: None,
         base: None,
+        images: vec![],
     };
     match reason {
         Reason::Changed { path, why, others } => ReasonFile {
@@ -254,6 +266,10 @@ fn reason_file(reason: &Reason) -> ReasonFile {
             ..file("inputs-changed")
         },
         Reason::NoImage { base } => ReasonFile { base: base.clone(), ..file("no-image") },
+        Reason::NoImageOn { base, images } => {
+            ReasonFile { base: Some(base.clone()), images: images.clone(), ..file("no-image-on-base") }
+        }
+        Reason::BaseUnknown { image } => ReasonFile { images: vec![image.clone()], ..file("base-unknown") },
         Reason::Unchanged => file("unchanged"),
     }
 }
@@ -290,7 +306,18 @@ fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
         tags: file.tags.iter().map(|tag| value("tag", tag)).collect::<Result<_, _>>()?,
         reason: reason(file.reason)?,
         legs,
+        base_images: base_images(&file.base_images)?,
     })
+}
+
+fn base_images(files: &BTreeMap<String, String>) -> Result<BTreeMap<String, Image>, PlanError> {
+    let image = |(name, text): (&String, &String)| {
+        let (repository, digest) = text.split_once('@').unwrap_or((text, ""));
+        let image =
+            Image { repository: value("image repository", repository)?, digest: value("digest", digest)? };
+        Ok((name.clone(), image))
+    };
+    files.iter().map(image).collect()
 }
 
 fn leg(file: &LegFile) -> Result<PlannedLeg, PlanError> {
@@ -321,6 +348,12 @@ fn reason(file: ReasonFile) -> Result<Reason, PlanError> {
             others: file.others.unwrap_or_default(),
         }),
         "no-image" => Ok(Reason::NoImage { base: file.base }),
+        "no-image-on-base" => {
+            Ok(Reason::NoImageOn { base: file.base.unwrap_or_default(), images: file.images })
+        }
+        "base-unknown" => {
+            Ok(Reason::BaseUnknown { image: file.images.into_iter().next().unwrap_or_default() })
+        }
         "unchanged" => Ok(Reason::Unchanged),
         _ => Err(PlanError::Value { what: "reason", text: file.code }),
     }

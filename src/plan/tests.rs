@@ -16,6 +16,7 @@ fn planned(name: &str, backend: Backend, reason: Reason, recipe: Recipe, legs: V
         ..Component::new(name.parse().expect("a name"), format!("services/{name}"), "hephy.yaml:3")
     };
     Planned {
+        base_images: std::collections::BTreeMap::new(),
         component,
         backend,
         backend_reason: "`backend` says so".to_owned(),

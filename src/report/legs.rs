@@ -42,6 +42,7 @@ pub(super) mod tests {
         let planned = |number: usize| {
             let name = format!("app-{number:03}");
             Planned {
+                base_images: std::collections::BTreeMap::new(),
                 component: Component::new(name.parse().expect("a name"), name.as_str(), "hephy.yaml:1"),
                 backend: Backend::Buildah,
                 backend_reason: "`Dockerfile`".to_owned(),

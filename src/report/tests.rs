@@ -19,6 +19,7 @@ fn planned(name: &str, reason: Reason, legs: &[(&str, bool)]) -> Planned {
     };
     let component = Component::new(name.parse().expect("a name"), name, "hephy.yaml:2");
     Planned {
+        base_images: std::collections::BTreeMap::new(),
         component,
         backend: Backend::Prebuilt,
         backend_reason: "`prebuilt` at hephy.yaml:2".to_owned(),

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Modules and files that only think: data in, data and reasons out.
-const PURE: [&str; 11] = [
+const PURE: [&str; 15] = [
     "platform",
     "image",
     "component",
     "event",
+    "inputs/dockerfile",
+    "inputs/dockerignore",
+    "inputs/lockfile",
+    "inputs/wildcard",
     "detect",
     "matrix",
     "plan",

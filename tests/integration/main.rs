@@ -13,9 +13,10 @@ mod matrix;
 mod no_cluster;
 mod plan;
 mod plan_cargo;
+mod plan_dockerfile;
 mod plan_partial;
-mod proven;
 mod plan_schema;
+mod proven;
 mod same_images;
 
 mod on_cluster;

@@ -58,9 +58,28 @@ fn only_what_depends_on_a_library_is_built_when_it_changes() {
             "tool (HOST): reuse"
         ]
     );
-    // The lock file is shared, so a change of it may change every program.
+}
+
+#[test]
+fn only_what_is_locked_for_a_package_counts() {
+    let repository = workspace();
+    repository.up();
     let locked = std::fs::read_to_string(repository.path().join("Cargo.lock")).expect("a lock file");
-    repository.write("Cargo.lock", &format!("{locked}\n")).commit("Touch the lock file");
+    // Given an entry that only `tool` has, then `api` is as it was.
+    let more = "\n[[package]]\nname = \"added\"\nversion = \"1.0.0\"\n";
+    repository.write("Cargo.lock", &format!("{locked}{more}")).commit("Lock what nobody needs");
+    assert_eq!(decisions(&repository), REUSED);
+    let depends = "name = \"tool\"\nversion = \"0.0.0\"\n";
+    assert!(locked.contains(depends), "{locked}");
+    let used = locked.replace(depends, &format!("{depends}dependencies = [\"added\"]\n"));
+    let more = format!("{more}source = \"registry+https://example.com\"\n");
+    repository.write("Cargo.lock", &format!("{used}{more}")).commit("Lock what the tool needs");
+    assert_eq!(
+        decisions(&repository),
+        ["api (HOST): reuse", "tool (HOST): build, `Cargo.lock` changed: cargo reads it for `tool`"]
+    );
+    // A lock file that is not understood counts as a whole.
+    repository.write("Cargo.lock", &format!("{locked}?")).commit("Break the lock file");
     assert_eq!(
         decisions(&repository),
         [
@@ -68,6 +87,138 @@ fn only_what_depends_on_a_library_is_built_when_it_changes() {
             "tool (HOST): build, `Cargo.lock` changed: cargo reads it for `tool`"
         ]
     );
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_package_counts() {
+    // Given a workspace whose `money` comes from elsewhere, and a patch that takes it from a folder,
+    let repository = workspace();
+    repository.git(["mv", "money", "patched"]);
+    let manifest = "[workspace]\nmembers = [\"api\", \"tool\", \"pricing\"]\nexclude = [\"patched\"]\nresolver = \"3\"\n\
+        [patch.crates-io]\nmoney = {path = \"patched\"}\n";
+    repository.write("Cargo.toml", manifest);
+    let depends = "[package]\nname = \"pricing\"\nedition = \"2024\"\n[dependencies]\nmoney = \"*\"\n";
+    repository.write("pricing/Cargo.toml", depends);
+    lock(&repository);
+    repository.commit("Patch the money");
+    repository.up();
+    assert_eq!(decisions(&repository), REUSED);
+    // when the folder changes, then only what uses it is built.
+    repository.write("patched/src/lib.rs", "pub fn cents() -> u32 { 98 }\n").commit("Lower the price");
+    assert_eq!(
+        decisions(&repository),
+        [
+            "api (HOST): build, `patched/src/lib.rs` changed: `Cargo.toml` takes `money` from it for `api`",
+            "tool (HOST): reuse"
+        ]
+    );
+}
+
+#[test]
+fn settings_between_a_package_and_its_workspace_count() {
+    let repository = workspace();
+    repository.git(["mv", "tool", "programs"]);
+    repository.write("programs/deep/README", "moved");
+    repository.git(["mv", "programs/Cargo.toml", "programs/deep/Cargo.toml"]);
+    repository.git(["mv", "programs/src", "programs/deep/src"]);
+    let manifest =
+        "[workspace]\nmembers = [\"api\", \"programs/deep\", \"pricing\", \"money\"]\nresolver = \"3\"\n";
+    repository.write("Cargo.toml", manifest).write("programs/deep/src/main.rs", "fn main() {}\n");
+    lock(&repository);
+    repository.commit("Move the tool");
+    repository.up();
+    repository
+        .write("programs/.cargo/config.toml", "[profile.release]\nopt-level = 1\n")
+        .commit("Optimise less");
+    assert_eq!(
+        decisions(&repository),
+        [
+            "api (HOST): reuse",
+            "deep (HOST): build, `programs/.cargo/config.toml` changed: cargo reads it for `deep`"
+        ]
+    );
+}
+
+/// What a file is that stands for a change of it: another comment, in the language of the file.
+fn touched(path: &str, text: &str) -> String {
+    let comment = if path.ends_with(".rs") { "// touched" } else { "# touched" };
+    format!("{text}\n{comment}\n")
+}
+
+#[test]
+fn every_file_that_cargo_opens_counts() {
+    // Given a workspace with a build script, an included text and settings, and the real build of one package,
+    let repository = workspace();
+    repository.write("api/build.rs", "fn main() { println!(\"cargo::rerun-if-changed=build.rs\"); }\n");
+    repository.write("api/src/text.txt", "text\n").write("api/src/deep/mod.rs", "pub const X: u32 = 1;\n");
+    repository.write(
+        "api/src/main.rs",
+        "mod deep;\nfn main() { println!(\"{}{}{}\", pricing::price(), include_str!(\"text.txt\"), deep::X) }\n",
+    );
+    repository.write(".cargo/config.toml", "[profile.release]\nopt-level = 0\n");
+    repository.write("money/build.rs", "fn main() {}\n").commit("Add what can be read");
+    let trace = repository.beside("trace");
+    let status = Command::new("strace")
+        .args(["--follow-forks", "--quiet=all", "--trace=open,openat", "--string-limit=4096", "--output"])
+        .arg(&trace)
+        .args(["cargo", "build", "--release", "--locked", "--offline", "--quiet"])
+        .current_dir(repository.path().join("api"))
+        .status();
+    assert!(status.expect("strace starts (./dev tools strace)").success());
+    let trace = std::fs::read_to_string(trace).expect("a trace");
+    let root = repository.path().canonicalize().expect("a folder");
+    let opened =
+        trace.lines().filter(|line| !line.contains(" = -1 ")).filter_map(|line| line.split('"').nth(1));
+    // A relative path is relative to the package or to the workspace.
+    let in_repository = |path: &str| {
+        let found = [root.join("api").join(path), root.join(path)].into_iter().find(|path| path.is_file())?;
+        let path = found.canonicalize().ok()?.strip_prefix(&root).ok()?.to_string_lossy().into_owned();
+        (!path.starts_with("target/") && !path.starts_with(".git/")).then_some(path)
+    };
+    let opened: std::collections::BTreeSet<String> = opened.filter_map(in_repository).collect();
+    for expected in
+        ["api/src/main.rs", "api/build.rs", "api/src/text.txt", "money/src/lib.rs", ".cargo/config.toml"]
+    {
+        assert!(opened.contains(expected), "{expected} in {opened:?}");
+    }
+    // when any of them changes, then the input digest does.
+    let before = input_digest(&repository);
+    for path in opened {
+        // Cargo opens every manifest of a workspace to see that the lock file is up to date; of that file, only a
+        // part counts, and a comment is none.
+        if path == "Cargo.lock" || path == "tool/Cargo.toml" {
+            continue;
+        }
+        let text = std::fs::read_to_string(repository.path().join(&path)).expect("a file");
+        repository.write(&path, &touched(&path, &text));
+        assert_ne!(input_digest(&repository), before, "cargo opens {path}");
+        repository.write(&path, &text);
+    }
+}
+
+#[test]
+fn another_compiler_is_a_reason_to_build() {
+    let repository = workspace();
+    let before = input_digest(&repository);
+    let folder = repository.beside("tools");
+    std::fs::create_dir(&folder).expect("create the folder");
+    let program = folder.join("rustc");
+    std::fs::write(&program, "#!/bin/sh\necho 'release: 0.0.1'\n").expect("write the program");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("make it one");
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("a PATH"));
+    let output = repository.hephy(["plan", "--emit", "json"]).env("PATH", path).run().exits(0);
+    assert_ne!(digest_in(&output.stdout), before);
+}
+
+/// The input digest of `api`.
+fn input_digest(repository: &Repository) -> String {
+    digest_in(&repository.hephy(["plan", "--emit", "json"]).run().exits(0).stdout)
+}
+
+fn digest_in(plan: &str) -> String {
+    let plan: serde_json::Value = serde_json::from_str(plan).expect("a plan is JSON");
+    plan["components"][0]["legs"][0]["input_digest"].as_str().expect("a digest").to_owned()
 }
 
 #[test]

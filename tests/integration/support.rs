@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 mod left_behind;
 pub(crate) mod proxy;
+pub(crate) mod registry;
 
 use std::ffi::OsStr;
 use std::fmt;

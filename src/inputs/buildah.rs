@@ -1,0 +1,136 @@
+//! What buildah reads: the Dockerfile, what that names in its context, and the images it is built on.
+
+use super::dockerfile::{self, Reading, Source, What};
+use super::{BaseImage, Dockerignore, Hidden, InputsError, Pattern, Reads, Rule, below, real, wildcard};
+use crate::component::Component;
+use crate::platform::Platform;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The name of the Dockerfile, from the component's folder: the one that is named, else a usual one that is there.
+pub(crate) fn dockerfile_name(root: &Path, component: &Component) -> Option<String> {
+    let named = component.recipe.dockerfile.clone();
+    let usual = ["Dockerfile", "Containerfile"].map(str::to_owned);
+    let folder = root.join(&component.path);
+    named.into_iter().chain(usual).find(|name| folder.join(name).is_file())
+}
+
+/// The file that hides parts of the context: that of the Dockerfile before that of the folder.
+pub(crate) fn ignore_file(root: &Path, component: &Component, dockerfile: &str) -> Option<PathBuf> {
+    let beside = ["dockerignore", "containerignore"].map(|kind| format!("{dockerfile}.{kind}"));
+    let usual = [".containerignore", ".dockerignore"].map(str::to_owned);
+    let folder = root.join(&component.path);
+    beside.into_iter().chain(usual).map(|name| folder.join(name)).find(|path| path.is_file())
+}
+
+/// What the Dockerfile of `component` says that a build for `platform` reads.
+pub(crate) fn dockerfile_reading(root: &Path, component: &Component, platform: &Platform) -> Reading {
+    let name = dockerfile_name(root, component).unwrap_or_default();
+    let text = std::fs::read_to_string(root.join(&component.path).join(name)).unwrap_or_default();
+    dockerfile::read(&text, &component.recipe.build_args, platform)
+}
+
+pub(super) fn reads(
+    root: &Path,
+    component: &Component,
+    platforms: &[Platform],
+) -> Result<Reads, InputsError> {
+    let everything = Rule::path(&component.path, format!("it is in the folder of `{}`", component.name));
+    let Some(name) = dockerfile_name(root, component) else {
+        return Ok(Reads { rules: vec![everything], caches: true, ..Reads::default() });
+    };
+    let mut rules = vec![];
+    let path = below(&component.path, &name);
+    let behind = real(root, Path::new(&path), component)?.filter(|real| *real != path);
+    for path in [Some(path), behind].into_iter().flatten() {
+        rules.push(Rule::path(path, format!("it is the Dockerfile of `{}`", component.name)));
+    }
+    let reading =
+        |platform: &Platform| (Some(platform.clone()), dockerfile_reading(root, component, platform));
+    let mut readings: Vec<(Option<Platform>, Reading)> = platforms.iter().map(reading).collect();
+    if readings.windows(2).all(|pair| pair[0].1 == pair[1].1) {
+        readings.truncate(1);
+        readings.iter_mut().for_each(|(platform, _)| *platform = None);
+    }
+    let context = Context { root, component, dockerfile: &name, hidden: hidden(root, component, &name) };
+    let mut images = vec![];
+    for (platform, reading) in &readings {
+        // buildah runs such a file through the C preprocessor, which reads what it includes.
+        let includes = name.ends_with(".in").then(|| everything.clone());
+        let read = reading.sources.iter().flat_map(|source| context.rules(source)).chain(includes);
+        rules.extend(read.map(|rule| Rule { platform: platform.clone(), ..rule }));
+        let image = |name: &String| BaseImage { name: name.clone(), platform: platform.clone() };
+        images.extend(reading.images.iter().map(image));
+    }
+    Ok(Reads { rules, images, caches: true, ..Reads::default() })
+}
+
+fn hidden(root: &Path, component: &Component, dockerfile: &str) -> Option<Arc<Hidden>> {
+    let bytes = std::fs::read(ignore_file(root, component, dockerfile)?).ok()?;
+    let by = Dockerignore::read(&String::from_utf8_lossy(&bytes));
+    Some(Arc::new(Hidden { folder: component.path.clone(), by }))
+}
+
+/// What the sources of a Dockerfile are relative to.
+struct Context<'a> {
+    root: &'a Path,
+    component: &'a Component,
+    dockerfile: &'a str,
+    hidden: Option<Arc<Hidden>>,
+}
+
+impl Context<'_> {
+    fn rules(&self, source: &Source) -> Vec<Rule> {
+        let why = format!("`{}:{}` {} it", self.dockerfile, source.line, source.verb);
+        match &source.what {
+            What::Copied(path) => {
+                let patterns = self.patterns(path);
+                let rule = |pattern| Rule { hidden: self.hidden.clone(), ..Rule::new(pattern, why.clone()) };
+                patterns.into_iter().map(rule).collect()
+            }
+            What::Mounted(path) => vec![Rule::new(self.at(path), why)],
+            What::Everything(because) => {
+                let why = format!(
+                    "`{}:{}` {} {because}, so everything counts",
+                    self.dockerfile, source.line, source.verb
+                );
+                vec![Rule::path(&self.component.path, why)]
+            }
+        }
+    }
+
+    /// The path itself; everything if it leads through a symbolic link, which may lead anywhere in the context.
+    fn at(&self, path: &str) -> Pattern {
+        let context = self.root.join(&self.component.path);
+        let path = below("", path);
+        let is_link = |part: &Path| context.join(part).is_symlink();
+        let is_linked = Path::new(&path).ancestors().any(|part| part != Path::new("") && is_link(part));
+        Pattern::Path(if is_linked {
+            self.component.path.clone()
+        } else {
+            below(&self.component.path, &path)
+        })
+    }
+
+    /// What a source with wildcards matches, and everything below that.
+    fn patterns(&self, source: &str) -> Vec<Pattern> {
+        let source = below("", source);
+        if !source.contains(['*', '?', '[']) {
+            return vec![self.at(&source)];
+        }
+        let parts: Vec<&str> = source.split('/').collect();
+        let plain = parts.iter().take_while(|part| !part.contains(['*', '?', '['])).count();
+        let folder = self.at(&parts[..plain].join("/"));
+        let translated =
+            parts[plain..].iter().map(|part| wildcard::translated(part)).collect::<Option<Vec<_>>>();
+        let is_last = plain + 1 == parts.len();
+        match (&folder, translated) {
+            // Only the last part is matched file by file; a folder that is matched may be a link.
+            (Pattern::Path(path), Some(parts)) if is_last && (plain == 0 || *path != self.component.path) => {
+                let glob = below(&globset::escape(path), &parts.join("/"));
+                vec![Pattern::Glob(format!("{glob}/**")), Pattern::Glob(glob)]
+            }
+            _ => vec![folder],
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! What a Dockerfile reads of its context, and which images it is built on. What is not understood reads everything.
+
+mod variables;
+
+use crate::platform::Platform;
+use parse_dockerfile::{Flag, Instruction, Source as Word};
+use std::collections::{BTreeMap, BTreeSet};
+use variables::Variables;
+
+/// The images of Docker's own reader of Dockerfiles.
+const FRONTENDS: [&str; 2] = ["docker/dockerfile", "docker.io/docker/dockerfile"];
+/// What a line of a here-document starts with that would read something, were it not in one: old versions of buildah
+/// do not know here-documents.
+const READING: [&str; 5] = ["ADD", "COPY", "FROM", "ONBUILD", "RUN"];
+
+/// What one platform's build reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) sources: Vec<Source>,
+    /// The images of `FROM` and `--from`, as they are written there.
+    pub(crate) images: BTreeSet<String>,
+    /// Names of stages, which an image of the same name hides.
+    pub(crate) stages: BTreeSet<String>,
+    /// Arguments that stand in a path, and that are right only if no image has a variable of that name.
+    pub(crate) assumed: BTreeSet<String>,
+}
+
+impl Reading {
+    /// Whether the whole context is read anyway.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.sources.iter().any(|source| match &source.what {
+            What::Copied(path) | What::Mounted(path) => matches!(path.trim_matches('/'), "" | "."),
+            What::Everything(_) => true,
+        })
+    }
+}
+
+/// Something in the context that a line reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) line: usize,
+    pub(crate) verb: &'static str,
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A path, perhaps with wildcards, relative to the context.
+    Copied(String),
+    /// A path without wildcards; `.dockerignore` hides nothing of it.
+    Mounted(String),
+    /// It cannot be known, because of this.
+    Everything(String),
+}
+
+/// Reads the file as a build for `platform` would.
+pub(super) fn read(text: &str, build_args: &BTreeMap<String, String>, platform: &Platform) -> Reading {
+    let Ok(file) = parse_dockerfile::parse(text) else {
+        let everything = Source { line: 1, verb: "reads", what: unclear("the file") };
+        let images = BTreeSet::from(["$unknown".to_owned()]);
+        return Reading { sources: vec![everything], images, ..Reading::default() };
+    };
+    let mut reader = Reader {
+        text,
+        build_args,
+        globals: platform_arguments(build_args, platform),
+        stages: vec![],
+        found: Reading::default(),
+    };
+    if let Some(syntax) = &file.parser_directives.syntax {
+        let image = syntax.value.value.split([':', '@']).next().unwrap_or_default();
+        if !FRONTENDS.contains(&image) {
+            reader.everything(0, "reads", &format!("`syntax={}`", syntax.value.value));
+        }
+    }
+    for instruction in &file.instructions {
+        reader.instruction(instruction);
+    }
+    reader.found.stages = reader.stages.into_iter().map(|stage| stage.name).collect();
+    reader.found
+}
+
+/// The arguments that every build has without being told.
+fn platform_arguments(build_args: &BTreeMap<String, String>, platform: &Platform) -> Variables {
+    let mut globals = Variables::default();
+    for (name, value) in [
+        ("TARGETPLATFORM", platform.to_string()),
+        ("TARGETOS", platform.os.clone()),
+        ("TARGETARCH", platform.architecture.clone()),
+    ] {
+        globals.argue(name, Some(build_args.get(name).cloned().unwrap_or(value)));
+    }
+    globals
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    build_args: &'a BTreeMap<String, String>,
+    /// Arguments before the first `FROM`.
+    globals: Variables,
+    stages: Vec<Stage>,
+    found: Reading,
+}
+
+struct Stage {
+    /// In lower case; its number where it has no name.
+    name: String,
+    variables: Variables,
+}
+
+impl Reader<'_> {
+    fn instruction(&mut self, instruction: &Instruction<'_>) {
+        match instruction {
+            Instruction::From(from) => {
+                self.from(&from.image.value, from.as_.as_ref().map(|(_, name)| &*name.value));
+            }
+            Instruction::Arg(argument) => self.argue(&argument.arguments.value),
+            Instruction::Env(env) => {
+                if let Some(stage) = self.stages.last_mut() {
+                    stage.variables.set(&env.arguments.value);
+                }
+            }
+            Instruction::Copy(copy) => self.copy(copy.copy.span.start, false, &copy.options, &copy.src),
+            Instruction::Add(add) => self.copy(add.add.span.start, true, &add.options, &add.src),
+            Instruction::Run(run) => {
+                let at = run.run.span.start;
+                run.options
+                    .iter()
+                    .filter(|flag| flag.name.value == "mount")
+                    .for_each(|flag| self.mount(at, flag));
+                run.here_docs.iter().for_each(|text| self.here_document(text.span.start, &text.value));
+            }
+            // It runs in builds that start from this stage.
+            Instruction::Onbuild(onbuild) => self.instruction(&onbuild.instruction),
+            _ => {}
+        }
+    }
+
+    fn from(&mut self, image: &str, name: Option<&str>) {
+        let expanded = self.globals.expand(image, &mut BTreeSet::new());
+        let image = expanded.as_deref().unwrap_or(image);
+        let mut variables = Variables::of_stage(image != "scratch");
+        match self.stage(image) {
+            Some(stage) => variables = stage.variables.inherited(),
+            None if image == "scratch" => {}
+            None => drop(self.found.images.insert(image.to_owned())),
+        }
+        let name = name.map_or_else(|| self.stages.len().to_string(), str::to_lowercase);
+        self.stages.push(Stage { name, variables });
+    }
+
+    fn stage(&self, name: &str) -> Option<&Stage> {
+        let name = name.to_lowercase();
+        let numbered = || name.parse::<usize>().ok().and_then(|number| self.stages.get(number));
+        self.stages.iter().rev().find(|stage| stage.name == name).or_else(numbered)
+    }
+
+    /// `ARG NAME`, `ARG NAME=DEFAULT`, and several of them.
+    fn argue(&mut self, line: &str) {
+        let is_plain = !line.contains(['"', '\'', '\\']);
+        for word in line.split_whitespace() {
+            let (name, default) =
+                word.split_once('=').map_or((word, None), |(name, text)| (name, Some(text)));
+            let variables = self.stages.last().map_or(&self.globals, |stage| &stage.variables);
+            let default = default.map(|text| variables.expand(text, &mut BTreeSet::new()));
+            let told = self.build_args.get(name).cloned();
+            let value = told.or_else(|| default.unwrap_or_else(|| self.globals.argument(name)));
+            let value = value.filter(|_| is_plain);
+            self.stages.last_mut().map_or(&mut self.globals, |stage| &mut stage.variables).argue(name, value);
+        }
+    }
+
+    fn copy(&mut self, at: usize, may_fetch: bool, flags: &[Flag<'_>], words: &[Word<'_>]) {
+        let verb = if may_fetch { "adds" } else { "copies" };
+        if let Some(from) = flags.iter().find(|flag| flag.name.value == "from") {
+            return self.copy_from(at, verb, from.value.as_ref().map_or("", |value| &value.value));
+        }
+        for word in words {
+            let path = match word {
+                Word::Path(path) => path,
+                Word::HereDoc(text) => {
+                    self.here_document(text.span.start, &text.value);
+                    continue;
+                }
+                _ => return self.everything(at, verb, "a source"),
+            };
+            if may_fetch && is_remote(&path.value) {
+                if is_git(&path.value) {
+                    self.everything(at, verb, "a git repository");
+                }
+                continue;
+            }
+            // The reader takes escapes away, and what they mean to a wildcard with them.
+            let written = self.text.get(path.span.clone()).unwrap_or("\\");
+            match self.expand(&path.value).filter(|_| !written.contains(['\\', '`'])) {
+                Some(path) => self.copied(at, verb, &path),
+                None => self.everything(at, verb, &format!("`{}`", path.value)),
+            }
+        }
+    }
+
+    fn copied(&mut self, at: usize, verb: &'static str, path: &str) {
+        if path.split('/').any(|part| part == "..") {
+            return self.everything(at, verb, &format!("`{path}`"));
+        }
+        self.source(at, verb, What::Copied(path.to_owned()));
+    }
+
+    /// The name of a stage or of an image.
+    fn copy_from(&mut self, at: usize, verb: &'static str, name: &str) {
+        let expanded = self.expand(name);
+        let name = expanded.as_deref().unwrap_or(name);
+        if name.is_empty() {
+            self.everything(at, verb, "`--from`");
+        } else if self.stage(name).is_none() {
+            self.found.images.insert(name.to_owned());
+        }
+    }
+
+    /// `--mount=type=bind,source=PATH,target=PATH`, in which the type is `bind` and the source everything by default.
+    fn mount(&mut self, at: usize, flag: &Flag<'_>) {
+        let text = flag.value.as_ref().map_or("", |value| &value.value);
+        let option = |names: &[&str]| {
+            let pairs = text.split(',').filter_map(|option| option.split_once('='));
+            pairs
+                .filter(|(key, _)| names.contains(&key.trim().to_lowercase().as_str()))
+                .map(|(_, value)| value)
+                .next_back()
+        };
+        if let Some(from) = option(&["from"]) {
+            return self.copy_from(at, "mounts", from);
+        }
+        if matches!(option(&["type"]), Some("cache" | "secret" | "ssh" | "tmpfs")) {
+            return;
+        }
+        let source = option(&["source", "src"]).unwrap_or_default();
+        let is_odd = text.contains(['"', '\\', '`']) || !matches!(option(&["type"]), None | Some("bind"));
+        match self.expand(source).filter(|path| !is_odd && !path.split('/').any(|part| part == "..")) {
+            Some(path) => self.source(at, "mounts", What::Mounted(path)),
+            None => self.everything(at, "mounts", &format!("`{text}`")),
+        }
+    }
+
+    fn here_document(&mut self, at: usize, text: &str) {
+        let first_words = text.lines().filter_map(|line| line.split_whitespace().next());
+        let is_reading = |word: &str| READING.iter().any(|keyword| word.eq_ignore_ascii_case(keyword));
+        if first_words.into_iter().any(is_reading) {
+            self.everything(at, "reads", "a here-document");
+        }
+    }
+
+    fn expand(&mut self, text: &str) -> Option<String> {
+        let variables = self.stages.last().map_or(&self.globals, |stage| &stage.variables);
+        variables.expand(text, &mut self.found.assumed)
+    }
+
+    fn everything(&mut self, at: usize, verb: &'static str, because: &str) {
+        self.source(at, verb, unclear(because));
+    }
+
+    fn source(&mut self, at: usize, verb: &'static str, what: What) {
+        let line = self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+        self.found.sources.push(Source { line, verb, what });
+    }
+}
+
+fn unclear(because: &str) -> What {
+    What::Everything(because.to_owned())
+}
+
+fn is_remote(source: &str) -> bool {
+    ["http://", "https://", "git@", "git://", "ssh://"].iter().any(|scheme| source.starts_with(scheme))
+}
+
+fn is_git(source: &str) -> bool {
+    !source.starts_with("http") || source.split(['#', '?']).next().is_some_and(|path| path.ends_with(".git"))
+}
+
+#[cfg(test)]
+mod tests;

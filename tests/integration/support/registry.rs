@@ -1,0 +1,92 @@
+//! A registry of one test: the real program, on a loopback port of its own, gone with the test.
+
+use super::{Hephy, Repository, prebuilt};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A running registry.
+pub(crate) struct Registry {
+    address: String,
+    folder: TempDir,
+    server: Child,
+}
+
+impl Registry {
+    /// Starts it and waits until it answers.
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = free.local_addr().expect("an address").to_string();
+        drop(free);
+        let configuration = folder.path().join("config.yml");
+        let storage = folder.path().join("storage");
+        let text = format!(
+            "version: 0.1\nlog: {{accesslog: {{disabled: true}}, level: error}}\nhttp: {{addr: '{address}'}}\n\
+             storage: {{filesystem: {{rootdirectory: '{}'}}, delete: {{enabled: true}}}}\n",
+            storage.display()
+        );
+        std::fs::write(&configuration, text).expect("write the configuration");
+        // buildah wants to be told that this registry has no TLS.
+        let trust = format!("[[registry]]\nlocation = \"{address}\"\ninsecure = true\n");
+        std::fs::write(folder.path().join("registries.conf"), trust).expect("write the trust");
+        let server = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&configuration)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("docker-registry starts (./dev tools docker-registry)");
+        let registry = Self { address, folder, server };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(&registry.address).is_err() {
+            assert!(Instant::now() < deadline, "the registry never answered");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        registry
+    }
+
+    /// The name of an image here.
+    pub(crate) fn image(&self, name: &str) -> String {
+        format!("{}/{name}", self.address)
+    }
+
+    /// hephy, whose tools may pull from here.
+    pub(crate) fn hephy(&self, repository: &Repository, arguments: &[&str]) -> Hephy {
+        repository.hephy(arguments).env("CONTAINERS_REGISTRIES_CONF", self.trust())
+    }
+
+    /// Lets `name`, a repository with a tag, be an image with this program.
+    pub(crate) fn publish(&self, name: &str, program: &str) {
+        let repository = Repository::empty();
+        repository.write("app/run", program).write("hephy.yaml", &prebuilt("linux/amd64: run"));
+        repository.commit("Add a program");
+        let pushed =
+            self.hephy(&repository, &["up", "--registry", &self.image("made")]).run().exits(0).stdout;
+        let digest = pushed.trim().rsplit('@').next().expect("a digest").to_owned();
+        let from = format!("docker://{}@{digest}", self.image("made/app"));
+        let to = format!("docker://{}", self.image(name));
+        let copied = Command::new("skopeo")
+            .args(["copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false", &from, &to])
+            .status();
+        assert!(copied.expect("skopeo starts").success());
+    }
+
+    /// Ends it; whoever asks later gets no answer.
+    pub(crate) fn stop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+
+    fn trust(&self) -> PathBuf {
+        self.folder.path().join("registries.conf")
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

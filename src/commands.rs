@@ -155,13 +155,27 @@ pub(crate) fn style(colour: Option<bool>, is_terminal: bool, ci: &Ci) -> Style {
 /// The last line of a run that did not fail.
 fn sentence(ending: &Ending) -> String {
     match ending {
-        Ending::Healthy { server, changed: true } => format!("healthy: the release is live on {server}"),
-        Ending::Healthy { server, changed: false } => {
-            format!("nothing to do: the release was already live on {server}, and it is healthy")
+        Ending::Healthy { server, changed: true, idle } => {
+            format!("healthy: the release is live on {server}{}", except(idle))
+        }
+        Ending::Healthy { server, changed: false, idle } => {
+            format!(
+                "nothing to do: the release was already live on {server}, and it is healthy{}",
+                except(idle)
+            )
+        }
+        Ending::Idle { server, deployed: true, idle } => format!("applied to {server}: {}", wants_none(idle)),
+        Ending::Idle { server, deployed: false, idle } => {
+            format!("nothing to wait for on {server}: {}", wants_none(idle))
         }
         Ending::Applied { server } => format!("applied to {server}; nobody has looked whether it is healthy"),
         Ending::NothingToProve { server } => {
             format!("applied to {server}; nothing in it can be healthy or unhealthy")
+        }
+        Ending::AllThere { server } => {
+            format!(
+                "nothing to wait for: all is there on {server}; nothing in it can be healthy or unhealthy"
+            )
         }
         Ending::Rendered { folder, why, target } => {
             format!("nothing was deployed: {why}; {}", by_hand(folder, target))
@@ -184,6 +198,16 @@ fn left_out(summary: &Summary) -> String {
             format!("; not deployed, because no manifest names it: {}", names.join(", "))
         }
     }
+}
+
+/// A release of which a part does not run must not sound as if all of it did.
+fn except(idle: &[String]) -> String {
+    if idle.is_empty() { String::new() } else { format!("; {} of it", wants_none(idle)) }
+}
+
+fn wants_none(idle: &[String]) -> String {
+    let verb = if idle.len() == 1 { "wants" } else { "want" };
+    format!("{} {verb} 0 replicas, so nothing runs", idle.join(", "))
 }
 
 /// How to apply manifests that hephy only wrote.

@@ -1,10 +1,13 @@
 //! Deploys: hands a release to the cluster by server-side apply, all checked before the first is changed.
 
+mod look;
 mod order;
 mod resolve;
 mod send;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use look::{Found, Live, look, trial};
 
 use crate::cluster::{Cluster, ClusterError};
 use crate::event::{Events, Progress, Stage};
@@ -14,6 +17,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
 use resolve::Target;
 use send::{Before, Mode};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -34,6 +38,8 @@ pub(crate) struct Applied {
     pub(crate) uid: String,
     /// Zero for kinds that do not count their generations.
     pub(crate) generation: i64,
+    /// What the cluster made of the manifest's `spec`, null for kinds without one.
+    pub(crate) spec: Value,
     pub(crate) change: Change,
 }
 

@@ -93,7 +93,7 @@ impl Failure {
     /// The failure that ended a wait; `None` if the release is healthy.
     pub(crate) fn of_outcome(outcome: Outcome) -> Option<Self> {
         let (code, verdict, reports) = match outcome {
-            Outcome::Healthy => return None,
+            Outcome::Healthy { .. } => return None,
             Outcome::Failed(reports) => (ExitCode::Unhealthy, "is not healthy", reports),
             Outcome::TimedOut(reports) => (ExitCode::TimedOut, "was not healthy in time", reports),
             Outcome::AwaitingPromotion(reports) => {
@@ -285,9 +285,14 @@ impl From<HealthError> for Failure {
             HealthError::Watch { source, .. } | HealthError::Find { source, .. } => {
                 Self { code: hints::code_of_cluster(&source), hints: hints::of_cluster(&source), ..failure }
             }
+            HealthError::Look { source } => Self::from(*source),
+            HealthError::Read { .. } => failure,
             HealthError::Missing { .. } => failure.hint("run `hephy deploy` with the same plan first"),
-            HealthError::OtherImage { .. } => Self { code: ExitCode::Superseded, ..failure }
-                .hint("another release was deployed since, or this one was not deployed: run `hephy deploy`"),
+            HealthError::OtherImage { .. } | HealthError::OtherSpec { .. } => {
+                Self { code: ExitCode::Superseded, ..failure }.hint(
+                    "another release was deployed since, or this one was not deployed: run `hephy deploy`",
+                )
+            }
         }
     }
 }
@@ -332,6 +337,6 @@ mod tests {
             "Deployment/api is not healthy: it crashed; Deployment/web is not healthy: no image"
         );
         assert_eq!(failure.evidence, ["event BackOff: restarting", "event BackOff: restarting"]);
-        assert_eq!(Failure::of_outcome(Outcome::Healthy), None);
+        assert_eq!(Failure::of_outcome(Outcome::Healthy { idle: vec![] }), None);
     }
 }

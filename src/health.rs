@@ -1,8 +1,10 @@
 //! Health: watches a release until it is proven live and healthy, or until it is clear why not.
 
-mod doom;
 mod confirm;
+mod doom;
+mod drift;
 mod evidence;
+mod found;
 mod objects;
 mod rollout;
 mod rules;
@@ -15,15 +17,15 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use found::expected_now;
 pub(crate) use settle::{Settings, settle};
 pub(crate) use watch::Watches;
 
 use crate::cluster::{Cluster, ClusterError};
-use crate::deploy::Applied;
+use crate::deploy::{Applied, DeployError};
 use crate::image::Digest;
 use crate::release::{ContainerImage, Object, Proof, Release, container_images, proof};
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::Api;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// For each digest a manifest may name, the digests a kubelet may report for it: platform manifests of an index.
@@ -39,6 +41,8 @@ pub(crate) struct Expected {
     pub(crate) uid: String,
     /// The generation that the apply made; an older one is not ours yet.
     pub(crate) generation: i64,
+    /// The `spec` of that generation, as the cluster wrote it.
+    pub(crate) spec: Value,
     pub(crate) containers: Vec<ExpectedContainer>,
 }
 
@@ -54,7 +58,8 @@ pub(crate) struct ExpectedContainer {
 /// How the wait ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    Healthy,
+    /// Everything that is to run is healthy; of these, 0 replicas are wanted.
+    Healthy { idle: Vec<String> },
     /// These have failed.
     Failed(Vec<Report>),
     /// These were not ready in time; the sentences say what was missing.
@@ -88,12 +93,22 @@ pub(crate) struct LogTail {
 pub(crate) enum HealthError {
     #[error("watch namespace `{namespace}`")]
     Watch { namespace: String, source: Box<ClusterError> },
-    #[error("find `{object}` in namespace `{namespace}`")]
-    Find { object: String, namespace: String, source: Box<ClusterError> },
-    #[error("find `{object}` in namespace `{namespace}`: it is not there")]
-    Missing { object: String, namespace: String },
+    #[error("look for the release")]
+    Look { source: Box<DeployError> },
+    #[error("find `{object}`{}", within(namespace.as_deref()))]
+    Find { object: String, namespace: Option<String>, source: Box<ClusterError> },
+    #[error("find `{object}`{}: it is not there", within(namespace.as_deref()))]
+    Missing { object: String, namespace: Option<String> },
+    #[error("read `{object}`")]
+    Read { object: String, source: serde_json::Error },
     #[error("wait for `{object}`: its container `{container}` runs `{found}` and not `{expected}`")]
     OtherImage { object: String, container: String, found: String, expected: String },
+    #[error("wait for `{object}`: {difference}")]
+    OtherSpec { object: String, difference: String },
+}
+
+fn within(namespace: Option<&str>) -> String {
+    namespace.map_or_else(String::new, |namespace| format!(" in namespace `{namespace}`"))
 }
 
 /// The namespaces to watch for `release`.
@@ -112,51 +127,10 @@ pub(crate) fn expected(applied: &[Applied], platforms: &Platforms) -> Vec<Expect
             name: one.object.name.clone(),
             uid: one.uid.clone(),
             generation: one.generation,
+            spec: one.spec.clone(),
             containers: containers(&one.object, platforms),
         })
         .collect()
-}
-
-/// What to expect of a release that another process applied. The Deployments must already ask for its images:
-/// otherwise there is nothing to wait for.
-pub(crate) async fn expected_now(
-    cluster: &Cluster,
-    release: &Release,
-    platforms: &Platforms,
-) -> Result<Vec<Expected>, HealthError> {
-    let mut all = Vec::new();
-    for object in release.objects.iter().filter(|object| proof(object) == Proof::Judged) {
-        let namespace = object.namespace.clone().unwrap_or_else(|| cluster.namespace().to_owned());
-        let deployment = find(cluster, object, &namespace).await?;
-        let containers = containers(object, platforms);
-        if let Some(other) = objects::other_image(&containers, &deployment) {
-            return Err(HealthError::OtherImage {
-                object: object.to_string(),
-                container: other.container,
-                found: other.found,
-                expected: other.expected,
-            });
-        }
-        all.push(Expected {
-            object: object.to_string(),
-            namespace,
-            name: object.name.clone(),
-            uid: deployment.metadata.uid.unwrap_or_default(),
-            generation: deployment.metadata.generation.unwrap_or_default(),
-            containers,
-        });
-    }
-    Ok(all)
-}
-
-async fn find(cluster: &Cluster, object: &Object, namespace: &str) -> Result<Deployment, HealthError> {
-    let api: Api<Deployment> = Api::namespaced(cluster.client(), namespace);
-    let (object_name, namespace) = (object.to_string(), namespace.to_owned());
-    match cluster.ask(&format!("read {object}"), api.get_opt(&object.name)).await {
-        Ok(Some(found)) => Ok(found),
-        Ok(None) => Err(HealthError::Missing { object: object_name, namespace }),
-        Err(error) => Err(HealthError::Find { object: object_name, namespace, source: Box::new(error) }),
-    }
 }
 
 fn containers(object: &Object, platforms: &Platforms) -> Vec<ExpectedContainer> {

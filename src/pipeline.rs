@@ -65,11 +65,16 @@ pub(crate) struct Run {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// The release runs and was seen to be healthy. `changed` is false where it already was.
-    Healthy { server: String, changed: bool },
+    /// Of the `idle` objects 0 replicas are wanted.
+    Healthy { server: String, changed: bool, idle: Vec<String> },
+    /// The release is there, and 0 replicas are wanted of everything in it. `deployed` by this run or before.
+    Idle { server: String, deployed: bool, idle: Vec<String> },
     /// The release was handed over and nobody looked whether it is healthy.
     Applied { server: String },
     /// The release was applied, and nothing in it can be healthy or unhealthy.
     NothingToProve { server: String },
+    /// Another process applied the release, all of it is there, and nothing in it can be healthy or unhealthy.
+    AllThere { server: String },
     /// Manifests were written, and nothing was deployed.
     Rendered { folder: PathBuf, why: &'static str, target: Target },
     /// There was nothing to deploy.

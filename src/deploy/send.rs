@@ -28,8 +28,19 @@ impl Mode {
         Self { is_trial: true, force: options.take_ownership }
     }
 
+    /// A trial in which everybody else gives way.
+    pub(super) fn forced_trial() -> Self {
+        Self { is_trial: true, force: true }
+    }
+
     pub(super) fn keep(options: Options) -> Self {
         Self { is_trial: false, force: options.take_ownership }
+    }
+
+    /// Strict validation, because the server would otherwise drop a misspelt field and call it applied.
+    pub(super) fn parameters(self) -> PatchParams {
+        let parameters = PatchParams::apply(MANAGER).validation_strict();
+        PatchParams { dry_run: self.is_trial, force: self.force, ..parameters }
     }
 }
 
@@ -65,7 +76,7 @@ pub(super) async fn send(
         tokio::time::sleep(NEW_KIND_PAUSE).await;
         answer = patch(cluster, target, mode).await;
     }
-    let metadata = answer?.metadata;
+    let DynamicObject { metadata, mut data, .. } = answer?;
     let change = match &before.0 {
         None => Change::Created,
         version if *version == metadata.resource_version => Change::Unchanged,
@@ -76,6 +87,7 @@ pub(super) async fn send(
         namespace: target.namespace.clone(),
         uid: metadata.uid.unwrap_or_default(),
         generation: metadata.generation.unwrap_or_default(),
+        spec: data["spec"].take(),
         change,
     })
 }
@@ -97,11 +109,8 @@ pub(super) async fn create_namespace(cluster: &Cluster, name: &str) -> Result<()
     }
 }
 
-/// Strict validation, because the server would otherwise drop a misspelt field and call it applied.
 async fn patch(cluster: &Cluster, target: &Target<'_>, mode: Mode) -> Result<DynamicObject, DeployError> {
-    let mut parameters = PatchParams::apply(MANAGER).validation_strict();
-    parameters.dry_run = mode.is_trial;
-    parameters.force = mode.force;
+    let parameters = mode.parameters();
     let api = target.api(cluster);
     let what = format!("apply {}", target.object);
     let body = Patch::Apply(&target.object.value);

@@ -108,7 +108,9 @@ pub(super) fn of_outcome(code: ExitCode, headline: &str) -> Vec<String> {
     let hint = match code {
         ExitCode::TimedOut => "wait longer with `--timeout 20m`, or look at what is missing",
         ExitCode::AwaitingPromotion => "go on with `kubectl rollout resume`",
-        ExitCode::Superseded => "nothing to do here: the newer release has its own run",
+        ExitCode::Superseded => {
+            "a newer release has its own run; after a change by hand, run `hephy up` again"
+        }
         _ if headline.contains("pull") => {
             "check that the image is in the registry and that the cluster may pull it; `hephy push` sends what is missing"
         }

@@ -4,6 +4,7 @@ use super::ExpectedContainer;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, ReplicaSet};
 use k8s_openapi::api::core::v1::{Container, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::time::Duration;
 
 pub(super) fn name(pod: &Pod) -> &str {
     pod.metadata.name.as_deref().unwrap_or_default()
@@ -43,13 +44,14 @@ pub(super) fn has_progress_deadline(deployment: &Deployment) -> bool {
     deadline.is_some_and(|seconds| seconds != i32::MAX)
 }
 
-/// Whether "available" says no more than that the process was started: then a moment of patience shows an early
-/// crash.
-pub(super) fn needs_settling(deployment: &Deployment) -> bool {
+/// Whether "available" says no more than that the process has run for less than `settle`: then a moment of patience
+/// shows an early crash.
+pub(super) fn needs_settling(deployment: &Deployment, settle: Duration) -> bool {
     let Some(spec) = &deployment.spec else { return true };
     let containers = spec.template.spec.as_ref().map(|pod| pod.containers.as_slice()).unwrap_or_default();
     let has_no_probe = |container: &Container| container.readiness_probe.is_none();
-    spec.min_ready_seconds.unwrap_or_default() == 0 && containers.iter().any(has_no_probe)
+    let stayed_up = u64::try_from(spec.min_ready_seconds.unwrap_or_default()).unwrap_or_default();
+    Duration::from_secs(stayed_up) < settle && containers.iter().any(has_no_probe)
 }
 
 /// An image other than the expected one.

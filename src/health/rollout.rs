@@ -126,11 +126,11 @@ impl<'a> Case<'a> {
     /// What only started a moment ago has stayed up, where nothing better than that is known.
     pub(super) fn settled(&mut self, deployment: &Deployment, pods: Option<&[&Pod]>) -> Step<Verdict> {
         let wanted = objects::wanted(deployment);
-        let text = match wanted {
-            0 => "scaled to 0, so nothing runs".to_owned(),
-            _ => format!("{wanted} of {wanted} pods ready"),
-        };
-        if wanted == 0 || self.settle.is_zero() || !objects::needs_settling(deployment) {
+        if wanted == 0 {
+            return Ok(Verdict::Idle);
+        }
+        let text = format!("{wanted} of {wanted} pods ready");
+        if !objects::needs_settling(deployment, self.settle) {
             return Ok(Verdict::Ready { text });
         }
         let pods = pods.unwrap_or_default().iter().map(|pod| objects::restarts(pod)).collect();

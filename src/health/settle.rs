@@ -1,6 +1,6 @@
 //! Settles: judges at every change and at every deadline, tells what changed, and ends with an outcome.
 
-use super::confirm::contradiction;
+use super::confirm::{Contradiction, contradiction};
 use super::seen::Seen;
 use super::verdict::{Judgement, Suspect, SuspectState, Verdict, judge};
 use super::{Expected, HealthError, LogTail, Outcome, Report, Watches, evidence};
@@ -81,7 +81,7 @@ impl<'a> Workload<'a> {
         if let Some(snapshot) = watches.snapshot(&self.expected.namespace) {
             self.judgement = judge(self.expected, snapshot, &self.judgement.seen, settle, now);
         }
-        let is_ready = matches!(self.judgement.verdict, Verdict::Ready { .. });
+        let is_ready = matches!(self.judgement.verdict, Verdict::Ready { .. } | Verdict::Idle);
         if is_ready && !watches.is_current(&self.expected.namespace) {
             let why = "it looked ready when the connection to the cluster broke".to_owned();
             self.judgement.verdict = Verdict::Waiting { why };
@@ -91,9 +91,13 @@ impl<'a> Workload<'a> {
     /// Takes "ready" back if the cluster itself says something else, and looks again soon.
     async fn confirm(&mut self, watches: &Watches, now: Duration) {
         let snapshot = watches.snapshot(&self.expected.namespace);
-        if let Some(why) = contradiction(&watches.cluster, self.expected, snapshot).await {
-            self.judgement.verdict = Verdict::Waiting { why };
-            self.judgement.deadline = Some(now + SECOND_LOOK);
+        match contradiction(&watches.cluster, self.expected, snapshot).await {
+            None => {}
+            Some(Contradiction::Unclear(why)) => {
+                self.judgement.verdict = Verdict::Waiting { why };
+                self.judgement.deadline = Some(now + SECOND_LOOK);
+            }
+            Some(Contradiction::Superseded(by)) => self.judgement.verdict = Verdict::Superseded { by },
         }
     }
 
@@ -109,7 +113,7 @@ impl<'a> Workload<'a> {
 
 fn progress(verdict: &Verdict) -> Progress {
     match verdict {
-        Verdict::Ready { .. } => Progress::Done,
+        Verdict::Ready { .. } | Verdict::Idle => Progress::Done,
         Verdict::Waiting { .. } | Verdict::Paused => Progress::Waiting,
         Verdict::Failed { .. } | Verdict::Superseded { .. } => Progress::Failed,
     }
@@ -118,6 +122,7 @@ fn progress(verdict: &Verdict) -> Progress {
 fn sentence(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Ready { text } => text.clone(),
+        Verdict::Idle => "scaled to 0, so nothing runs".to_owned(),
         Verdict::Waiting { why } => why.clone(),
         Verdict::Failed { cause } => cause.clone(),
         Verdict::Paused => "it is paused and waits for a person".to_owned(),
@@ -171,7 +176,7 @@ impl End {
         };
         let reports = concerned.iter().map(report).collect();
         match self {
-            Self::Healthy => Outcome::Healthy,
+            Self::Healthy => Outcome::Healthy { idle: idle(workloads) },
             Self::Failed => Outcome::Failed(reports),
             Self::Superseded => Outcome::Superseded(reports),
             Self::AwaitingPromotion => Outcome::AwaitingPromotion(reports),
@@ -188,6 +193,12 @@ impl End {
             Self::TimedOut => matches!(verdict, Verdict::Waiting { .. }),
         }
     }
+}
+
+/// The workloads that want 0 replicas.
+fn idle(workloads: &[Workload<'_>]) -> Vec<String> {
+    let is_idle = |workload: &&Workload<'_>| workload.judgement.verdict == Verdict::Idle;
+    workloads.iter().filter(is_idle).map(|workload| workload.expected.object.clone()).collect()
 }
 
 /// How many containers of a workload have their last lines kept: they mostly say the same.

@@ -1,6 +1,7 @@
 //! The verdict: judges one Deployment from a snapshot, what was seen before, and the time. Pure.
 
 use super::Expected;
+use super::drift::known_drift;
 use super::objects;
 use super::rules::Signal;
 use super::seen::{Seen, Settling, SignalKey};
@@ -16,6 +17,8 @@ pub(crate) enum Verdict {
     Ready {
         text: String,
     },
+    /// The expected revision is there, and nothing of it is to run: 0 replicas are wanted.
+    Idle,
     Waiting {
         why: String,
     },
@@ -117,6 +120,7 @@ impl<'a> Case<'a> {
     fn decide(&mut self) -> Step<Verdict> {
         let deployment = self.same_object()?;
         self.same_images(deployment)?;
+        self.same_spec(deployment)?;
         self.not_paused(deployment)?;
         self.observed(deployment)?;
         let replica_set = self.new_replica_set(deployment);
@@ -176,6 +180,16 @@ impl<'a> Case<'a> {
                     other.container, other.expected, other.found
                 ),
             }),
+        }
+    }
+
+    /// Nobody has changed it since: a rollback, too, may leave every image as it is.
+    fn same_spec(&self, deployment: &Deployment) -> Step<()> {
+        let is_newer = deployment.metadata.generation.unwrap_or_default() > self.expected.generation;
+        let spec = deployment.spec.as_ref().filter(|_| is_newer);
+        match spec.and_then(|spec| known_drift(&self.expected.spec, spec)) {
+            None => Ok(()),
+            Some(by) => Err(Verdict::Superseded { by }),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::deploy::{self, Applied, Change};
 use crate::event::{Events, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::health::{self, Platforms, Settings, Watches};
+use crate::health::{self, Outcome, Platforms, Settings, Watches};
 use crate::plan::{Plan, Target};
 use crate::release::{self, Pin, Release};
 use crate::report::{ObjectSummary, Summary};
@@ -183,8 +183,11 @@ pub(super) async fn deploy_and_wait(
     if expected.is_empty() {
         return Ok(Ending::NothingToProve { server });
     }
-    settle(run, watches, &expected).await?;
-    Ok(Ending::Healthy { server, changed })
+    let idle = settle(run, watches, &expected).await?;
+    if idle.len() == expected.len() {
+        return Ok(Ending::Idle { server, deployed: true, idle });
+    }
+    Ok(Ending::Healthy { server, changed, idle })
 }
 
 /// Applies the release.
@@ -216,23 +219,30 @@ pub(super) async fn wait(
 ) -> Result<Ending, Failure> {
     let open = async {
         let watches = Watches::open(&run.events, cluster, &health::namespaces(cluster, release)).await?;
-        let expected = health::expected_now(cluster, release, &platforms(images)).await?;
+        let expected = health::expected_now(&run.events, cluster, release, &platforms(images)).await?;
         Ok((watches, expected))
     };
     let (watches, expected) = run.unless_cancelled(open).await.map_err(|failure| failure.during("wait"))?;
     let server = cluster.server().to_owned();
     if expected.is_empty() {
-        return Ok(Ending::NothingToProve { server });
+        return Ok(Ending::AllThere { server });
     }
-    settle(run, watches, &expected).await?;
-    Ok(Ending::Healthy { server, changed: false })
+    let idle = settle(run, watches, &expected).await?;
+    if idle.len() == expected.len() {
+        return Ok(Ending::Idle { server, deployed: false, idle });
+    }
+    Ok(Ending::Healthy { server, changed: false, idle })
 }
 
-async fn settle(run: &Run, watches: Watches, expected: &[health::Expected]) -> Result<(), Failure> {
+/// Waits until the release is healthy, and returns of which objects 0 replicas are wanted.
+async fn settle(run: &Run, watches: Watches, expected: &[health::Expected]) -> Result<Vec<String>, Failure> {
     let events: &Events = &run.events;
     let outcome = async { Ok(health::settle(events, watches, expected, patience(run)).await?) };
     let outcome = run.unless_cancelled(outcome).await.map_err(|failure| failure.during("wait"))?;
-    Failure::of_outcome(outcome).map_or(Ok(()), Err)
+    match outcome {
+        Outcome::Healthy { idle } => Ok(idle),
+        outcome => Failure::of_outcome(outcome).map_or(Ok(vec![]), Err),
+    }
 }
 
 /// How long to wait: what flags say, else `hephy.yaml`, else the defaults.

@@ -1,5 +1,6 @@
 //! End to end: real git, real builds, a real registry, a real cluster.
 
+mod changes;
 mod faults;
 mod network;
 mod refusals;

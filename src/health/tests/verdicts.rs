@@ -150,12 +150,12 @@ fn the_running_digest_must_be_ours() {
 }
 
 #[test]
-fn scaled_to_nothing_is_ready_with_a_note() {
+fn scaled_to_nothing_is_not_ready_but_idle() {
     let mut world = world().with("/spec/replicas", json!(0)).with_pods([]);
     for count in ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"] {
         world = world.with(&format!("/status/{count}"), Value::Null);
     }
-    assert_eq!(world.says(0), "ready: scaled to 0, so nothing runs");
+    assert_eq!(world.says(0), "idle");
 }
 
 #[test]
@@ -186,11 +186,28 @@ fn a_restart_or_a_gap_starts_the_moment_anew() {
 }
 
 #[test]
-fn a_minimum_ready_time_is_moment_enough() {
-    assert_eq!(
-        world().without_probe().with("/spec/minReadySeconds", json!(3)).says(0),
-        "ready: 2 of 2 pods ready"
-    );
+fn a_minimum_ready_time_is_moment_enough_only_if_it_is_long_enough() {
+    let at = |minimum: i32, second: u64| {
+        let mut world = world().without_probe().with("/spec/minReadySeconds", json!(minimum));
+        (world.says(0), world.says(second)).1
+    };
+    let settling = "waiting: 2 of 2 pods ready; there is no readiness probe, so it must stay up for a moment";
+    for minimum in [-1, 0, 1, 4] {
+        assert_eq!(at(minimum, 0), settling, "{minimum}");
+        assert_eq!(at(minimum, 4), settling, "{minimum}");
+        assert_eq!(at(minimum, 5), "ready: 2 of 2 pods ready", "{minimum}");
+    }
+    for minimum in [5, 60] {
+        assert_eq!(at(minimum, 0), "ready: 2 of 2 pods ready", "{minimum}");
+    }
+}
+
+#[test]
+fn a_crash_after_the_minimum_ready_time_is_seen() {
+    let mut world = world().without_probe().with("/spec/minReadySeconds", json!(1));
+    assert!(world.says(1).starts_with("waiting: "));
+    let mut world = world.with_ready(0).with_pods([crashing_pod("api-new-1", 3, 3)]);
+    assert!(world.says(3).starts_with("failed: "));
 }
 
 #[test]

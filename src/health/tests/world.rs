@@ -39,6 +39,7 @@ pub(super) fn world() -> World {
             name: "api".to_owned(),
             uid: "deployment".to_owned(),
             generation: 2,
+            spec: deployment()["spec"].clone(),
             containers: vec![ExpectedContainer {
                 name: "api".to_owned(),
                 image: image(),
@@ -198,6 +199,7 @@ impl World {
     pub(super) fn says(&mut self, seconds: u64) -> String {
         match self.judge(seconds).verdict {
             Verdict::Ready { text } => format!("ready: {text}"),
+            Verdict::Idle => "idle".to_owned(),
             Verdict::Waiting { why } => format!("waiting: {why}"),
             Verdict::Failed { cause } => format!("failed: {cause}"),
             Verdict::Paused => "paused".to_owned(),

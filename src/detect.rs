@@ -1,5 +1,7 @@
 //! Detection: which files belong to a leg, what identifies them together, and which change explains a rebuild.
 
+pub(crate) mod base;
+
 use crate::component::{Backend, Component};
 use crate::git::File;
 use crate::image::Digest;

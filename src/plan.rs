@@ -7,6 +7,7 @@ pub(crate) use decide::{Candidate, decide};
 pub(crate) use json::{PlanError, from_json, to_json};
 
 use crate::component::{Backend, Component, Leg};
+use crate::detect::base::{Confidence, Kind};
 use crate::git::Commit;
 use crate::image::{Digest, Repository, Tag};
 use crate::platform::Platform;
@@ -29,6 +30,8 @@ pub(crate) struct Plan {
 pub(crate) struct Base {
     /// A ref or commit; `None` where there is nothing to compare with.
     pub(crate) reference: Option<String>,
+    pub(crate) kind: Kind,
+    pub(crate) confidence: Confidence,
     pub(crate) reason: String,
 }
 
@@ -85,6 +88,8 @@ pub(crate) enum Reason {
     Changed { path: String, why: String, others: usize },
     /// No image of these inputs, and the difference to the base does not explain it.
     NoImage { base: Option<String> },
+    /// The user wants everything built.
+    All,
     /// Images of these inputs exist for every leg.
     Unchanged,
 }
@@ -107,6 +112,7 @@ impl std::fmt::Display for Reason {
                     "no image of these inputs exists yet, although nothing it reads changed since `{base}`"
                 )
             }
+            Self::All => formatter.write_str("`--all` asks for it"),
             Self::Unchanged => formatter.write_str("an image of these inputs exists"),
         }
     }

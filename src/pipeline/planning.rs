@@ -1,6 +1,6 @@
 //! The plan stage: facts are gathered, `plan::decide` decides.
 
-use super::{Run, naming};
+use super::{Run, Settings, base, naming};
 use crate::backends;
 use crate::ci;
 use crate::component::{Backend, Component, Name};
@@ -9,11 +9,11 @@ use crate::detect::{self, Matcher, Touched};
 use crate::event::{Progress, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::git::{self, Checkout, Comparison, File};
+use crate::git::{self, Checkout, File};
 use crate::image::Digest;
 use crate::inputs;
 use crate::matrix;
-use crate::plan::{self, Base, Candidate, Plan, Target};
+use crate::plan::{self, Candidate, Plan, Target};
 use crate::platform::Platform;
 use crate::registry::RegistryError;
 use crate::store::{Store, StoreError};
@@ -38,12 +38,24 @@ pub(crate) fn configure(directory: &Path, file: Option<&Path>) -> Result<(PathBu
 /// The plan: read from the file that the user names, else made.
 pub(crate) async fn plan(run: &Run) -> Result<Plan, Failure> {
     if let Some(file) = &run.settings.plan {
+        ensure_whole(&run.settings)?;
         let during = |failure: Failure| failure.during(&format!("read the plan `{}`", file.display()));
         let text = std::fs::read_to_string(file)
             .map_err(|error| during(Failure::new(ExitCode::Usage, error.to_string())))?;
         return plan::from_json(&text).map_err(Failure::from).map_err(during);
     }
     run.unless_cancelled(make(run)).await.map_err(|failure| failure.during("plan"))
+}
+
+/// A plan is followed as it is; leaving out a part of it in silence would not be what either side asked for.
+fn ensure_whole(settings: &Settings) -> Result<(), Failure> {
+    let problem = match settings {
+        Settings { all: true, .. } => "`--all` decides anew, and `--plan` has decided",
+        Settings { only, .. } if !only.is_empty() => "`--only` decides anew, and `--plan` has decided",
+        _ => return Ok(()),
+    };
+    Err(Failure::new(ExitCode::Usage, format!("follow the plan: {problem}"))
+        .hint("name it where the plan is made"))
 }
 
 /// Says what the plan decided, a line for each component.
@@ -58,7 +70,7 @@ pub(crate) fn announce(run: &Run, plan: &Plan) {
 }
 
 async fn make(run: &Run) -> Result<Plan, Failure> {
-    let mut checkout = git::read(&run.root).await?;
+    let mut checkout = git::read(&run.root, run.ci.default_branch.as_deref()).await?;
     // In CI, HEAD is detached and only the CI system knows the branch.
     checkout.commit.branch = checkout.commit.branch.or_else(|| run.ci.reference.clone());
     if checkout.commit.dirty {
@@ -69,17 +81,21 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     }
     let target = naming::target(run)?;
     let store = run.store_to_read(&target)?;
-    let (base, changes) = base(run, &checkout).await?;
+    let (base, changes) = base::compare(run, &checkout).await?;
     let files = inputs::working_files(&checkout)?;
     let mut known = Known { digests: BTreeMap::new(), touched: BTreeMap::new() };
+    let wanted = config::select(&run.config.components, &run.settings.only)?;
     let mut prepared = vec![];
-    for component in in_order_of_needs(&run.config.components) {
+    for component in in_order_of_needs(&run.config.components, &wanted) {
         prepared.push(prepare(run, &checkout, &files, &changes, &mut known, &target, component).await?);
     }
+    // What is not wanted was only prepared because something wanted needs it.
+    prepared.retain(|candidate| wanted.iter().any(|component| component.name == candidate.component.name));
     let looked_up = prepared.into_iter().map(|prepared| look_up(run, &store, prepared));
     let mut candidates = try_join_all(looked_up).await?;
     candidates.sort_by(|left, right| left.component.name.cmp(&right.component.name));
-    let manifests = manifests(&files)?;
+    let is_part = candidates.len() < run.config.components.len();
+    let manifests = if is_part { vec![] } else { manifests(&files)? };
     Ok(plan::decide(checkout.commit, base, target, candidates, manifests))
 }
 
@@ -89,10 +105,11 @@ pub(super) async fn ensure_current(run: &Run, plan: &Plan) -> Result<(), Failure
     if run.settings.plan.is_none() || !plan.components.iter().any(plan::Planned::is_built) {
         return Ok(());
     }
-    let checkout = git::read(&run.root).await?;
+    let checkout = git::read(&run.root, run.ci.default_branch.as_deref()).await?;
     let files = inputs::working_files(&checkout)?;
     let mut known = Known { digests: BTreeMap::new(), touched: BTreeMap::new() };
-    for component in in_order_of_needs(&run.config.components) {
+    let wanted: Vec<&Component> = run.config.components.iter().collect();
+    for component in in_order_of_needs(&run.config.components, &wanted) {
         let planned = plan.components.iter().find(|planned| planned.component.name == component.name);
         // Another machine may be another platform, and the plan says for which it was made.
         let platforms = planned.map(|planned| planned.component.platforms.clone());
@@ -166,7 +183,8 @@ async fn prepare(
     }
     known.touched.insert(component.name.clone(), touched.clone());
     let image = naming::repository(run, target, component)?;
-    Ok(Candidate { component: component.clone(), backend, backend_reason, image, legs, touched })
+    let (component, is_asked) = (component.clone(), run.settings.all);
+    Ok(Candidate { component, backend, backend_reason, image, legs, is_asked, touched })
 }
 
 /// The input digests of what `component` needs stand for its content, so a rebuild there is a rebuild here.
@@ -183,16 +201,20 @@ fn needed(component: &Component, platform: &Platform, known: &Known) -> Vec<File
     component.needs.iter().filter_map(file).collect()
 }
 
-/// Components after those they need; the configuration has no circles.
-fn in_order_of_needs(components: &[Component]) -> Vec<&Component> {
+/// The wanted components and all that they need, each after those it needs; the configuration has no circles.
+fn in_order_of_needs<'a>(components: &'a [Component], wanted: &[&'a Component]) -> Vec<&'a Component> {
+    let mut left: Vec<&Component> = wanted.iter().rev().copied().collect();
     let mut ordered: Vec<&Component> = vec![];
-    while ordered.len() < components.len() {
+    while let Some(component) = left.pop() {
         let is_known = |name: &Name| ordered.iter().any(|known| known.name == *name);
-        let next = components
-            .iter()
-            .find(|component| !is_known(&component.name) && component.needs.iter().all(is_known));
-        let Some(next) = next else { break };
-        ordered.push(next);
+        let missing = |need: &&Component| component.needs.contains(&need.name) && !is_known(&need.name);
+        let needed: Vec<&Component> = components.iter().filter(missing).collect();
+        if needed.is_empty() {
+            ordered.extend(Some(component).filter(|component| !is_known(&component.name)));
+        } else {
+            left.push(component);
+            left.extend(needed);
+        }
     }
     ordered
 }
@@ -200,6 +222,9 @@ fn in_order_of_needs(components: &[Component]) -> Vec<&Component> {
 /// Asks the store for the images of a component. Registries also refuse to say whether something is there that was
 /// never pushed; then nothing proves that the image exists, and it is built.
 async fn look_up(run: &Run, store: &Store, mut candidate: Candidate) -> Result<Candidate, Failure> {
+    if candidate.is_asked {
+        return Ok(candidate);
+    }
     let image = candidate.image.clone();
     let finds = candidate.legs.iter().map(|(_, _, key, _)| store.find(&image, key));
     let found = match try_join_all(finds).await {
@@ -213,38 +238,6 @@ async fn look_up(run: &Run, store: &Store, mut candidate: Candidate) -> Result<C
         leg.3 = found;
     }
     Ok(candidate)
-}
-
-/// The base and what changed since: what the user names, else what the CI system names, else the default branch.
-async fn base(run: &Run, checkout: &Checkout) -> Result<(Base, Vec<BString>), Failure> {
-    let (reference, comparison, reason) = match (&run.settings.base, &run.ci.base, &checkout.default_base) {
-        (Some(base), ..) => {
-            let changes = git::changes(&run.root, base, Comparison::Tree).await?;
-            return Ok((
-                Base { reference: Some(base.clone()), reason: "named with `--base`".to_owned() },
-                changes,
-            ));
-        }
-        (_, Some((base, variable)), _) => (base, comparison_of(base), format!("named by `{variable}`")),
-        (.., Some(base)) if base.starts_with("refs/") => {
-            (base, Comparison::MergeBase, "the default branch".to_owned())
-        }
-        (.., Some(base)) => (base, Comparison::Tree, "the parent commit".to_owned()),
-        (.., None) => return Ok((Base { reference: None, reason: "the first commit".to_owned() }, vec![])),
-    };
-    match git::changes(&run.root, reference, comparison).await {
-        Ok(changes) => Ok((Base { reference: Some(reference.clone()), reason }, changes)),
-        // A shallow clone often lacks the base. It only explains, so the plan is the same without it.
-        Err(_) => Ok((
-            Base { reference: None, reason: format!("`{reference}`, {reason}, is not in this clone") },
-            vec![],
-        )),
-    }
-}
-
-/// A branch went on since the fork; a commit is meant as it is.
-fn comparison_of(base: &str) -> Comparison {
-    if base.starts_with("origin/") { Comparison::MergeBase } else { Comparison::Tree }
 }
 
 /// The manifests of the release: the YAML files directly in the first folder that has any.

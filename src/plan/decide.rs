@@ -15,6 +15,8 @@ pub(crate) struct Candidate {
     pub(crate) image: Repository,
     /// What the target holds under the leg's key.
     pub(crate) legs: Vec<(Platform, Digest, Tag, Option<Found>)>,
+    /// The user wants it built, whatever the target holds.
+    pub(crate) is_asked: bool,
     /// The changes since the base that this component reads.
     pub(crate) touched: Vec<Touched>,
 }
@@ -39,6 +41,7 @@ fn planned(candidate: Candidate, base: &Base, tag: Option<&Tag>) -> Planned {
     let must_build = legs.iter().any(|leg| leg.action == Action::Build);
     let reason = match candidate.touched.first() {
         _ if !must_build => Reason::Unchanged,
+        _ if candidate.is_asked => Reason::All,
         Some(first) => Reason::Changed {
             path: first.path.to_string(),
             why: first.why.clone(),
@@ -72,6 +75,7 @@ fn commit_tag(commit: &Commit) -> Option<Tag> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::base::{Confidence, Kind};
 
     fn candidate(found: bool, touched: &[&str]) -> Candidate {
         let component = Component::new("api".parse().expect("a name"), "api", "hephy.yaml:1");
@@ -89,13 +93,19 @@ mod tests {
             backend_reason: "`Cargo.toml`".to_owned(),
             image: "shop/api".parse().expect("a repository"),
             legs: vec![(Platform::new("linux", "amd64"), digest, "in-0".parse().expect("a tag"), found)],
+            is_asked: false,
             touched: touched.collect(),
         }
     }
 
     fn decided(found: bool, touched: &[&str], base: Option<&str>, dirty: bool) -> Plan {
         let commit = Commit { id: "0123456789abcdef".to_owned(), time: 17, branch: None, dirty };
-        let base = Base { reference: base.map(str::to_owned), reason: "given".to_owned() };
+        let base = Base {
+            reference: base.map(str::to_owned),
+            kind: Kind::Asked,
+            confidence: Confidence::Exact,
+            reason: "given".to_owned(),
+        };
         decide(commit, base, Target::Registry, vec![candidate(found, touched)], vec![])
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Action, Base, Found, Plan, Planned, PlannedLeg, Reason, Target};
 use crate::component::{Backend, Component, Recipe};
+use crate::detect::base::{Confidence, Kind};
 use crate::git::Commit;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,6 +50,8 @@ struct CommitFile {
 #[serde(deny_unknown_fields)]
 struct BaseFile {
     reference: Option<String>,
+    kind: String,
+    confidence: String,
     reason: String,
 }
 
@@ -126,7 +129,12 @@ pub(crate) fn to_json(plan: &Plan) -> String {
             branch: plan.commit.branch.clone(),
             dirty: plan.commit.dirty,
         },
-        base: BaseFile { reference: plan.base.reference.clone(), reason: plan.base.reason.clone() },
+        base: BaseFile {
+            reference: plan.base.reference.clone(),
+            kind: plan.base.kind.as_str().to_owned(),
+            confidence: plan.base.confidence.as_str().to_owned(),
+            reason: plan.base.reason.clone(),
+        },
         target: match &plan.target {
             Target::Layout(path) => TargetFile::Layout(path.clone()),
             Target::Registry => TargetFile::Registry,
@@ -154,7 +162,7 @@ pub(crate) fn from_json(text: &str) -> Result<Plan, PlanError> {
     let commit = file.commit;
     Ok(Plan {
         commit: Commit { id: commit.id, time: commit.time, branch: commit.branch, dirty: commit.dirty },
-        base: Base { reference: file.base.reference, reason: file.base.reason },
+        base: base(file.base)?,
         target: match file.target {
             TargetFile::Layout(path) => Target::Layout(path),
             TargetFile::Registry => Target::Registry,
@@ -182,6 +190,18 @@ impl PlannedFile {
 fn ensure_inside(path: &str) -> Result<(), PlanError> {
     let leaves = path.starts_with('/') || path.split('/').any(|part| part == "..");
     if leaves { Err(PlanError::Outside { path: path.to_owned() }) } else { Ok(()) }
+}
+
+fn base(file: BaseFile) -> Result<Base, PlanError> {
+    let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == file.kind);
+    let confidence = Confidence::ALL.into_iter().find(|known| known.as_str() == file.confidence);
+    let fault = |what, text: &str| PlanError::Value { what, text: text.to_owned() };
+    Ok(Base {
+        reference: file.reference,
+        kind: kind.ok_or_else(|| fault("kind of base", &file.kind))?,
+        confidence: confidence.ok_or_else(|| fault("confidence", &file.confidence))?,
+        reason: file.reason,
+    })
 }
 
 fn planned_file(planned: &Planned) -> PlannedFile {
@@ -242,6 +262,7 @@ fn reason_file(reason: &Reason) -> ReasonFile {
             ..file("inputs-changed")
         },
         Reason::NoImage { base } => ReasonFile { base: base.clone(), ..file("no-image") },
+        Reason::All => file("all"),
         Reason::Unchanged => file("unchanged"),
     }
 }
@@ -306,6 +327,7 @@ fn reason(file: ReasonFile) -> Result<Reason, PlanError> {
             others: file.others.unwrap_or_default(),
         }),
         "no-image" => Ok(Reason::NoImage { base: file.base }),
+        "all" => Ok(Reason::All),
         "unchanged" => Ok(Reason::Unchanged),
         _ => Err(PlanError::Value { what: "reason", text: file.code }),
     }

@@ -6,7 +6,9 @@ mod architecture;
 
 mod bad_configuration;
 mod bad_input;
+mod base;
 mod checkout;
+mod clones;
 mod documents;
 mod layout;
 mod no_cluster;

@@ -136,7 +136,7 @@ impl Planning {
             base: self.base,
             since: self.since,
             all: self.all,
-            only: self.only,
+            only: self.only.iter().map(|name| name.trim().to_owned()).collect(),
             plan: self.plan,
             registry: self.registry,
             layout: self.layout,

@@ -27,8 +27,8 @@ pub(super) async fn compare(run: &Run, checkout: &Checkout) -> Result<(Base, Vec
         }
         // The second name of what was asked for is a guess at the first, and one fetch looks for both.
         let most = if asked.is_some() { 1 } else { same.len() };
-        for choice in same.iter().take(most).filter(|choice| choice.confidence != Confidence::Guess) {
-            if !is_online {
+        for choice in same.iter().take(most) {
+            if !is_online || choice.confidence == Confidence::Guess {
                 failures.push(missing(choice));
                 continue;
             }
@@ -82,5 +82,5 @@ fn chosen(choice: &Choice, failures: &[String]) -> Base {
 }
 
 fn missing(choice: &Choice) -> String {
-    format!("`{}`, {}, is not in this clone", choice.reference, choice.reason)
+    format!("`{}`, {}, is not in this clone, or not all of it", choice.reference, choice.reason)
 }

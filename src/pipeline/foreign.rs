@@ -25,7 +25,7 @@ pub(super) fn why_withheld(run: &Run, plan: &Plan) -> Option<&'static str> {
 pub(super) fn ensure_own(run: &Run, plan: &Plan, verb: &str) -> Result<(), Failure> {
     let Some(why) = why_withheld(run, plan) else { return Ok(()) };
     let failure =
-        Failure::new(ExitCode::Usage, format!("{verb}: {why}, and this run has rights that are not its own"));
+        Failure::new(ExitCode::Usage, format!("{verb}: {why}, and the code of others is not published"));
     Err(failure.hint(
         "use `hephy build` or `hephy up`, which build and leave it at that; or run this after the merge",
     ))

@@ -296,7 +296,7 @@ fn without_a_network_the_plan_is_the_same_and_says_what_is_missing() {
     drop(origin);
     let found = explained(github(&checkout, "push", MAIN, &push(&before, false)));
     let start = format!(
-        "nothing nothing -: `{before}`, what the branch was before this push, is not in this clone (fetch"
+        "nothing nothing -: `{before}`, what the branch was before this push, is not in this clone, or not all of it (fetch"
     );
     assert!(found[0].starts_with(&start), "{found:?}");
     assert_eq!(found.len(), 1);

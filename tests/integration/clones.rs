@@ -87,7 +87,9 @@ fn modes_kinds_and_names_are_changes() {
         ),
         (
             "a tab and a line end",
-            &|repository| drop(repository.write("app/dist/a\tb\nc", "x\n")),
+            &|repository| {
+                repository.write("app/dist/a\tb\nc", "x\n");
+            },
             "`app/dist/a\tb\nc` changed: ",
         ),
     ];
@@ -147,7 +149,9 @@ fn the_bump_of_a_submodule_is_seen_although_the_repository_hides_it() {
 
 #[test]
 fn replaced_objects_and_settings_of_git_change_nothing() {
-    let repository = changed(|repository| drop(repository.write("app/dist/run", "faster\n")));
+    let repository = changed(|repository| {
+        repository.write("app/dist/run", "faster\n");
+    });
     let expected = format!("`app/dist/run` changed: {PROGRAM}");
     for setting in [
         ["diff.renames", "copies"],
@@ -188,7 +192,9 @@ fn files_and_branches_with_the_names_of_refs_confuse_nobody() {
 
 #[test]
 fn clones_that_lack_files_folders_or_history() {
-    let origin = changed(|repository| drop(repository.write("app/dist/run", "faster\n")));
+    let origin = changed(|repository| {
+        repository.write("app/dist/run", "faster\n");
+    });
     let expected = format!("`app/dist/run` changed: {PROGRAM}");
     let whole = plan(&origin, &["--base", "HEAD~1"]);
     for options in [
@@ -221,17 +227,22 @@ fn clones_that_lack_files_folders_or_history() {
 
 #[test]
 fn a_clone_without_folders_and_without_a_network_says_what_it_lacks() {
-    let origin = changed(|repository| drop(repository.write("app/dist/run", "faster\n")));
+    let origin = changed(|repository| {
+        repository.write("app/dist/run", "faster\n");
+    });
     let clone = origin.clone_with(&["--filter=tree:0"]);
     drop(origin);
     let base = plan(&clone, &[])["base"].clone();
     assert_eq!((base["kind"].as_str(), &base["reference"]), (Some("nothing"), &Value::Null), "{base}");
+    assert_eq!(base["reason"], "`HEAD^1`, the parent commit, is not in this clone, or not all of it");
     assert_eq!(reason_with(&clone, &[]), "no image of these inputs exists yet");
 }
 
 #[test]
 fn a_shallow_clone_is_as_shallow_in_its_worktree() {
-    let origin = changed(|repository| drop(repository.write("app/dist/run", "faster\n")));
+    let origin = changed(|repository| {
+        repository.write("app/dist/run", "faster\n");
+    });
     let clone = origin.clone_with(&["--depth=1"]);
     let worktree = clone.beside("second");
     clone.git(["worktree", "add", "--quiet", "--detach", &worktree.to_string_lossy()]);

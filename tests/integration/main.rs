@@ -4,12 +4,14 @@ mod support;
 
 mod architecture;
 
+mod asked;
 mod bad_configuration;
 mod bad_input;
 mod base;
 mod checkout;
 mod clones;
 mod documents;
+mod forks;
 mod layout;
 mod no_cluster;
 mod plan;

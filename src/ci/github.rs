@@ -13,6 +13,7 @@ struct Payload {
     forced: Option<bool>,
     pull_request: Option<PullRequestPayload>,
     merge_group: Option<MergeGroup>,
+    workflow_run: Option<WorkflowRun>,
     repository: Option<Repository>,
 }
 
@@ -33,6 +34,14 @@ struct Side {
 struct MergeGroup {
     base_sha: Option<String>,
     base_ref: Option<String>,
+}
+
+/// The run that a run of `workflow_run` follows.
+#[derive(Debug, Default, Deserialize)]
+struct WorkflowRun {
+    event: Option<String>,
+    head_sha: Option<String>,
+    head_repository: Option<Repository>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -93,7 +102,8 @@ fn trigger(lookup: Lookup<'_>, payload: &Payload) -> Trigger {
         Some(name) if name.starts_with("pull_request") => {
             Trigger::PullRequest(pull_request(lookup, name, payload))
         }
-        // `create`, `delete`, `deployment`, `issue_comment`, `workflow_run` and many more.
+        Some("workflow_run") => following(lookup, payload),
+        // `create`, `delete`, `deployment`, `issue_comment` and many more.
         Some(_) => Trigger::Manual,
         None if lookup("GITHUB_BASE_REF").is_some() => {
             Trigger::PullRequest(pull_request(lookup, "pull_request", payload))
@@ -109,6 +119,20 @@ fn merge_queue(payload: &Payload) -> Trigger {
         base: group.and_then(|group| group.base_sha.as_deref()).and_then(commit),
         target: target.map(|name| name.trim_start_matches("refs/heads/").to_owned()),
     }
+}
+
+/// A run that follows a pull request's has rights which that did not have; with the head checked out, it is the usual
+/// way to hand them to a fork.
+fn following(lookup: Lookup<'_>, payload: &Payload) -> Trigger {
+    let run = payload.workflow_run.as_ref();
+    let event = run.and_then(|run| run.event.as_deref()).unwrap_or_default();
+    let Some(run) = run.filter(|_| event.starts_with("pull_request")) else { return Trigger::Manual };
+    Trigger::PullRequest(PullRequest {
+        head: run.head_sha.as_deref().and_then(commit),
+        target_tip: lookup("GITHUB_SHA").as_deref().and_then(commit),
+        source: source(payload, run.head_repository.as_ref()),
+        ..PullRequest::default()
+    })
 }
 
 fn pull_request(lookup: Lookup<'_>, event: &str, payload: &Payload) -> PullRequest {
@@ -129,14 +153,13 @@ fn pull_request(lookup: Lookup<'_>, event: &str, payload: &Payload) -> PullReque
         target_commit: side(base),
         target_tip,
         target: lookup("GITHUB_BASE_REF"),
-        source: source(payload, head),
+        source: head.map_or(Source::Unknown, |head| source(payload, head.repo.as_ref())),
     }
 }
 
-fn source(payload: &Payload, head: Option<&Side>) -> Source {
+fn source(payload: &Payload, of_head: Option<&Repository>) -> Source {
     let own = payload.repository.as_ref().and_then(|repository| repository.id);
-    let Some(head) = head else { return Source::Unknown };
-    match (own, head.repo.as_ref()) {
+    match (own, of_head) {
         (Some(own), Some(repository)) if repository.id == Some(own) => Source::Own,
         // A fork that is gone was a fork.
         (Some(_), _) => Source::Fork,

@@ -32,7 +32,7 @@ pub(crate) async fn heal(
 
 /// The commit by itself: no history, no file contents.
 async fn commit(root: &Path, is_shallow: bool, base: &str) -> Result<String, GitError> {
-    if let Ok(id) = ask(root, &["rev-parse", "--verify", "--quiet", &format!("{base}^{{commit}}")]).await {
+    if let Ok(id) = id(root, base).await {
         return Ok(id);
     }
     let wanted = match base {
@@ -43,9 +43,7 @@ async fn commit(root: &Path, is_shallow: bool, base: &str) -> Result<String, Git
     // A clone that is whole must not become shallow.
     let options: &[&str] = if is_shallow { &["--depth=1", "--filter=blob:none"] } else { &[] };
     fetch(root, base, options, &[&refspec]).await?;
-    ask(root, &["rev-parse", "--verify", "--quiet", &format!("{local}^{{commit}}")])
-        .await
-        .map_err(fault(root))
+    id(root, &local).await.map_err(fault(root))
 }
 
 /// Where a shallow clone ends, git hides the parents of the commit; the commit itself still names them.
@@ -60,6 +58,9 @@ async fn first_parent(root: &Path, base: &str) -> Result<String, GitError> {
 async fn merge_base(root: &Path, is_shallow: bool, base: &str) -> Result<String, GitError> {
     if let Ok(id) = ask(root, &["merge-base", "HEAD", base]).await {
         return Ok(id);
+    }
+    if !is_shallow && id(root, base).await.is_ok() {
+        return Err(GitError::NoMergeBase { base: base.to_owned() });
     }
     let (refspec, local) = match refspec(base) {
         Some((refspec, local)) => (Some(refspec), local),
@@ -122,6 +123,10 @@ async fn fetch_with(
         Ok(Err(source)) => Err(GitError::Fetch { base: base.to_owned(), source }),
         Err(_) => Err(GitError::FetchTooSlow { base: base.to_owned(), patience: PATIENCE }),
     }
+}
+
+async fn id(root: &Path, base: &str) -> Result<String, ExecError> {
+    ask(root, &["rev-parse", "--verify", "--quiet", &format!("{base}^{{commit}}")]).await
 }
 
 async fn ask(root: &Path, arguments: &[&str]) -> Result<String, ExecError> {

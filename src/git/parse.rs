@@ -158,4 +158,14 @@ mod tests {
         assert_eq!(changes(output).expect("documented output"), ["api/x", "new\nline"]);
         assert_eq!(changes(b"noise\0"), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_output_makes_it_panic(output in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            let records = output.iter().map(|byte| b"\0\t :12u?!#a0"[usize::from(*byte) % 12]).collect::<Vec<u8>>();
+            for output in [&output, &records] {
+                let _ = (status(output), log(output), tree(output), changes(output));
+            }
+        }
+    }
 }

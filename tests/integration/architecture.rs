@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Modules and files that only think: data in, data and reasons out.
-const PURE: [&str; 11] = [
+const PURE: [&str; 15] = [
     "platform",
     "image",
     "component",
     "event",
+    "ci/bitbucket",
+    "ci/github",
+    "ci/gitlab",
+    "ci/trigger",
     "detect",
     "matrix",
     "plan",

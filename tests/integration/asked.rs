@@ -53,6 +53,8 @@ fn only_plans_what_is_named_with_the_inputs_of_what_it_needs() {
     );
     let output = repository.hephy(["up"]).env("HEPHY_ONLY", "top").run().exits(0);
     assert_eq!(output.stdout.lines().count(), 1, "{output}");
+    let preview = repository.hephy(["up", "--dry-run", "--only", "top"]).run().exits(0);
+    assert!(preview.stdout.contains("deploy  nothing: `--only` plans a part"), "{preview}");
     output.says("published; `--only` plans a part of the release, and a part is not deployed");
 }
 

@@ -344,3 +344,39 @@ fn a_plan_asks_git_four_times() {
     };
     assert_eq!(trace.lines().filter(is_ours).count(), 4, "{trace}");
 }
+
+#[test]
+fn forgejo_runs_on_the_head_and_bitbucket_on_a_merge_of_its_own() {
+    let (origin, payload) = pull_request();
+    let left = origin.id("main~1");
+    let base = format!("target likely {left}: a commit of the pull request's target branch");
+    for depth in [None, Some(1)] {
+        let checkout = Repository::checkout_of(&origin, "refs/pull/5/head", depth);
+        let hephy = requested(&checkout, "pull_request", &payload).env("FORGEJO_ACTIONS", "true");
+        assert_eq!(explained(hephy), [base.as_str(), APP], "{depth:?}");
+    }
+    // Bitbucket merges the target into the branch, and shortens the id of its newest commit.
+    let checkout = Repository::checkout_of(&origin, "refs/pull/5/head", None);
+    checkout.git(["merge", "--quiet", "--message", "Merge", "origin/main"]);
+    let newest = origin.id("main")[..12].to_owned();
+    let hephy = checkout.hephy(["plan"]).env("BITBUCKET_BUILD_NUMBER", "1").env("BITBUCKET_PR_ID", "5");
+    let hephy = hephy.env("BITBUCKET_PR_DESTINATION_COMMIT", &newest).env("BITBUCKET_BRANCH", "fix");
+    let base = format!("target likely {newest}: a commit of the pull request's target branch");
+    assert_eq!(explained(hephy), [base.as_str(), APP]);
+}
+
+#[test]
+fn histories_without_a_common_commit_are_compared_with_the_parent() {
+    let origin = origin();
+    origin.git(["checkout", "--quiet", "--orphan", "other"]);
+    origin.write("app/run", "3\n").commit("Begin anew").write("web/run", "3\n").commit("Go on");
+    let checkout = Repository::checkout_of(&origin, "refs/heads/other", None);
+    let found = explained(github(&checkout, "push", "refs/heads/other", &push(ZEROS, false)));
+    let start =
+        "parent guess HEAD^1: the parent commit; `refs/remotes/origin/main`, the default branch, is not in";
+    assert!(
+        found[0].starts_with(start) && found[0].contains("has no commit in common with HEAD"),
+        "{found:?}"
+    );
+    assert_eq!(found[1..], [WEB]);
+}

@@ -46,8 +46,11 @@ macro_rules! shows {
 pub(crate) use shows;
 
 /// Variables that would make a test depend on the machine it runs on.
-const FOREIGN: [&str; 14] = [
+const FOREIGN: [&str; 17] = [
     "GITHUB_",
+    "FORGEJO_",
+    "GITEA_",
+    "BITBUCKET_",
     "GITLAB_",
     "CI",
     "RUNNER_",

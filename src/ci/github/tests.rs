@@ -155,3 +155,36 @@ fn registries_are_those_of_the_forge() {
         assert_eq!(ci.registry_login.map(|login| login.host).as_deref(), Some("forge.example"));
     }
 }
+
+#[test]
+fn a_run_that_follows_a_pull_request_is_its_run() {
+    let payload = |event: &str, head_repository: u8| {
+        format!(
+            r#"{{"action": "completed", "workflow_run": {{"id": 1, "event": "{event}", "head_sha": "{HEAD}", "head_branch": "fix",
+            "head_repository": {{"id": {head_repository}}}}}, "repository": {{"id": 7, "default_branch": "main"}}}}"#
+        )
+    };
+    for (event, repository, expected) in [
+        ("push", 7, None),
+        ("pull_request", 7, Some(Source::Own)),
+        ("pull_request", 8, Some(Source::Fork)),
+        ("pull_request_target", 8, Some(Source::Fork)),
+    ] {
+        let expected = expected.map_or(Trigger::Manual, |source| {
+            let (head, target_tip) = (Some(HEAD.to_owned()), Some(SHA.to_owned()));
+            Trigger::PullRequest(PullRequest { head, target_tip, source, ..PullRequest::default() })
+        });
+        assert_eq!(ci("workflow_run", "refs/heads/main", &[], &payload(event, repository)).trigger, expected);
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_event_file_makes_it_panic(text in ".{0,200}", before in ".{0,80}") {
+        ci("push", "refs/heads/main", &[], &text);
+        let payload = serde_json::json!({"before": before, "merge_group": {"base_sha": before, "base_ref": text}});
+        for event in ["push", "merge_group", "pull_request", "workflow_run"] {
+            ci(event, "refs/heads/main", &[], &payload.to_string());
+        }
+    }
+}

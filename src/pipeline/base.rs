@@ -4,6 +4,7 @@ use super::Run;
 use crate::detect::base::{self, Asked, Choice, Confidence, Head, Kind};
 use crate::failure::Failure;
 use crate::git::{self, Checkout, Comparison, GitError};
+use crate::mask::Mask;
 use crate::plan::Base;
 use bstr::BString;
 
@@ -36,7 +37,8 @@ pub(super) async fn compare(run: &Run, checkout: &Checkout) -> Result<(Base, Vec
                 Ok(changes) => return Ok((chosen(choice, &failures), changes)),
                 Err(error) => {
                     is_online = !error.is_offline();
-                    let why = Failure::from(error).headline;
+                    // The plan is data and printed as it is, and git quotes addresses, which may hold a token.
+                    let why = Mask::new(run.ci.secrets.clone()).lines(&Failure::from(error).headline);
                     failures.push(format!("{} ({why})", missing(choice)));
                 }
             }

@@ -30,6 +30,16 @@ pub(crate) struct Order<'a> {
     /// `SOURCE_DATE_EPOCH`: the date of the commit, in seconds since 1970.
     pub(crate) epoch: u64,
     pub(crate) cargo_home: Option<&'a Path>,
+    /// Variables that must not reach the build tool: they would change what it makes, and no input tells.
+    pub(crate) foreign: &'a [String],
+}
+
+/// A leg that was built.
+pub(crate) struct Built {
+    /// The manifest that is now in the layout.
+    pub(crate) manifest: Descriptor,
+    /// The files of the repository that the tool says it read, as paths from its root; empty where the tool does not say.
+    pub(crate) reads: Vec<PathBuf>,
 }
 
 /// Why a leg was not built.
@@ -37,6 +47,8 @@ pub(crate) struct Order<'a> {
 pub(crate) enum BuildError {
     #[error("prepare `{path}`")]
     Prepare { path: PathBuf, source: std::io::Error },
+    #[error("read `{path}`")]
+    Read { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Exec(#[from] ExecError),
     #[error(transparent)]
@@ -72,13 +84,13 @@ pub(crate) fn definitions(root: &Path, component: &Component) -> Definitions {
     }
 }
 
-/// Builds a leg with `backend` and returns the manifest that is now in the layout at `order.out`.
+/// Builds a leg with `backend` into the layout at `order.out`.
 pub(crate) async fn build(
     events: &Events,
     cancel: &CancellationToken,
     backend: Backend,
     order: &Order<'_>,
-) -> Result<Descriptor, BuildError> {
+) -> Result<Built, BuildError> {
     let fault = |source| BuildError::Prepare { path: order.out.to_owned(), source };
     match std::fs::remove_dir_all(order.out) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fault(error)),
@@ -86,8 +98,10 @@ pub(crate) async fn build(
     }
     match backend {
         Backend::Cargo => cargo::build(events, cancel, order).await,
-        Backend::Prebuilt => prebuilt::build(order),
-        Backend::Buildah => buildah::build(events, cancel, order).await,
+        Backend::Prebuilt => Ok(Built { manifest: prebuilt::build(order)?, reads: vec![] }),
+        Backend::Buildah => {
+            Ok(Built { manifest: buildah::build(events, cancel, order).await?, reads: vec![] })
+        }
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Ci {
     pub(crate) has_kubeconfig: bool,
     pub(crate) in_cluster: bool,
     pub(crate) cargo_home: Option<PathBuf>,
+    /// Names of variables that would change what Cargo builds although no file says so.
+    pub(crate) build_variables: Vec<String>,
     /// Texts that must never be shown, whoever prints them.
     pub(crate) secrets: Vec<Secret>,
     /// What the user should know about what was read.
@@ -58,7 +60,8 @@ pub(crate) struct RegistryLogin {
 }
 
 /// The ends of names under which CI systems hand secrets to a job.
-const SECRET_NAMES: [&str; 4] = ["TOKEN", "PASSWORD", "SECRET", "API_KEY"];
+const SECRET_NAMES: [&str; 8] =
+    ["TOKEN", "PASSWORD", "PASS", "SECRET", "KEY", "CREDENTIALS", "PRIVATE", "PAT"];
 /// A shorter text is more likely a word that happens to be a password than a secret worth hiding everywhere.
 const SHORTEST_SECRET: usize = 8;
 /// GitHub sends no more than 25 MB.
@@ -85,6 +88,8 @@ impl Ci {
         let is_default_there = || home.as_ref().is_some_and(|home| home.join(".kube/config").exists());
         ci.has_kubeconfig = ci.has_kubeconfig || is_default_there();
         ci.cargo_home = ci.cargo_home.or_else(|| home.map(|home| home.join(".cargo")));
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        ci.build_variables = names.filter(|name| changes_a_build(name)).collect();
         ci.secrets = secrets(
             std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
@@ -103,6 +108,7 @@ impl Ci {
             has_kubeconfig: lookup("KUBECONFIG").is_some(),
             in_cluster: lookup("KUBERNETES_SERVICE_HOST").is_some(),
             cargo_home: lookup("CARGO_HOME").map(PathBuf::from),
+            build_variables: vec![],
             secrets: vec![],
             warnings: vec![],
         };
@@ -132,12 +138,25 @@ fn read_event(path: &Path) -> std::io::Result<String> {
     }
 }
 
+/// Flags of somebody's shell would make the image depend on it. What belongs to the project belongs into its
+/// `.cargo/config.toml`, which is an input.
+fn changes_a_build(name: &str) -> bool {
+    const PREFIXES: [&str; 6] =
+        ["CARGO_PROFILE_", "CARGO_BUILD_", "CARGO_TARGET_", "CARGO_ENCODED_", "CARGO_UNSTABLE_", "RUSTC"];
+    // Where the target folder lies changes nothing, and users keep it in a cache.
+    let is_folder = matches!(name, "CARGO_TARGET_DIR" | "CARGO_BUILD_TARGET_DIR");
+    name == "RUSTFLAGS" || (PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !is_folder)
+}
+
 fn secrets(variables: impl Iterator<Item = (String, String)>) -> Vec<Secret> {
-    let is_secret = |name: &str| SECRET_NAMES.iter().any(|end| name.to_ascii_uppercase().ends_with(end));
-    let secret = |(name, value): (String, String)| {
-        (is_secret(&name) && value.len() >= SHORTEST_SECRET).then_some(value)
+    let is_secret = |name: &str| {
+        let last = name.rsplit('_').next().unwrap_or(name).to_ascii_uppercase();
+        SECRET_NAMES.contains(&last.as_str())
     };
-    variables.filter_map(secret).filter_map(Secret::new).collect()
+    let values = variables.filter(|(name, _)| is_secret(name)).map(|(_, value)| value);
+    // A key of several lines is shown line by line, so each line is a secret.
+    let lines = values.flat_map(|value| value.lines().map(str::to_owned).collect::<Vec<_>>());
+    lines.filter(|line| line.len() >= SHORTEST_SECRET).filter_map(Secret::new).collect()
 }
 
 /// The platform whose containers this machine can run: on macOS and Windows that is still Linux.
@@ -195,10 +214,16 @@ mod tests {
             ("GITHUB_TOKEN", "ghs_hunter2"),
             ("npm_token", "npm_hunter2"),
             ("PASSWORD", "short"),
+            ("DEPLOY_KEY", "-----BEGIN\nhunter2hunter2\n"),
+            ("AWS_SECRET_ACCESS_KEY", "aws_hunter2"),
+            ("COMPAT", "none of a secret"),
             ("HOME", "/root/home"),
         ];
         let found = secrets(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        assert_eq!(found.iter().map(Secret::reveal).collect::<Vec<_>>(), ["ghs_hunter2", "npm_hunter2"]);
+        assert_eq!(
+            found.iter().map(Secret::reveal).collect::<Vec<_>>(),
+            ["ghs_hunter2", "npm_hunter2", "-----BEGIN", "hunter2hunter2", "aws_hunter2"]
+        );
     }
 
     #[test]

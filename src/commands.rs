@@ -60,6 +60,9 @@ pub(crate) async fn perform(
     reporter.finish();
     summary.duration = started.elapsed();
     let interrupted = if cancel.is_cancelled() { signal.await.ok() } else { None };
+    // Work that cannot be interrupted may have gone on to its end; the run was cancelled all the same.
+    let cancelled = || Failure::new(ExitCode::Terminated, "the run was cancelled");
+    let result = if interrupted.is_some() { result.and_then(|_| Err(cancelled())) } else { result };
     let result = result.map_err(|failure| Failure { code: interrupted.unwrap_or(failure.code), ..failure });
     end(&summary, result, &mask, report)
 }
@@ -99,7 +102,7 @@ fn end(summary: &Summary, result: Result<String, Failure>, mask: &Mask, report: 
         report::say(&table);
     }
     let (mut code, sentence) = match result {
-        Ok(sentence) => (ExitCode::Done, sentence),
+        Ok(sentence) => (ExitCode::Done, format!("{sentence}{}", left_out(summary))),
         Err(failure) => (failure.code, failure.text()),
     };
     let sentence = mask.lines(&sentence);
@@ -118,8 +121,14 @@ fn end(summary: &Summary, result: Result<String, Failure>, mask: &Mask, report: 
 }
 
 /// One `repository@digest` a line: what a shell can go on with.
-fn print_images(summary: &Summary) {
-    report::data(&summary.images.iter().map(|image| format!("{}\n", image.image)).collect::<String>());
+fn print_images(summary: &Summary) -> Result<(), Failure> {
+    print(&summary.images.iter().map(|image| format!("{}\n", image.image)).collect::<String>())
+}
+
+/// Writes data to stdout.
+fn print(text: &str) -> Result<(), Failure> {
+    report::data(text)
+        .map_err(|error| Failure::new(ExitCode::Unexpected, format!("write to stdout: {error}")))
 }
 
 /// How the terminal is used: `colour` is the flag's word, the rest is what the environment says.
@@ -153,6 +162,17 @@ fn sentence(ending: &Ending) -> String {
                 .to_owned()
         }
         Ending::Published { changed: false } => "nothing to do: every image exists".to_owned(),
+    }
+}
+
+/// What the end of a green run must not hide.
+fn left_out(summary: &Summary) -> String {
+    match summary.undeployed.as_slice() {
+        [] => String::new(),
+        names => {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            format!("; not deployed, because no manifest names it: {}", names.join(", "))
+        }
     }
 }
 

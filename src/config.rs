@@ -13,6 +13,9 @@ use std::time::Duration;
 /// The file that is read when no other is named.
 pub(crate) const FILE_NAME: &str = "hephy.yaml";
 
+/// What the file is easily called by mistake; to pass over it would be to ignore all that it says.
+const OTHER_NAME: &str = "hephy.yml";
+
 /// Everything the user configured, checked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Config {
@@ -51,6 +54,8 @@ pub(crate) struct Spot {
 pub(crate) enum ConfigError {
     #[error("read `{file}`")]
     Read { file: PathBuf, source: std::io::Error },
+    #[error("read `{found}`: the configuration is called `{FILE_NAME}`")]
+    OtherName { found: &'static str },
     #[error("`{file}:{}:{}`: {problem}", spot.line, spot.column)]
     At { file: String, spot: Spot, problem: String, excerpt: String, hint: Option<String> },
     #[error("walk through `{root}`")]
@@ -67,6 +72,9 @@ pub(crate) enum ConfigError {
 /// lists no components, they are discovered.
 pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigError> {
     let path = file.map_or_else(|| root.join(FILE_NAME), Path::to_owned);
+    if file.is_none() && !path.exists() && root.join(OTHER_NAME).exists() {
+        return Err(ConfigError::OtherName { found: OTHER_NAME });
+    }
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && file.is_none() => String::new(),

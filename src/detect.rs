@@ -5,7 +5,7 @@ pub(crate) mod base;
 use crate::component::{Backend, Component};
 use crate::git::File;
 use crate::image::Digest;
-use crate::inputs::{Pattern, Reads, Rule, is_at_or_below};
+use crate::inputs::{Pattern, Reads, Rule, SUBMODULE, is_at_or_below};
 use crate::platform::Platform;
 use bstr::{BStr, BString, ByteSlice as _};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -33,6 +33,22 @@ impl<'a> Matcher<'a> {
             .map(|rule| Ok((rule, glob_of(rule)?)))
             .collect::<Result<_, globset::Error>>()?;
         Ok(Self { rules, ignore: globs(ignore)? })
+    }
+
+    /// Whether `file` is read for `platform`. A submodule is one entry in the tree, so a rule that leads into it reads it.
+    pub(crate) fn reads(&self, file: &File, platform: &Platform) -> bool {
+        let concerns = |rule: &Rule| rule.platform.as_ref().is_none_or(|of_rule| of_rule == platform);
+        let leads_into = |rule: &Rule| {
+            let folder = rule.pattern.folder().as_bytes();
+            is_at_or_below(folder, &file.path) || is_at_or_below(&file.path, folder)
+        };
+        self.rule(file.path.as_bstr(), Some(platform)).is_some()
+            || file.mode == SUBMODULE && self.rules.iter().any(|(rule, _)| concerns(rule) && leads_into(rule))
+    }
+
+    /// Whether the user knows that a build may read `path`: a rule says so, or it is ignored on purpose.
+    pub(crate) fn covers(&self, path: &BStr, platform: &Platform) -> bool {
+        self.ignore.is_match(path.to_path_lossy()) || self.rule(path, Some(platform)).is_some()
     }
 
     /// The first rule through which `path` is read for `platform`; for any platform if that is `None`.

@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a program may take to end after SIGTERM before SIGKILL follows.
 const GRACE: Duration = Duration::from_secs(8);
+/// How long the output of a program is read after its end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How many of its last lines are kept for the error message.
 const KEPT_LINES: usize = 20;
 /// A line is cut here: a build tool that prints a binary must not fill the memory.
@@ -136,8 +138,8 @@ pub(crate) async fn stream(
     let mut child = program.spawn(Stdio::piped())?;
     let printed = program.printed();
     let mut last_lines = VecDeque::with_capacity(KEPT_LINES);
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let reading = async {
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         tokio::try_join!(
             each_line(stdout, &mut on_stdout),
             each_line(stderr, |line| {
@@ -149,17 +151,24 @@ pub(crate) async fn stream(
             })
         )
     };
-    let Some(read) = cancel.run_until_cancelled(reading).await else {
+    let work = async {
+        tokio::pin!(reading);
+        tokio::select! {
+            read = &mut reading => (read, child.wait().await),
+            // What the program left running may hold its output open for ever.
+            status = child.wait() => {
+                let read = tokio::time::timeout(LAST_WORDS, &mut reading).await;
+                (read.unwrap_or(Ok(((), ()))), status)
+            }
+        }
+    };
+    let Some((read, status)) = cancel.run_until_cancelled(work).await else {
         stop(&mut child).await;
         return Err(ExecError::Cancelled { program: printed });
     };
-    read.map_err(|source| ExecError::Read { program: printed.clone(), source })?;
-    // A program may close its output and go on, so waiting for it must be cancellable as well.
-    let Some(status) = cancel.run_until_cancelled(child.wait()).await else {
-        stop(&mut child).await;
-        return Err(ExecError::Cancelled { program: printed });
-    };
-    let status = status.map_err(|source| ExecError::Read { program: printed.clone(), source })?;
+    let fault = |source| ExecError::Read { program: printed.clone(), source };
+    read.map_err(fault)?;
+    let status = status.map_err(fault)?;
     match status.success() {
         true => Ok(()),
         false => Err(ExecError::Failed { program: printed, status, last_lines: last_lines.into() }),
@@ -213,6 +222,18 @@ mod tests {
     async fn a_missing_program_is_named() {
         let error = capture(&Program::new("no-such-program", Path::new("/"))).await.expect_err("missing");
         assert!(matches!(error, ExecError::Missing { program } if program == "no-such-program"));
+    }
+
+    #[tokio::test]
+    async fn what_a_program_leaves_running_is_not_waited_for() {
+        let (events, _listener) = Events::channel();
+        let program = shell("sleep 60 & echo done");
+        let started = Instant::now();
+        let mut lines = vec![];
+        let on_stdout = |line: &str| lines.push(line.to_owned());
+        stream(&events, &CancellationToken::new(), "test", &program, on_stdout).await.expect("runs");
+        assert_eq!(lines, ["done"]);
+        assert!(started.elapsed() < LAST_WORDS * 5);
     }
 
     #[tokio::test]

@@ -136,6 +136,7 @@ impl From<ConfigError> for Failure {
             }
             ConfigError::SameName { .. } => failure.hint("name them apart under `components` in hephy.yaml"),
             ConfigError::Name { .. } => failure.hint("name it under `components` in hephy.yaml"),
+            ConfigError::OtherName { .. } => failure.hint("rename it, or name it with `--config`"),
             ConfigError::Read { .. } | ConfigError::Walk { .. } => failure,
         }
     }
@@ -169,6 +170,7 @@ impl From<InputsError> for Failure {
             InputsError::Outside { .. } => {
                 failure.hint("move it into the repository, or depend on a released version")
             }
+            InputsError::Submodule { .. } => failure.hint("run `git submodule update --init --recursive`"),
             InputsError::Cargo { source, .. } => failure.words_of(&source),
             InputsError::Disk { .. } | InputsError::Metadata { .. } => failure,
         }

@@ -12,6 +12,9 @@ use bstr::{BStr, BString, ByteSlice as _};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// The mode of a submodule in a tree: its content is one commit of another repository.
+pub(crate) const SUBMODULE: &str = "160000";
+
 /// What a build reads, as rules. Unsure means more rules, never fewer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reads {
@@ -46,6 +49,8 @@ pub(crate) enum InputsError {
     Disk { path: PathBuf, source: std::io::Error },
     #[error("list the inputs of `{component}`: it depends on `{path}`, outside the repository")]
     Outside { component: String, path: PathBuf },
+    #[error("list the inputs of `{component}`: the submodule `{path}` is not checked out")]
+    Submodule { component: String, path: BString },
     #[error("list the inputs of `{component}`")]
     Cargo { component: String, source: ExecError },
     #[error("understand `cargo metadata` of `{component}`")]
@@ -54,7 +59,7 @@ pub(crate) enum InputsError {
 
 impl Pattern {
     /// The folder or file that everything it matches lies at or below.
-    fn folder(&self) -> &str {
+    pub(crate) fn folder(&self) -> &str {
         match self {
             Self::Path(path) => path,
             Self::Glob(glob) => {
@@ -178,6 +183,26 @@ pub(crate) fn ignored_files(
     Ok(files)
 }
 
+/// Those of `selected` that are really here. A sparse checkout leaves files of the commit out, and what is built
+/// without them must not be taken for the whole.
+pub(crate) fn here(
+    checkout: &Checkout,
+    component: &Component,
+    mut selected: Vec<File>,
+) -> Result<Vec<File>, InputsError> {
+    let place = |file: &File| checkout.root.join(file.path.to_path_lossy());
+    let is_hollow =
+        |file: &&File| file.mode == SUBMODULE && place(file).is_dir() && !place(file).join(".git").exists();
+    if let Some(file) = selected.iter().find(is_hollow) {
+        return Err(InputsError::Submodule {
+            component: component.name.to_string(),
+            path: file.path.clone(),
+        });
+    }
+    selected.retain(|file| place(file).symlink_metadata().is_ok());
+    Ok(selected)
+}
+
 /// What lies behind the symbolic links among `selected` and is not selected itself: a compiler follows them.
 pub(crate) fn behind_links(
     checkout: &Checkout,
@@ -213,21 +238,4 @@ pub(crate) fn is_at_or_below(path: &[u8], folder: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn below_means_whole_names() {
-        assert!(is_at_or_below(b"api/main.rs", b"api"));
-        assert!(is_at_or_below(b"api", b"api"));
-        assert!(is_at_or_below(b"anything", b""));
-        assert!(!is_at_or_below(b"api2/main.rs", b"api"));
-    }
-
-    #[test]
-    fn paths_join_without_empty_parts() {
-        for (folder, path, expected) in [("", "x", "x"), ("a", "./b", "a/b"), ("a/", "", "a"), ("", "", "")] {
-            assert_eq!(below(folder, path), expected);
-        }
-    }
-}
+mod tests;

@@ -123,10 +123,7 @@ impl Layout {
         let (source, target) = (from.blob(digest), self.blob(digest));
         let fault = |error| LayoutError::Write { path: target.clone(), source: error };
         let size = fs::metadata(&source).map_err(fault)?.len();
-        if self.holds(digest, size) {
-            return Ok(());
-        }
-        // What is left of a blob that was cut off stands in the way of a link.
+        // What is there may be cut off or damaged; what was just built is known to be good.
         match fs::remove_file(&target) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fault(error)),
             _ => {}

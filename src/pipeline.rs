@@ -4,6 +4,7 @@ mod base;
 mod building;
 mod deploying;
 mod foreign;
+mod guarding;
 mod naming;
 mod planning;
 mod publishing;
@@ -88,10 +89,11 @@ pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failu
     announce(run, &plan);
     summary.plan = Some(plan.clone());
     if let Some(why) = foreign::why_withheld(run, &plan) {
+        let _turn = run.turn().await?;
         building::build(run, &plan, summary).await?;
         return Ok(Ending::Withheld { why });
     }
-    let release = deploying::read(run, &plan)?;
+    let release = deploying::read(run, &plan).await?;
     let cluster = deploying::reach(run, &plan, release.as_ref(), destination.as_ref()).await?;
     if cluster.is_some() && !run.settings.no_wait {
         deploying::ensure_provable(release.as_ref())?;
@@ -99,15 +101,17 @@ pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failu
     if plan.components.is_empty() && release.is_none() {
         return Ok(Ending::Nothing);
     }
+    let turn = run.turn().await?;
     building::build(run, &plan, summary).await?;
     let images = publishing::push(run, &plan, summary).await?;
+    drop(turn);
     let Some(release) = release else {
         if is_part(run) {
             return Ok(Ending::PartPublished);
         }
         return Ok(Ending::Published { changed: publishing::is_changed(summary) });
     };
-    let release = deploying::pin(run, &release, &images)?;
+    let release = deploying::pin(run, &release, &images, summary)?;
     match cluster {
         None => deploying::render(run, &plan, &release),
         Some(cluster) => deploying::deploy_and_wait(run, &cluster, &release, &images, summary).await,
@@ -116,12 +120,14 @@ pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failu
 
 /// Builds what the plan says and leaves layouts.
 pub(crate) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<(), Failure> {
+    let _turn = run.turn().await?;
     building::build(run, plan, summary).await
 }
 
 /// Pushes what was built, joins platforms, moves tags.
 pub(crate) async fn push(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<(), Failure> {
     foreign::ensure_own(run, plan, "push")?;
+    let _turn = run.turn().await?;
     publishing::push(run, plan, summary).await.map(drop)
 }
 
@@ -129,10 +135,10 @@ pub(crate) async fn push(run: &Run, plan: &Plan, summary: &mut Summary) -> Resul
 pub(crate) async fn deploy(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Ending, Failure> {
     foreign::ensure_own(run, plan, "deploy")?;
     let destination = deploying::destination(run)?;
-    let release = deploying::read(run, plan)?.ok_or_else(|| no_manifests(run))?;
+    let release = deploying::read(run, plan).await?.ok_or_else(|| no_manifests(run))?;
     let cluster = deploying::reach(run, plan, Some(&release), destination.as_ref()).await?;
-    let images = publishing::collect(run, plan, summary).await?;
-    let release = deploying::pin(run, &release, &images)?;
+    let images = run.unless_cancelled(publishing::collect(run, plan, summary)).await?;
+    let release = deploying::pin(run, &release, &images, summary)?;
     match cluster {
         None => deploying::render(run, plan, &release),
         Some(cluster) => {
@@ -145,21 +151,21 @@ pub(crate) async fn deploy(run: &Run, plan: &Plan, summary: &mut Summary) -> Res
 /// Waits until the plan's images are live and healthy.
 pub(crate) async fn wait(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Ending, Failure> {
     let destination = deploying::destination(run)?;
-    let release = deploying::read(run, plan)?.ok_or_else(|| no_manifests(run))?;
+    let release = deploying::read(run, plan).await?.ok_or_else(|| no_manifests(run))?;
     deploying::ensure_provable(Some(&release))?;
     let Some(cluster) = deploying::reach(run, plan, Some(&release), destination.as_ref()).await? else {
         let failure = Failure::new(ExitCode::Usage, "wait for the release: no cluster is configured");
         return Err(failure.hint("set `KUBECONFIG`, or run with `--kubeconfig FILE`"));
     };
-    let images = publishing::collect(run, plan, summary).await?;
-    let release = deploying::pin(run, &release, &images)?;
+    let images = run.unless_cancelled(publishing::collect(run, plan, summary)).await?;
+    let release = deploying::pin(run, &release, &images, summary)?;
     deploying::wait(run, &cluster, &release, &images).await
 }
 
 /// What each stage of [`up`] would do, without doing any of it.
-pub(crate) fn preview(run: &Run, plan: &Plan) -> Result<Vec<(Stage, String)>, Failure> {
+pub(crate) async fn preview(run: &Run, plan: &Plan) -> Result<Vec<(Stage, String)>, Failure> {
     let destination = deploying::destination(run)?;
-    let release = deploying::read(run, plan)?;
+    let release = deploying::read(run, plan).await?;
     if destination.is_some() && !run.settings.no_wait {
         deploying::ensure_provable(release.as_ref())?;
     }
@@ -228,6 +234,25 @@ impl Run {
             Failure::new(ExitCode::Unexpected, format!("create `{}`: {error}", folder.display()))
         })?;
         Ok(folder)
+    }
+
+    /// The turn of this run in hephy's own folder: two at once would empty each other's layouts. It ends with the file.
+    async fn turn(&self) -> Result<std::fs::File, Failure> {
+        let path = self.own_folder()?.join("lock");
+        let fault = |error| Failure::new(ExitCode::Unexpected, format!("lock `{}`: {error}", path.display()));
+        let file = std::fs::File::create(&path).map_err(fault)?;
+        if file.try_lock().is_ok() {
+            return Ok(file);
+        }
+        self.events.warn("another run of hephy works in this repository; this one waits for it");
+        let wait = async {
+            while file.try_lock().is_err() {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Ok(())
+        };
+        self.unless_cancelled(wait).await?;
+        Ok(file)
     }
 
     /// Where the layout of a leg lies between `build` and `push`.

@@ -2,6 +2,8 @@
 
 mod decide;
 mod json;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use decide::{Candidate, decide};
 pub(crate) use json::{PlanError, from_json, to_json};

@@ -5,6 +5,8 @@ mod json;
 mod table;
 mod terminal;
 mod text;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use json::to_json;
 pub(crate) use table::table;
@@ -35,6 +37,8 @@ pub(crate) struct Summary {
     pub(crate) legs: BTreeMap<Leg, LegSummary>,
     pub(crate) images: Vec<ImageSummary>,
     pub(crate) objects: Vec<ObjectSummary>,
+    /// Components that no manifest names.
+    pub(crate) undeployed: Vec<Name>,
     pub(crate) duration: Duration,
 }
 
@@ -88,10 +92,13 @@ impl Reporter {
     }
 }
 
-/// Writes data to stdout. A reader that went away is no fault of ours.
-pub(crate) fn data(text: &str) {
+/// Writes data to stdout. A reader that went away is no fault of ours; a full disk is one that must be known.
+pub(crate) fn data(text: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a text for people to stderr.

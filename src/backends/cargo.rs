@@ -1,37 +1,104 @@
 //! The `cargo` backend: `cargo build`, and the binary in an image without a Dockerfile.
 
-use super::{BuildError, Order};
+mod dependencies;
+
+use super::{BuildError, Built, Order};
 use crate::event::Events;
 use crate::exec::{self, Program};
-use crate::layout::{self, Descriptor, Layout, assemble};
+use crate::layout::{self, Layout, assemble};
 use crate::platform::Platform;
-use cargo_metadata::{Message, TargetKind};
+use cargo_metadata::{Artifact, Message, TargetKind};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-/// Flags of the user's shell would make the image depend on it. What belongs to the project belongs into its
-/// `.cargo/config.toml`, which is an input.
-const FOREIGN_FLAGS: [&str; 3] = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"];
+/// Cargo locks its target folder for one build at a time anyway. The turn lasts until the binary is in the image,
+/// because the next build may put another program of the same name in its place.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Builds the package's binary for the platform and assembles the image.
 pub(super) async fn build(
     events: &Events,
     cancel: &CancellationToken,
     order: &Order<'_>,
-) -> Result<Descriptor, BuildError> {
+) -> Result<Built, BuildError> {
     let target = target(order).await?;
-    let program = command(order, target);
-    let manifest_path = order.folder().join("Cargo.toml");
-    let mut binaries = vec![];
-    let on_stdout = |line: &str| binaries.extend(executable(line, &manifest_path));
-    exec::stream(events, cancel, &order.subject(), &program, on_stdout).await?;
-    let binary = single(binaries)?;
+    let _turn = TURN.lock().await;
+    let mut artifacts = compile(events, cancel, order, target).await?;
+    // Cargo judges by the times of files, and caches and checkouts set those as they like: of what lies in this
+    // repository, nothing is taken that was not compiled just now.
+    let stale = artifacts.stale(order.root);
+    if !stale.is_empty() {
+        let packages = stale.iter().flat_map(|package| ["--package", package]);
+        let clean = Program::new("cargo", &order.folder())
+            .args(["clean", "--quiet", "--release", "--locked", "--offline", "--target", target])
+            .args(packages);
+        exec::capture(&clean).await?;
+        artifacts = compile(events, cancel, order, target).await?;
+    }
+    let binary = artifacts.binary(&order.folder().join("Cargo.toml"))?;
     let start = binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let layout = Layout::create(order.out)?;
     let program =
         layout::Program { source: &binary, start: &start, platform: order.platform, created: order.epoch };
-    let manifest = assemble(&layout, &program)?;
-    Ok(order.finish(&layout, manifest)?)
+    let manifest = order.finish(&layout, assemble(&layout, &program)?)?;
+    Ok(Built { manifest, reads: dependencies::of(&binary, order.root)? })
+}
+
+async fn compile(
+    events: &Events,
+    cancel: &CancellationToken,
+    order: &Order<'_>,
+    target: &str,
+) -> Result<Artifacts, BuildError> {
+    let mut artifacts = Artifacts(vec![]);
+    let on_stdout = |line: &str| artifacts.0.extend(artifact(line));
+    exec::stream(events, cancel, &order.subject(), &command(order, target), on_stdout).await?;
+    Ok(artifacts)
+}
+
+fn artifact(line: &str) -> Option<Artifact> {
+    match serde_json::from_str(line) {
+        Ok(Message::CompilerArtifact(artifact)) => Some(artifact),
+        _ => None,
+    }
+}
+
+/// What Cargo reported as made, or as still good.
+struct Artifacts(Vec<Artifact>);
+
+impl Artifacts {
+    /// The packages below `root` that Cargo did not compile because it thought they were up to date.
+    fn stale(&self, root: &Path) -> BTreeSet<&str> {
+        let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+        let is_stale = |artifact: &&Artifact| artifact.fresh && artifact.manifest_path.starts_with(&root);
+        self.0.iter().filter(is_stale).map(|artifact| artifact.package_id.repr.as_str()).collect()
+    }
+
+    /// The one binary of the package.
+    fn binary(&self, manifest_path: &Path) -> Result<PathBuf, BuildError> {
+        let is_own = |artifact: &&Artifact| {
+            artifact.target.kind.contains(&TargetKind::Bin)
+                && same_file(artifact.manifest_path.as_std_path(), manifest_path)
+        };
+        let executables = self.0.iter().filter(is_own).filter_map(|artifact| artifact.executable.as_ref());
+        let binaries: Vec<&Path> = executables.map(|path| path.as_std_path()).collect();
+        match binaries.as_slice() {
+            [] => Err(BuildError::NoBinary),
+            [binary] => Ok(binary.to_path_buf()),
+            several => {
+                let name = |path: &&Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                Err(BuildError::SeveralBinaries { names: several.iter().map(name).collect() })
+            }
+        }
+    }
+}
+
+/// Cargo reports the real path, and the user may have come through a symbolic link.
+fn same_file(left: &Path, right: &Path) -> bool {
+    left == right
+        || matches!((left.canonicalize(), right.canonicalize()), (Ok(left), Ok(right)) if left == right)
 }
 
 /// The Rust targets that make a static binary for `platform`, best first: musl where it is installed, else the GNU
@@ -76,33 +143,9 @@ fn command(order: &Order<'_>, target: &str) -> Program {
         Some(bin) => program.args(["--bin", bin]),
         None => program.arg("--bins"),
     };
-    FOREIGN_FLAGS.into_iter().fold(program, Program::env_remove)
+    order.foreign.iter().fold(program, Program::env_remove)
 }
 
 fn remap(from: &Path, to: &str) -> String {
     format!("--remap-path-prefix={}={to}", from.display())
-}
-
-/// The binary that a line of Cargo's JSON reports, if it belongs to this package.
-fn executable(line: &str, manifest_path: &Path) -> Option<PathBuf> {
-    let Ok(Message::CompilerArtifact(artifact)) = serde_json::from_str(line) else { return None };
-    let is_own = same_file(artifact.manifest_path.as_std_path(), manifest_path);
-    let is_binary = artifact.target.kind.contains(&TargetKind::Bin);
-    artifact.executable.filter(|_| is_own && is_binary).map(Into::into)
-}
-
-/// Cargo reports the real path, and the user may have come through a symbolic link.
-fn same_file(left: &Path, right: &Path) -> bool {
-    left == right
-        || matches!((left.canonicalize(), right.canonicalize()), (Ok(left), Ok(right)) if left == right)
-}
-
-fn single(mut binaries: Vec<PathBuf>) -> Result<PathBuf, BuildError> {
-    let last = binaries.pop().ok_or(BuildError::NoBinary)?;
-    if binaries.is_empty() {
-        return Ok(last);
-    }
-    binaries.push(last);
-    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Err(BuildError::SeveralBinaries { names: binaries.iter().map(name).collect() })
 }

@@ -1,6 +1,6 @@
 //! `hephy plan`: what would be built, and why.
 
-use super::{Context, mask, perform};
+use super::{Context, mask, perform, print};
 use crate::exit::ExitCode;
 use crate::pipeline::{self, Settings};
 use crate::plan;
@@ -21,8 +21,8 @@ pub(crate) async fn plan(context: Context, settings: Settings, emit: Emit) -> Ex
     perform(context, settings, async |run, summary| {
         let plan = pipeline::plan(run).await?;
         match emit {
-            Emit::Text => report::data(&mask(run).lines(&report::plan_text(&plan))),
-            Emit::Json => report::data(&plan::to_json(&plan)),
+            Emit::Text => print(&mask(run).lines(&report::plan_text(&plan)))?,
+            Emit::Json => print(&plan::to_json(&plan))?,
         }
         summary.plan = Some(plan);
         Ok(String::new())

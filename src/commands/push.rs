@@ -10,7 +10,7 @@ pub(crate) async fn push(context: Context, settings: Settings) -> ExitCode {
         let plan = pipeline::plan(run).await?;
         summary.plan = Some(plan.clone());
         pipeline::push(run, &plan, summary).await?;
-        print_images(summary);
+        print_images(summary)?;
         Ok("published".to_owned())
     })
     .await

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub(crate) async fn up(context: Context, settings: Settings) -> ExitCode {
     perform(context, settings, async |run, summary| {
         let ending = pipeline::up(run, summary).await?;
-        super::print_images(summary);
+        super::print_images(summary)?;
         Ok(sentence(&ending))
     })
     .await
@@ -21,10 +21,10 @@ pub(crate) async fn up(context: Context, settings: Settings) -> ExitCode {
 pub(crate) async fn dry_run(context: Context, settings: Settings) -> ExitCode {
     perform(context, settings, async |run, summary| {
         let plan = pipeline::plan(run).await?;
-        let steps = pipeline::preview(run, &plan)?;
+        let steps = pipeline::preview(run, &plan).await?;
         foresee(&plan, summary);
         summary.plan = Some(plan);
-        report::data(&super::mask(run).lines(&report::preview_text(&steps)));
+        super::print(&super::mask(run).lines(&report::preview_text(&steps)))?;
         Ok("dry run: nothing was touched".to_owned())
     })
     .await

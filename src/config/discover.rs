@@ -18,6 +18,11 @@ pub(super) fn components(root: &Path) -> Result<Vec<Component>, ConfigError> {
     let mut found: Vec<Component> = vec![];
     let walk = WalkBuilder::new(root)
         .require_git(false)
+        // What lies above the repository, or in the home of whoever runs this, says nothing about the repository.
+        .parents(false)
+        .ignore(false)
+        .git_global(false)
+        .git_exclude(false)
         .filter_entry(|entry| entry.depth() == 0 || !SKIPPED.iter().any(|name| entry.file_name() == *name))
         .sort_by_file_path(Ord::cmp)
         .build();

@@ -1,6 +1,6 @@
 //! The build stage: every leg that the plan says, several at once.
 
-use super::Run;
+use super::{Run, guarding};
 use crate::backends::{self, Order};
 use crate::component::Leg;
 use crate::event::{Progress, Stage};
@@ -30,7 +30,7 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     if to_build.is_empty() {
         return Ok(());
     }
-    run.unless_cancelled(super::planning::ensure_current(run, plan)).await?;
+    let before = run.unless_cancelled(guarding::ensure_current(run, plan)).await?;
     run.own_folder()?;
     let stop = run.cancel.child_token();
     let mut results = stream::iter(to_build)
@@ -52,7 +52,10 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
         };
         summary.legs.insert(leg, LegSummary { what, digest, duration });
     }
-    first_failure.map_or(Ok(()), Err)
+    match first_failure {
+        None => run.unless_cancelled(guarding::ensure_unchanged(run, plan, &before)).await,
+        Some(failure) => Err(failure),
+    }
 }
 
 async fn one(
@@ -107,11 +110,13 @@ async fn with_backend(
         key: &leg.key,
         epoch: plan.commit.time,
         cargo_home: run.ci.cargo_home.as_deref(),
+        foreign: &run.ci.build_variables,
     };
     let during = |failure: Failure| failure.during(&format!("build {name}"));
     let built = backends::build(&run.events, stop, planned.backend, &order).await;
     let built = built.map_err(Failure::from).map_err(during)?;
-    built.digest().map_err(crate::store::StoreError::from).map_err(Failure::from).map_err(during)
+    guarding::ensure_listed(run, planned, leg, &built.reads).await.map_err(during)?;
+    built.manifest.digest().map_err(crate::store::StoreError::from).map_err(Failure::from).map_err(during)
 }
 
 /// What the stage would do, a line for each leg.

@@ -1,7 +1,7 @@
 //! The deploy and wait stages: manifests pinned by digest, handed over, and watched until the truth is known.
 
 use super::publishing::Pushed;
-use super::{Ending, OWN_FOLDER, Run};
+use super::{Ending, OWN_FOLDER, Run, guarding};
 use crate::cluster::{Cluster, Source};
 use crate::config::Environment;
 use crate::deploy::{self, Applied, Change};
@@ -88,10 +88,11 @@ pub(super) async fn reach(
 }
 
 /// Reads the manifests of the plan; `None` if there are none.
-pub(super) fn read(run: &Run, plan: &Plan) -> Result<Option<Release>, Failure> {
+pub(super) async fn read(run: &Run, plan: &Plan) -> Result<Option<Release>, Failure> {
     if plan.manifests.is_empty() {
         return Ok(None);
     }
+    guarding::ensure_same_release(run, plan).await?;
     let mut files = vec![];
     for path in &plan.manifests {
         let text = std::fs::read_to_string(run.root.join(path))
@@ -107,7 +108,12 @@ pub(super) fn ensure_provable(release: Option<&Release>) -> Result<(), Failure> 
 }
 
 /// Replaces the images of components by their digests.
-pub(super) fn pin(run: &Run, release: &Release, images: &[Pushed]) -> Result<Release, Failure> {
+pub(super) fn pin(
+    run: &Run,
+    release: &Release,
+    images: &[Pushed],
+    summary: &mut Summary,
+) -> Result<Release, Failure> {
     let pins: Vec<Pin> = images
         .iter()
         .map(|pushed| Pin {
@@ -120,6 +126,7 @@ pub(super) fn pin(run: &Run, release: &Release, images: &[Pushed]) -> Result<Rel
     for name in &pinned.unused {
         run.events.warn(format!("`{name}` is in no manifest, so its image is pushed and not deployed"));
     }
+    summary.undeployed = pinned.unused;
     Ok(pinned.release)
 }
 

@@ -5,7 +5,7 @@ use crate::component::Component;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::image::Repository;
-use crate::plan::Target;
+use crate::plan::{Candidate, Target};
 use crate::store::StoreError;
 use std::path::Path;
 
@@ -57,4 +57,16 @@ pub(super) fn repository(run: &Run, target: &Target, component: &Component) -> R
         Some(registry) => Ok(registry.join(name)),
         None => Ok(Repository { host: None, path: name.to_owned() }),
     }
+}
+
+/// Two components with one repository would overwrite each other's tags, and a manifest could not tell them apart.
+pub(super) fn ensure_distinct(candidates: &[Candidate]) -> Result<(), Failure> {
+    for (index, candidate) in candidates.iter().enumerate() {
+        if let Some(twin) = candidates[..index].iter().find(|other| other.image == candidate.image) {
+            let (first, second) = (&twin.component.name, &candidate.component.name);
+            let problem = format!("`{first}` and `{second}` are both pushed to `{}`", candidate.image);
+            return Err(Failure::new(ExitCode::Usage, problem).hint("give one of them another `image`"));
+        }
+    }
+    Ok(())
 }

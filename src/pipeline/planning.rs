@@ -42,6 +42,7 @@ pub(crate) async fn plan(run: &Run) -> Result<Plan, Failure> {
         let during = |failure: Failure| failure.during(&format!("read the plan `{}`", file.display()));
         let text = std::fs::read_to_string(file)
             .map_err(|error| during(Failure::new(ExitCode::Usage, error.to_string())))?;
+        warn_of_unused(run);
         return plan::from_json(&text).map_err(Failure::from).map_err(during);
     }
     run.unless_cancelled(make(run)).await.map_err(|failure| failure.during("plan"))
@@ -56,6 +57,20 @@ fn ensure_whole(settings: &Settings) -> Result<(), Failure> {
     };
     Err(Failure::new(ExitCode::Usage, format!("follow the plan: {problem}"))
         .hint("name it where the plan is made"))
+}
+
+/// A plan has decided what these flags would decide.
+fn warn_of_unused(run: &Run) {
+    let settings = &run.settings;
+    let given = [
+        ("--base", settings.base.is_some()),
+        ("--since", settings.since.is_some()),
+        ("--registry", settings.registry.is_some()),
+        ("--layout", settings.layout.is_some()),
+    ];
+    for (flag, _) in given.iter().filter(|(_, is_given)| *is_given) {
+        run.events.warn(format!("`{flag}` is not used: the plan has decided it"));
+    }
 }
 
 /// Says what the plan decided, a line for each component.
@@ -89,6 +104,7 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     for component in in_order_of_needs(&run.config.components, &wanted) {
         prepared.push(prepare(run, &checkout, &files, &changes, &mut known, &target, component).await?);
     }
+    naming::ensure_distinct(&prepared)?;
     // What is not wanted was only prepared because something wanted needs it.
     prepared.retain(|candidate| wanted.iter().any(|component| component.name == candidate.component.name));
     let looked_up = prepared.into_iter().map(|prepared| look_up(run, &store, prepared));
@@ -99,14 +115,9 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     Ok(plan::decide(checkout.commit, base, target, candidates, manifests))
 }
 
-/// Refuses a plan from a file whose legs would be built from other inputs than it was made of: the image would go by
-/// the key of those other inputs, and every later run would take it for them.
-pub(super) async fn ensure_current(run: &Run, plan: &Plan) -> Result<(), Failure> {
-    if run.settings.plan.is_none() || !plan.components.iter().any(plan::Planned::is_built) {
-        return Ok(());
-    }
-    let checkout = git::read(&run.root, run.ci.default_branch.as_deref()).await?;
-    let files = inputs::working_files(&checkout)?;
+/// The input digests of the plan's legs in this checkout. They differ from the plan's own where files changed since.
+pub(super) async fn digests(run: &Run, plan: &Plan, checkout: &Checkout) -> Result<Digests, Failure> {
+    let files = inputs::working_files(checkout)?;
     let mut known = Known { digests: BTreeMap::new(), touched: BTreeMap::new() };
     let wanted: Vec<&Component> = run.config.components.iter().collect();
     for component in in_order_of_needs(&run.config.components, &wanted) {
@@ -115,30 +126,17 @@ pub(super) async fn ensure_current(run: &Run, plan: &Plan) -> Result<(), Failure
         let platforms = planned.map(|planned| planned.component.platforms.clone());
         let component =
             Component { platforms: platforms.unwrap_or(component.platforms.clone()), ..component.clone() };
-        prepare(run, &checkout, &files, &[], &mut known, &plan.target, &component).await?;
+        prepare(run, checkout, &files, &[], &mut known, &plan.target, &component).await?;
     }
-    for planned in &plan.components {
-        for leg in planned.legs.iter().filter(|leg| leg.action == plan::Action::Build) {
-            let here = known.digests.get(&(planned.component.name.clone(), leg.platform.clone()));
-            if here != Some(&leg.input_digest) {
-                let leg = planned.leg(leg);
-                let failure = Failure::new(
-                    ExitCode::Usage,
-                    format!("build {leg}: what it is built from differs from what the plan was made of"),
-                );
-                let commit = plan.commit.id.get(..12).unwrap_or(&plan.commit.id);
-                return Err(
-                    failure.hint(format!("check out commit {commit} unchanged, or make a new plan here"))
-                );
-            }
-        }
-    }
-    Ok(())
+    Ok(known.digests)
 }
+
+/// What legs are built from.
+pub(super) type Digests = BTreeMap<(Name, Platform), Digest>;
 
 /// What is known of the components that others need.
 struct Known {
-    digests: BTreeMap<(Name, Platform), Digest>,
+    digests: Digests,
     touched: BTreeMap<Name, Vec<Touched>>,
 }
 
@@ -161,8 +159,9 @@ async fn prepare(
     let unseen = inputs::ignored_files(checkout, &reads, &|path: &BStr| matcher.rule(path, None).is_some())?;
     let mut legs = vec![];
     for leg in matrix::legs(component, &ci::host_platform()) {
-        let is_read = |file: &&File| matcher.rule(file.path.as_bstr(), Some(&leg.platform)).is_some();
-        let mut selected: Vec<File> = files.iter().chain(&unseen).filter(is_read).cloned().collect();
+        let is_read = |file: &&File| matcher.reads(file, &leg.platform);
+        let selected = files.iter().chain(&unseen).filter(is_read).cloned().collect();
+        let mut selected = inputs::here(checkout, component, selected)?;
         if backend == Backend::Cargo {
             selected.extend(inputs::behind_links(checkout, component, files, &selected)?);
         }
@@ -243,16 +242,27 @@ async fn look_up(run: &Run, store: &Store, mut candidate: Candidate) -> Result<C
 /// The manifests of the release: the YAML files directly in the first folder that has any.
 fn manifests(files: &[File]) -> Result<Vec<String>, Failure> {
     let is_yaml = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
-    let paths: Vec<&str> = files.iter().filter_map(|file| file.path.to_str().ok()).collect();
+    let paths: Vec<_> = files.iter().map(|file| file.path.to_str_lossy()).collect();
     for folder in MANIFEST_FOLDERS {
-        let inside = |path: &&&str| {
+        let inside = |path: &&std::borrow::Cow<str>| {
             path.strip_prefix(folder)
                 .and_then(|rest| rest.strip_prefix('/'))
                 .is_some_and(|name| !name.contains('/'))
         };
         let found: Vec<String> =
-            paths.iter().filter(inside).filter(|path| is_yaml(path)).map(|path| (*path).to_owned()).collect();
-        if let Some(file) = found.iter().find(|path| path.contains("kustomization.y")) {
+            paths.iter().filter(inside).filter(|path| is_yaml(path)).map(ToString::to_string).collect();
+        if let Some(file) = found.iter().find(|path| path.contains(char::REPLACEMENT_CHARACTER)) {
+            let failure =
+                Failure::new(ExitCode::Usage, format!("read manifests: the name of `{file}` is not UTF-8"));
+            return Err(failure.hint("rename it"));
+        }
+        let kustomization = |path: &&std::borrow::Cow<str>| {
+            matches!(
+                path.rsplit('/').next(),
+                Some("kustomization.yaml" | "kustomization.yml" | "Kustomization")
+            )
+        };
+        if let Some(file) = paths.iter().filter(inside).find(kustomization) {
             let failure = Failure::new(
                 ExitCode::Usage,
                 format!("read manifests: `{file}` needs kustomize, which this version does not drive"),

@@ -56,10 +56,14 @@ async fn push_leg(
     leg: &PlannedLeg,
     summary: &mut Summary,
 ) -> Result<Found, Failure> {
-    if let Action::Reuse(found) = &leg.action {
-        return Ok(found.clone());
-    }
     let name = planned.leg(leg);
+    if let Action::Reuse(found) = &leg.action {
+        // A plan from a file may be old, and images can be deleted.
+        let is_there = run.settings.plan.is_none()
+            || store.find(&planned.image, &leg.key).await?.is_some_and(|now| now.digest == found.digest);
+        let missing = || StoreError::NotBuilt { leg: name, repository: planned.image.clone() };
+        return if is_there { Ok(found.clone()) } else { Err(missing().into()) };
+    }
     let built = Layout::at(&run.build_folder(&name));
     // Another job may have built and pushed this leg: the store is the hand-over medium.
     if built.reference(leg.key.as_str()).map_err(StoreError::from)?.is_none()

@@ -6,7 +6,11 @@ port_base=${HEPHY_CLUSTER_PORT_BASE:-17600}
 address_prefix=${HEPHY_CLUSTER_ADDRESSES:-10.213}
 bridge=hephy0
 
+# The paths go into files of four formats and into a socket's address, for which Linux has 108 bytes. A checkout whose
+# path does not fit keeps its data where only root can write, and finds it through a link.
 data=$checkout/target/cluster
+[[ $checkout =~ ^[A-Za-z0-9/._+-]{1,70}$ ]] ||
+  data=/var/lib/hephy-cluster-$(printf %s "$checkout" | sha256sum | cut -c1-8)
 logs=$data/logs
 admin_kubeconfig=$data/admin.kubeconfig
 containerd_socket=$data/containerd.sock
@@ -57,10 +61,8 @@ ports_of() {
   esac
 }
 
-# The paths go into files of four formats and into a socket's address, for which Linux has 108 bytes.
-refuse_unusable_path() {
-  [[ $checkout =~ ^[A-Za-z0-9/._+-]{1,70}$ ]] ||
-    fail "a cluster wants a checkout whose path is plain and at most 70 bytes long, which $checkout is not"
+link_data() {
+  [[ $data != /var/lib/* ]] || { mkdir -p "$data" && ln -sfn "$data" "$checkout/target/cluster"; }
 }
 
 # One call, so that missing Debian packages are installed together.

@@ -16,6 +16,8 @@ mod layout;
 mod no_cluster;
 mod plan;
 mod plan_cargo;
+mod plan_partial;
+mod proven;
 mod same_images;
 
 mod on_cluster;

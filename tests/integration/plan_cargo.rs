@@ -137,3 +137,39 @@ fn a_file_that_git_ignores_inside_a_dockerfile_context_is_an_input() {
     let third = repository.hephy(["up"]).run().exits(0).says("✔ build  site");
     assert_ne!(third.stdout, first);
 }
+
+#[test]
+fn a_source_that_changes_while_it_is_built_makes_no_image() {
+    // Given a package whose build changes a file of the commit, as somebody in an editor might,
+    let repository = Repository::named("tool");
+    let package = "[package]\nname = \"tool\"\nedition = \"2024\"\n[package.metadata.hephy]\n";
+    repository.write("Cargo.toml", package).write("src/main.rs", "fn main() {}\n").write("notes", "one\n");
+    repository.write("build.rs", "fn main() { std::fs::write(\"notes\", \"two\\n\").unwrap(); }\n");
+    lock(&repository);
+    repository.write(".gitignore", "/target/\n").commit("Add a tool");
+    let plan = repository.beside("plan.json");
+    let text = repository.hephy(["plan", "--emit", "json"]).run().exits(0).stdout;
+    std::fs::write(&plan, text).expect("write the plan");
+    // when it is built, then it is refused,
+    let output =
+        crate::support::refused(&repository, &["up"], 2).says("hint: run again when the files are at rest");
+    assert!(output.error().ends_with("): what it is built from changed while it was built"), "{output}");
+    // and there is nothing left that a push could take for the image of the commit.
+    let output = crate::support::refused(&repository, &["push", "--plan", &plan.to_string_lossy()], 2);
+    assert!(output.error().contains("it was not built here"), "{output}");
+    // Once the files are at rest, it is built.
+    repository.hephy(["up"]).run().exits(0).says("✔ build  tool");
+}
+
+#[test]
+fn what_a_build_leaves_beside_its_sources_is_no_change_of_them() {
+    // Given a package whose target folder nobody told git to ignore,
+    let repository = Repository::named("tool");
+    repository
+        .write("Cargo.toml", "[package]\nname = \"tool\"\nedition = \"2024\"\n[package.metadata.hephy]\n")
+        .write("src/main.rs", "fn main() {}\n");
+    lock(&repository);
+    repository.commit("Add a tool");
+    // when it is built, then that is no reason to throw the image away.
+    repository.hephy(["up"]).run().exits(0).says("✔ build  tool");
+}

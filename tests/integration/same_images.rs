@@ -75,16 +75,17 @@ fn a_plan_is_refused_where_its_inputs_are_other_ones() {
     let plan = save_plan(&repository).to_string_lossy().into_owned();
     repository.write("app/run", "changed\n").commit("Change the program");
     // when it is built, then it is refused: the image would be found by who looks for the old program.
-    for verb in ["build", "up"] {
-        let output = crate::support::refused(&repository, &[verb, "--plan", &plan], 2);
-        assert_eq!(
-            output.error(),
-            "error: build app (linux/amd64): what it is built from differs from what the plan was made of"
-        );
-    }
+    let output = crate::support::refused(&repository, &["build", "--plan", &plan], 2);
+    assert_eq!(
+        output.error(),
+        "error: build app (linux/amd64): what it is built from differs from what the plan was made of"
+    );
+    // What deploys manifests too is refused for being another commit.
+    let output = crate::support::refused(&repository, &["up", "--plan", &plan], 2);
+    assert!(output.error().starts_with("error: read manifests: the plan was made of commit"), "{output}");
     // A change that the component does not read is none.
     repository.write("app/run", "#!/bin/sh\n").write("docs/notes", "new\n").commit("Take it back");
-    repository.hephy(["up", "--plan", &plan]).run().exits(0);
+    repository.hephy(["build", "--plan", &plan]).run().exits(0);
 }
 
 #[test]
@@ -144,4 +145,34 @@ fn forges_and_laptops_reach_the_same_digests() {
             .stdout;
         assert!(plan.contains("\"branch\": \"main\""), "{plan}");
     }
+}
+
+#[test]
+fn an_edit_during_the_build_is_not_published() {
+    // Given a Dockerfile component whose context somebody edits while it is built,
+    let repository = Repository::empty();
+    repository
+        .write("web/page", "before\n")
+        .write("web/Dockerfile", "FROM scratch\nCOPY page /\n")
+        .commit("Web");
+    let tools = repository.beside("tools");
+    std::fs::create_dir(&tools).expect("create the folder");
+    let program = tools.join("buildah");
+    let page = repository.path().join("web/page");
+    let script = format!("#!/bin/sh\necho edited > '{}'\nexec \"$REAL_BUILDAH\" \"$@\"\n", page.display());
+    std::fs::write(&program, script).expect("write the program");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("make it run");
+    let path = std::env::var("PATH").expect("a path");
+    let real = std::env::split_paths(&path).map(|folder| folder.join("buildah")).find(|path| path.is_file());
+    // when it is brought up,
+    let hephy = repository.hephy(["up"]).env("PATH", format!("{}:{path}", tools.display()));
+    let output = hephy.env("REAL_BUILDAH", real.expect("buildah is installed")).run().exits(2);
+    // then the image is not published, now or later.
+    assert_eq!(
+        output.error(),
+        "error: build web (linux/amd64): what it is built from changed while it was built"
+    );
+    repository.write("web/page", "before\n");
+    repository.hephy(["push"]).run().exits(2).says("hint: run `hephy build`");
 }

@@ -114,6 +114,12 @@ impl Hephy {
         Output::from(self.command.output().expect("hephy starts"))
     }
 
+    /// Runs it with stdout going to `file`.
+    pub(crate) fn run_into(mut self, file: std::fs::File) -> Output {
+        let child = self.command.stdout(file).stderr(Stdio::piped()).spawn().expect("hephy starts");
+        Output::of(child)
+    }
+
     /// Starts it and goes on.
     pub(crate) fn start(mut self) -> Child {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hephy starts")

@@ -64,7 +64,9 @@ async fn merge_base(root: &Path, is_shallow: bool, base: &str) -> Result<String,
     }
     let (refspec, local) = match refspec(base) {
         Some((refspec, local)) => (Some(refspec), local),
-        None => (None, base.to_owned()),
+        None if is_shallow => (None, base.to_owned()),
+        // Without a name to ask for, git would fetch every branch there is.
+        None => return Err(unknown(base)),
     };
     let refspecs: Vec<&str> = refspec.as_deref().into_iter().collect();
     let options: &[&str] = if is_shallow { &["--unshallow", "--filter=tree:0"] } else { &[] };

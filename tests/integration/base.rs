@@ -380,3 +380,15 @@ fn histories_without_a_common_commit_are_compared_with_the_parent() {
     );
     assert_eq!(found[1..], [WEB]);
 }
+
+#[test]
+fn a_name_that_only_this_clone_could_know_fetches_nothing() {
+    let origin = origin();
+    let checkout = Repository::checkout_of(&origin, MAIN, None);
+    origin.git(["branch", "new", "main"]);
+    let refs = checkout.git(["for-each-ref"]);
+    for arguments in [["--since", "HEAD~99"], ["--base", "HEAD~99"], ["--base", "HEAD@{99}"]] {
+        checkout.hephy(["plan"]).args(arguments).run().exits(2).says("compare with the base `HEAD");
+    }
+    assert_eq!(checkout.git(["for-each-ref"]), refs);
+}

@@ -1,14 +1,27 @@
-//! The CI system: what the environment says about this run, read once at the start.
+//! The CI system: what the environment and the event file say about this run, read once at the start.
+
+mod bitbucket;
+mod github;
+mod gitlab;
+mod trigger;
+
+#[cfg(test)]
+pub(crate) use trigger::Push;
+pub(crate) use trigger::{PullRequest, Source, Trigger};
 
 use crate::platform::Platform;
 use crate::secret::Secret;
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 /// Who called hephy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
     GitHub,
     GitLab,
+    /// Forgejo or Gitea: GitHub's variables, and a registry of its own.
+    Forgejo,
+    Bitbucket,
     /// Some other CI system, known only by `CI`.
     Other,
     Laptop,
@@ -18,8 +31,8 @@ pub(crate) enum Host {
 #[derive(Clone, Debug)]
 pub(crate) struct Ci {
     pub(crate) host: Host,
-    /// The commit to compare with, as the CI system names it, with the name of the variable that said so.
-    pub(crate) base: Option<(String, &'static str)>,
+    pub(crate) trigger: Trigger,
+    pub(crate) default_branch: Option<String>,
     /// The branch or tag that runs; a checkout in CI has a detached HEAD and cannot tell.
     pub(crate) reference: Option<String>,
     /// The repository that images go to by default (DESIGN.md section 5).
@@ -34,6 +47,8 @@ pub(crate) struct Ci {
     pub(crate) build_variables: Vec<String>,
     /// Texts that must never be shown, whoever prints them.
     pub(crate) secrets: Vec<Secret>,
+    /// What the user should know about what was read.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// A login that is valid for one registry host only.
@@ -49,6 +64,8 @@ const SECRET_NAMES: [&str; 8] =
     ["TOKEN", "PASSWORD", "PASS", "SECRET", "KEY", "CREDENTIALS", "PRIVATE", "PAT"];
 /// A shorter text is more likely a word that happens to be a password than a secret worth hiding everywhere.
 const SHORTEST_SECRET: usize = 8;
+/// GitHub sends no more than 25 MB.
+const LARGEST_EVENT: u64 = 32 << 20;
 
 /// Reads a variable; an empty one counts as absent, as in every CI system.
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -57,7 +74,16 @@ impl Ci {
     /// Reads the environment of this process.
     pub(crate) fn from_environment() -> Self {
         let lookup = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let mut ci = Self::read(&lookup);
+        let event = lookup("GITHUB_EVENT_PATH").map(|path| read_event(Path::new(&path)));
+        let mut ci = match event {
+            None => Self::read(&lookup, None),
+            Some(Ok(text)) => Self::read(&lookup, Some(&text)),
+            Some(Err(error)) => {
+                let warning = format!("the event file of this run cannot be read: {error}");
+                let ci = Self::read(&lookup, None);
+                Self { warnings: [ci.warnings, vec![warning]].concat(), ..ci }
+            }
+        };
         let home = std::env::home_dir();
         let is_default_there = || home.as_ref().is_some_and(|home| home.join(".kube/config").exists());
         ci.has_kubeconfig = ci.has_kubeconfig || is_default_there();
@@ -71,10 +97,11 @@ impl Ci {
         ci
     }
 
-    fn read(lookup: Lookup<'_>) -> Self {
+    fn read(lookup: Lookup<'_>, event: Option<&str>) -> Self {
         let blank = Self {
             host: Host::Laptop,
-            base: None,
+            trigger: Trigger::Unknown,
+            default_branch: None,
             reference: None,
             registry: None,
             registry_login: None,
@@ -83,14 +110,31 @@ impl Ci {
             cargo_home: lookup("CARGO_HOME").map(PathBuf::from),
             build_variables: vec![],
             secrets: vec![],
+            warnings: vec![],
         };
         // GITLAB_CI is not asked: local runners of GitLab pipelines set it to `false`.
         match () {
-            () if lookup("GITHUB_ACTIONS").is_some() => github(lookup, blank),
-            () if lookup("CI_JOB_ID").is_some() && lookup("CI_PROJECT_ID").is_some() => gitlab(lookup, blank),
+            () if lookup("GITHUB_ACTIONS").is_some() => github::read(lookup, event, blank),
+            () if lookup("CI_JOB_ID").is_some() && lookup("CI_PROJECT_ID").is_some() => {
+                gitlab::read(lookup, blank)
+            }
+            () if lookup("BITBUCKET_BUILD_NUMBER").is_some() => bitbucket::read(lookup, blank),
             () if lookup("CI").is_some_and(|value| value != "false") => Self { host: Host::Other, ..blank },
             () => blank,
         }
+    }
+}
+
+fn read_event(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path)?;
+    if file.metadata()?.is_file() {
+        file.take(LARGEST_EVENT + 1).read_to_string(&mut text)?;
+    }
+    match text.len() as u64 {
+        0 => Err(std::io::Error::other("it is empty or no file")),
+        length if length > LARGEST_EVENT => Err(std::io::Error::other("it is larger than 32 MiB")),
+        _ => Ok(text),
     }
 }
 
@@ -115,45 +159,6 @@ fn secrets(variables: impl Iterator<Item = (String, String)>) -> Vec<Secret> {
     lines.filter(|line| line.len() >= SHORTEST_SECRET).filter_map(Secret::new).collect()
 }
 
-fn github(lookup: Lookup<'_>, blank: Ci) -> Ci {
-    let repository = lookup("GITHUB_REPOSITORY").map(|name| name.to_lowercase());
-    let login = lookup("GITHUB_TOKEN").and_then(Secret::new).map(|token| RegistryLogin {
-        host: "ghcr.io".to_owned(),
-        user: lookup("GITHUB_ACTOR").unwrap_or_else(|| "x-access-token".to_owned()),
-        token,
-    });
-    Ci {
-        host: Host::GitHub,
-        base: lookup("GITHUB_BASE_REF").map(|branch| (format!("origin/{branch}"), "GITHUB_BASE_REF")),
-        reference: lookup("GITHUB_HEAD_REF").or_else(|| lookup("GITHUB_REF_NAME")),
-        registry: repository.map(|name| format!("ghcr.io/{name}")),
-        registry_login: login,
-        ..blank
-    }
-}
-
-fn gitlab(lookup: Lookup<'_>, blank: Ci) -> Ci {
-    let login =
-        lookup("CI_REGISTRY").zip(lookup("CI_JOB_TOKEN").and_then(Secret::new)).map(|(host, token)| {
-            RegistryLogin {
-                host,
-                user: lookup("CI_REGISTRY_USER").unwrap_or("gitlab-ci-token".to_owned()),
-                token,
-            }
-        });
-    let is_known = |sha: &String| sha.bytes().any(|b| b != b'0');
-    let base = lookup("CI_MERGE_REQUEST_DIFF_BASE_SHA").map(|sha| (sha, "CI_MERGE_REQUEST_DIFF_BASE_SHA"));
-    let before = lookup("CI_COMMIT_BEFORE_SHA").filter(is_known).map(|sha| (sha, "CI_COMMIT_BEFORE_SHA"));
-    Ci {
-        host: Host::GitLab,
-        base: base.or(before),
-        reference: lookup("CI_COMMIT_REF_NAME"),
-        registry: lookup("CI_REGISTRY_IMAGE"),
-        registry_login: login,
-        ..blank
-    }
-}
-
 /// The platform whose containers this machine can run: on macOS and Windows that is still Linux.
 pub(crate) fn host_platform() -> Platform {
     let architecture = match std::env::consts::ARCH {
@@ -165,45 +170,42 @@ pub(crate) fn host_platform() -> Platform {
 }
 
 #[cfg(test)]
+impl Ci {
+    fn of_variables(variables: &[(&str, &str)]) -> Self {
+        Self::of_event(variables, None)
+    }
+
+    fn of_event(variables: &[(&str, &str)], event: Option<&str>) -> Self {
+        let lookup = |name: &str| variables.iter().find(|(key, _)| *key == name);
+        Self::read(&|name| lookup(name).map(|(_, value)| (*value).to_owned()), event)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Ci {
-        Ci::read(&|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        Ci::of_variables(variables)
     }
 
     #[test]
     fn a_laptop_knows_nothing() {
         let ci = read(&[]);
-        assert_eq!(ci.host, Host::Laptop);
-        assert_eq!((ci.base, ci.registry, ci.reference), (None, None, None));
+        assert_eq!((ci.host, ci.trigger), (Host::Laptop, Trigger::Unknown));
+        assert_eq!((ci.default_branch, ci.registry, ci.reference), (None, None, None));
     }
 
     #[test]
-    fn github_names_the_registry_and_the_base_of_a_pull_request() {
-        let ci = read(&[
-            ("GITHUB_ACTIONS", "true"),
-            ("GITHUB_REPOSITORY", "Acme/Shop"),
-            ("GITHUB_BASE_REF", "main"),
-            ("GITHUB_HEAD_REF", "fix/price"),
-            ("GITHUB_REF_NAME", "7/merge"),
-        ]);
-        assert_eq!(ci.host, Host::GitHub);
-        assert_eq!(ci.registry.as_deref(), Some("ghcr.io/acme/shop"));
-        assert_eq!(ci.base, Some(("origin/main".to_owned(), "GITHUB_BASE_REF")));
-        assert_eq!(ci.reference.as_deref(), Some("fix/price"));
-    }
-
-    #[test]
-    fn gitlab_does_not_take_zeros_for_a_commit() {
-        let job =
-            [("CI_JOB_ID", "1"), ("CI_PROJECT_ID", "2"), ("CI_REGISTRY_IMAGE", "registry.example/acme/shop")];
-        let zeros = [("CI_COMMIT_BEFORE_SHA", "0000000000000000000000000000000000000000")];
-        let ci = read(&[job.as_slice(), &zeros].concat());
-        assert_eq!((ci.host, ci.base), (Host::GitLab, None));
-        let ci = read(&[job.as_slice(), &[("CI_COMMIT_BEFORE_SHA", "0a")]].concat());
-        assert_eq!(ci.base, Some(("0a".to_owned(), "CI_COMMIT_BEFORE_SHA")));
-        assert_eq!(ci.registry.as_deref(), Some("registry.example/acme/shop"));
+    fn an_event_file_is_read_up_to_a_bound() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("event.json");
+        assert!(read_event(&path).is_err());
+        assert!(read_event(folder.path()).is_err());
+        std::fs::write(&path, "{}").expect("write the file");
+        assert_eq!(read_event(&path).expect("it is there"), "{}");
+        std::fs::File::create(&path).and_then(|file| file.set_len(LARGEST_EVENT + 1)).expect("grow the file");
+        assert!(read_event(&path).is_err());
     }
 
     #[test]

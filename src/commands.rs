@@ -47,6 +47,7 @@ pub(crate) async fn perform(
     let configured = place.and_then(|()| pipeline::configure(&context.directory, context.config.as_deref()));
     let result = match configured {
         Ok((root, config)) => {
+            context.ci.warnings.iter().for_each(|warning| events.warn(warning.as_str()));
             let run = Run { events, cancel: cancel.clone(), ci: context.ci, settings, root, config };
             work(&run, &mut summary).await
         }
@@ -180,6 +181,10 @@ fn sentence(ending: &Ending) -> String {
         Ending::Rendered { folder, why, target } => {
             format!("nothing was deployed: {why}; {}", by_hand(folder, target))
         }
+        Ending::PartPublished => {
+            "published; `--only` plans a part of the release, and a part is not deployed".to_owned()
+        }
+        Ending::Withheld { why } => format!("built, and neither pushed nor deployed: {why}"),
         Ending::Published { changed: true } => "published; there are no manifests to deploy".to_owned(),
         Ending::Nothing => {
             "nothing to do: no component was found; add a Dockerfile, or name components in hephy.yaml"

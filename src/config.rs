@@ -75,6 +75,8 @@ pub(crate) enum ConfigError {
     Walk { root: PathBuf, source: ignore::Error },
     #[error("`{first}` and `{second}` are both named `{name}`")]
     SameName { name: String, first: String, second: String },
+    #[error("find the component `{name}`: there is none of this name")]
+    UnknownComponent { name: String, hint: Option<String> },
     #[error("name the component in `{folder}`")]
     Name { folder: String, source: crate::component::NameError },
 }
@@ -98,4 +100,19 @@ pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigErr
         config.components = discover::components(root)?;
     }
     Ok(config)
+}
+
+/// The components of these names, all if there are none.
+pub(crate) fn select<'a>(
+    components: &'a [Component],
+    names: &[String],
+) -> Result<Vec<&'a Component>, ConfigError> {
+    let is_known = |name: &&String| components.iter().any(|component| component.name.as_str() == *name);
+    if let Some(name) = names.iter().find(|name| !is_known(name)) {
+        let hint = check::nearest(name, components.iter().map(|component| component.name.as_str()));
+        return Err(ConfigError::UnknownComponent { name: name.clone(), hint });
+    }
+    let is_wanted =
+        |component: &&Component| names.is_empty() || names.iter().any(|name| component.name.as_str() == name);
+    Ok(components.iter().filter(is_wanted).collect())
 }

@@ -1,5 +1,6 @@
 //! Detection: which files belong to a leg, what identifies them together, and which change explains a rebuild.
 
+pub(crate) mod base;
 mod explain;
 
 pub(crate) use explain::{Explanation, Reader, explain, ignore_globs, inputs};

@@ -131,6 +131,9 @@ impl From<ConfigError> for Failure {
                 hints: hint.into_iter().collect(),
                 ..failure
             },
+            ConfigError::UnknownComponent { hint, .. } => {
+                Self { hints: hint.into_iter().collect(), ..failure }
+            }
             ConfigError::SameName { .. } => failure.hint("name them apart under `components` in hephy.yaml"),
             ConfigError::Name { .. } => failure.hint("name it under `components` in hephy.yaml"),
             ConfigError::OtherName { .. } => failure.hint("rename it, or name it with `--config`"),
@@ -147,11 +150,14 @@ impl From<GitError> for Failure {
                 failure.hint("run `git init`, or name the repository with `--directory`")
             }
             GitError::Empty { .. } => failure.hint("commit something first: what hephy builds is a commit"),
-            GitError::Base { source, .. } => {
+            GitError::Base { source, .. } | GitError::Fetch { source, .. } => {
                 failure.words_of(&source).hint("fetch it, or name another with `--base`")
             }
-            GitError::OptionLikeBase { .. } => failure,
-            GitError::Git { source, .. } => hints::of_exec(failure.words_of(&source), &source),
+            GitError::OptionLikeBase { .. }
+            | GitError::FetchTooSlow { .. }
+            | GitError::Unfetchable { .. }
+            | GitError::NoMergeBase { .. } => failure,
+            GitError::Git { source, .. } => hints::of_git(failure.words_of(&source), &source),
             GitError::Output { .. } => Self { code: ExitCode::Unexpected, ..failure },
         }
     }

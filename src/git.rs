@@ -1,8 +1,12 @@
 //! Git: the commit, its tree, the working tree's deviations from it, and the difference to a base commit.
 //!
-//! The `git` program is asked at most four times for a plan: `status`, `log`, `ls-tree`, `diff-tree`.
+//! The `git` program is asked at most four times for a plan: `status`, `log`, `ls-tree`, `diff-tree`. Only where the base is
+//! not in the clone, a few more calls fetch it.
 
+mod heal;
 mod parse;
+
+pub(crate) use heal::heal;
 
 use crate::exec::{self, ExecError, Program};
 use bstr::BString;
@@ -64,8 +68,12 @@ pub(crate) struct Checkout {
     /// Every file of the commit, sorted by path.
     pub(crate) files: Vec<File>,
     pub(crate) deviations: Vec<Deviation>,
-    /// The default branch, if it is known and not this very commit; else the parent commit, if there is one.
-    pub(crate) default_base: Option<String>,
+    /// The parents of the commit; none for the first commit, and where a shallow clone ends.
+    pub(crate) parents: Vec<String>,
+    /// The ref of the default branch, if it is in the clone and not this very commit.
+    pub(crate) default_branch: Option<String>,
+    /// History was cut off when this was cloned.
+    pub(crate) is_shallow: bool,
 }
 
 /// Why git could not tell.
@@ -79,6 +87,14 @@ pub(crate) enum GitError {
     Base { base: String, source: ExecError },
     #[error("compare with the base `{base}`: a ref does not start with `-`")]
     OptionLikeBase { base: String },
+    #[error("fetch the base `{base}`")]
+    Fetch { base: String, source: ExecError },
+    #[error("fetch the base `{base}`: `origin` took longer than {} s", patience.as_secs())]
+    FetchTooSlow { base: String, patience: std::time::Duration },
+    #[error("fetch the base `{base}`: it is no commit and no name that `origin` could know")]
+    Unfetchable { base: String },
+    #[error("compare with the base `{base}`: it has no commit in common with HEAD")]
+    NoMergeBase { base: String },
     #[error("ask git about `{root}`")]
     Git { root: PathBuf, source: ExecError },
     #[error("understand what `git {command}` printed")]
@@ -100,13 +116,14 @@ pub(crate) fn find_root(directory: &Path) -> Result<PathBuf, GitError> {
     root.map(Path::to_owned).ok_or_else(|| GitError::NoRepository { directory: directory.to_owned() })
 }
 
-/// Reads the checkout at `root`.
-pub(crate) async fn read(root: &Path) -> Result<Checkout, GitError> {
+/// Reads the checkout at `root`. `default_branch` is its name, where somebody knows it.
+pub(crate) async fn read(root: &Path, default_branch: Option<&str>) -> Result<Checkout, GitError> {
     let status = program(root).args(["status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all"]);
     let status = status.args(["--ignored=matching", "--no-renames", "--ignore-submodules=none"]);
-    let log =
-        program(root).args(["log", "--no-walk=unsorted", "--ignore-missing", "--format=%H %ct %S", "HEAD"]);
-    let log = log.args(DEFAULT_BRANCHES).arg("HEAD^1");
+    let log = program(root).args(["log", "--no-walk=unsorted", "--ignore-missing", "--no-show-signature"]);
+    let log = log.args(["--format=%H %ct %S %P", "HEAD"]).args(default_branch.map(remote_branch));
+    // Without the dashes, a file that is called `HEAD` makes git ask which of the two is meant.
+    let log = log.args(DEFAULT_BRANCHES).arg("--");
     let tree = program(root).args(["ls-tree", "-r", "-z", "--full-tree", "HEAD"]);
     let (status, log, tree) = tokio::join!(exec::capture(&status), exec::capture(&log), exec::capture(&tree));
     let fault = |source| GitError::Git { root: root.to_owned(), source };
@@ -124,8 +141,27 @@ pub(crate) async fn read(root: &Path) -> Result<Checkout, GitError> {
         commit: Commit { id: log.id, time: log.time, branch: status.branch, dirty },
         files,
         deviations: status.deviations,
-        default_base: log.default_base,
+        parents: log.parents,
+        default_branch: log.default_branch,
+        is_shallow: is_shallow(root),
     })
+}
+
+/// The ref of a branch of `origin`.
+pub(crate) fn remote_branch(name: &str) -> String {
+    format!("refs/remotes/origin/{name}")
+}
+
+/// Git keeps the commits at which history was cut off in a file of that name, in the folder that worktrees share.
+fn is_shallow(root: &Path) -> bool {
+    let read = |path: &Path| {
+        let text = std::fs::read_to_string(path).ok()?;
+        Some(PathBuf::from(text.trim().trim_start_matches("gitdir: ")))
+    };
+    let link = root.join(".git");
+    let own = read(&link).map_or(link, |path| root.join(path));
+    let common = read(&own.join("commondir")).map_or(own.clone(), |path| own.join(path));
+    common.join("shallow").metadata().is_ok_and(|file| file.len() > 0)
 }
 
 /// The paths that differ between `base` and HEAD, both old and new names of what moved.
@@ -154,5 +190,7 @@ fn program(root: &Path) -> Program {
     let program = Program::new("git", root).env("LC_ALL", "C");
     let program = program.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_OPTIONAL_LOCKS", "0");
     let program = program.env("GIT_NO_LAZY_FETCH", "1");
-    ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"].into_iter().fold(program, Program::env_remove)
+    ["GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_SHALLOW_FILE"]
+        .into_iter()
+        .fold(program, Program::env_remove)
 }

@@ -43,7 +43,7 @@ pub(crate) fn default_runners(host: Host, platform: &Platform) -> Vec<String> {
         Host::GitHub => "ubuntu-24.04",
         Host::GitLab if is_arm64 => "saas-linux-small-arm64",
         Host::GitLab => "saas-linux-small-amd64",
-        Host::Other | Host::Laptop => return vec![],
+        Host::Forgejo | Host::Bitbucket | Host::Other | Host::Laptop => return vec![],
     };
     vec![label.to_owned()]
 }

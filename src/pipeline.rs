@@ -1,12 +1,15 @@
 //! The pipeline: the whole line from a commit to a healthy release. Every verb is a part of it.
 
-mod bases;
+mod base;
+mod base_images;
 mod building;
 mod deploying;
 mod explaining;
+mod foreign;
 mod guarding;
 mod naming;
 mod planning;
+mod preparing;
 mod publishing;
 
 use crate::ci::Ci;
@@ -33,6 +36,10 @@ const OWN_FOLDER: &str = ".hephy";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) base: Option<String>,
+    pub(crate) since: Option<String>,
+    pub(crate) all: bool,
+    /// Only these components; all if it is empty.
+    pub(crate) only: Vec<String>,
     pub(crate) registry: Option<String>,
     pub(crate) layout: Option<PathBuf>,
     pub(crate) insecure_registries: Vec<String>,
@@ -79,6 +86,10 @@ pub(crate) enum Ending {
     Rendered { folder: PathBuf, why: &'static str, target: Target },
     /// There was nothing to deploy.
     Published { changed: bool },
+    /// Only some components were asked for, and the manifests run others too.
+    PartPublished,
+    /// It was built, and this run has no right to publish it.
+    Withheld { why: &'static str },
     /// There was nothing to build either.
     Nothing,
 }
@@ -89,6 +100,11 @@ pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failu
     let plan = plan(run).await?;
     announce(run, &plan);
     summary.plan = Some(plan.clone());
+    if let Some(why) = foreign::why_withheld(run, &plan) {
+        let _turn = run.turn().await?;
+        building::build(run, &plan, summary).await?;
+        return Ok(Ending::Withheld { why });
+    }
     let release = deploying::read(run, &plan).await?;
     let cluster = deploying::reach(run, &plan, release.as_ref(), destination.as_ref()).await?;
     if cluster.is_some() && !run.settings.no_wait {
@@ -104,6 +120,9 @@ pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failu
     ensure_whole(&pushes)?;
     let images = pushes.images;
     let Some(release) = release else {
+        if is_part(run) {
+            return Ok(Ending::PartPublished);
+        }
         return Ok(Ending::Published { changed: publishing::is_changed(summary) });
     };
     let release = deploying::pin(run, &release, &images, summary)?;
@@ -121,6 +140,7 @@ pub(crate) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
 
 /// Pushes what was built, joins platforms, moves tags.
 pub(crate) async fn push(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushes, Failure> {
+    foreign::ensure_own(run, plan, "push")?;
     let _turn = run.turn().await?;
     let pushes = publishing::push(run, plan, summary).await?;
     if run.settings.selection.is_everything() {
@@ -157,8 +177,9 @@ fn ensure_whole(pushes: &Pushes) -> Result<(), Failure> {
 
 /// Hands the plan's images to the cluster; does not wait.
 pub(crate) async fn deploy(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Ending, Failure> {
+    foreign::ensure_own(run, plan, "deploy")?;
     let destination = deploying::destination(run)?;
-    let release = deploying::read(run, plan).await?.ok_or_else(no_manifests)?;
+    let release = deploying::read(run, plan).await?.ok_or_else(|| no_manifests(run))?;
     let cluster = deploying::reach(run, plan, Some(&release), destination.as_ref()).await?;
     let images = run.unless_cancelled(publishing::collect(run, plan, summary)).await?;
     let release = deploying::pin(run, &release, &images, summary)?;
@@ -174,7 +195,7 @@ pub(crate) async fn deploy(run: &Run, plan: &Plan, summary: &mut Summary) -> Res
 /// Waits until the plan's images are live and healthy.
 pub(crate) async fn wait(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Ending, Failure> {
     let destination = deploying::destination(run)?;
-    let release = deploying::read(run, plan).await?.ok_or_else(no_manifests)?;
+    let release = deploying::read(run, plan).await?.ok_or_else(|| no_manifests(run))?;
     deploying::ensure_provable(Some(&release))?;
     let Some(cluster) = deploying::reach(run, plan, Some(&release), destination.as_ref()).await? else {
         let failure = Failure::new(ExitCode::Usage, "wait for the release: no cluster is configured");
@@ -193,12 +214,29 @@ pub(crate) async fn preview(run: &Run, plan: &Plan) -> Result<Vec<(Stage, String
         deploying::ensure_provable(release.as_ref())?;
     }
     let mut steps = building::preview(plan);
+    if let Some(why) = foreign::why_withheld(run, plan) {
+        steps.push((Stage::Push, format!("nothing: {why}")));
+        return Ok(steps);
+    }
     steps.extend(publishing::preview(plan));
     steps.extend(deploying::preview(run, release.as_ref(), destination.as_ref()));
     Ok(steps)
 }
 
-fn no_manifests() -> Failure {
+/// Whether only some of the components are planned. Their manifests cannot be told from those of the others.
+fn is_part(run: &Run) -> bool {
+    let only = &run.settings.only;
+    let is_left_out =
+        |component: &crate::component::Component| !only.iter().any(|name| component.name.as_str() == name);
+    !only.is_empty() && run.config.components.iter().any(is_left_out)
+}
+
+fn no_manifests(run: &Run) -> Failure {
+    if is_part(run) {
+        let failure =
+            Failure::new(ExitCode::Usage, "find manifests to deploy: `--only` plans a part of the release");
+        return failure.hint("run without `--only`; what is unchanged is not built again");
+    }
     let failure = Failure::new(ExitCode::Usage, "find manifests to deploy: the repository has none");
     failure.hint("put them into `k8s/`, `deploy/` or `manifests/`")
 }

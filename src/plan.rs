@@ -11,6 +11,7 @@ pub(crate) use json::{PlanError, from_json, to_json};
 pub(crate) use select::{SelectError, Selection};
 
 use crate::component::{Backend, Component, Leg};
+use crate::detect::base::{Confidence, Kind};
 use crate::git::Commit;
 use crate::image::{Digest, Image, Repository, Tag};
 use crate::platform::Platform;
@@ -34,6 +35,8 @@ pub(crate) struct Plan {
 pub(crate) struct Base {
     /// A ref or commit; `None` where there is nothing to compare with.
     pub(crate) reference: Option<String>,
+    pub(crate) kind: Kind,
+    pub(crate) confidence: Confidence,
     pub(crate) reason: String,
 }
 
@@ -100,6 +103,8 @@ pub(crate) enum Reason {
     NoImageOn { base: String, images: Vec<String> },
     /// Nobody can say which image this name means now.
     BaseUnknown { image: String },
+    /// The user wants everything built.
+    All,
     /// Images of these inputs exist for every leg.
     Unchanged,
 }
@@ -133,6 +138,7 @@ impl std::fmt::Display for Reason {
             Self::BaseUnknown { image } => {
                 write!(formatter, "nothing proves that its base image `{image}` is the same")
             }
+            Self::All => formatter.write_str("`--all` asks for it"),
             Self::Unchanged => formatter.write_str("an image of these inputs exists"),
         }
     }

@@ -3,6 +3,8 @@
 mod auth;
 mod http;
 
+pub(crate) use auth::is_loopback;
+
 use crate::ci::RegistryLogin;
 use crate::image::{Digest, Repository};
 use crate::layout::{Descriptor, Layout};

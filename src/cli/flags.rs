@@ -47,6 +47,15 @@ pub(super) struct Planning {
     /// Explain decisions by what changed since this commit or ref
     #[arg(long, env = "HEPHY_BASE", value_name = "REF")]
     base: Option<String>,
+    /// The same for the last commit in common with this ref
+    #[arg(long, env = "HEPHY_SINCE", value_name = "REF", conflicts_with = "base")]
+    since: Option<String>,
+    /// Build every leg, also those whose image exists
+    #[arg(long, env = "HEPHY_ALL", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    all: bool,
+    /// Plan these components and no others
+    #[arg(long, env = "HEPHY_ONLY", value_name = "COMPONENT", value_delimiter = ',')]
+    only: Vec<String>,
     /// Use this plan instead of making one
     #[arg(long, env = "HEPHY_PLAN", value_name = "FILE")]
     plan: Option<PathBuf>,
@@ -182,6 +191,9 @@ impl Planning {
     pub(super) fn add_to(self, settings: Settings) -> Settings {
         Settings {
             base: self.base,
+            since: self.since,
+            all: self.all,
+            only: self.only.iter().map(|name| name.trim().to_owned()).collect(),
             plan: self.plan,
             registry: self.registry,
             layout: self.layout,

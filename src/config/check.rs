@@ -279,7 +279,7 @@ fn hint(text: &str) -> Option<String> {
 }
 
 /// "did you mean", if anything known is near enough.
-fn nearest<T: AsRef<str>>(text: &str, known: impl IntoIterator<Item = T>) -> Option<String> {
+pub(super) fn nearest<T: AsRef<str>>(text: &str, known: impl IntoIterator<Item = T>) -> Option<String> {
     let scored = known.into_iter().map(|word| (strsim::jaro_winkler(text, word.as_ref()), word));
     let best = scored.max_by(|left, right| left.0.total_cmp(&right.0)).filter(|(score, _)| *score > 0.7);
     best.map(|(_, word)| format!("did you mean `{}`?", word.as_ref()))

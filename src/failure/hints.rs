@@ -21,6 +21,17 @@ pub(super) fn of_exec(failure: Failure, error: &ExecError) -> Failure {
     }
 }
 
+/// In the container of a job the repository often belongs to another user; git refuses it, and says how to allow it.
+pub(super) fn of_git(failure: Failure, error: &ExecError) -> Failure {
+    let lines = if let ExecError::Failed { last_lines, .. } = error { last_lines.as_slice() } else { &[] };
+    let remedy =
+        lines.iter().map(|line| line.trim()).find(|line| line.starts_with("git config --global --add"));
+    match remedy {
+        Some(command) => Failure { evidence: vec![], ..failure }.hint(format!("run `{command}`")),
+        None => of_exec(failure, error),
+    }
+}
+
 pub(super) fn of_build(error: &BuildError) -> Vec<String> {
     let hint = match error {
         BuildError::NoTarget { target, .. } => format!("run `rustup target add {target}`"),

@@ -11,12 +11,13 @@ pub(super) struct Status {
     pub(super) deviations: Vec<Deviation>,
 }
 
-/// `git log --format='%H %ct %S'` of HEAD, the refs that may be the default branch, and the parent.
+/// `git log --format='%H %ct %S %P'` of HEAD and the refs that may be the default branch.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Log {
     pub(super) id: String,
     pub(super) time: u64,
-    pub(super) default_base: Option<String>,
+    pub(super) parents: Vec<String>,
+    pub(super) default_branch: Option<String>,
 }
 
 /// `None` where the output is not what git documents.
@@ -50,13 +51,19 @@ fn deviation(record: &[u8]) -> Option<Deviation> {
     }
 }
 
-/// The first line is HEAD; a ref that points at HEAD is not listed again, which is why the parent comes last.
+/// The first line is HEAD; a ref that points at HEAD is not listed again.
 pub(super) fn log(output: &[u8]) -> Option<Log> {
-    let text = output.to_str().ok()?;
-    let mut lines = text.lines().map(|line| line.splitn(3, ' ').collect::<Vec<_>>());
+    let text = output.to_str_lossy();
+    let mut lines = text.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let head = lines.next()?;
-    let default_base = lines.next().and_then(|fields| fields.get(2).map(|name| (*name).to_owned()));
-    Some(Log { id: (*head.first()?).to_owned(), time: head.get(1)?.parse().ok()?, default_base })
+    let default_branch = lines.next().and_then(|fields| fields.get(2).map(|name| (*name).to_owned()));
+    let parents = head.iter().skip(3).filter(|parent| !parent.is_empty());
+    Some(Log {
+        id: (*head.first()?).to_owned(),
+        time: head.get(1)?.parse().ok()?,
+        parents: parents.map(|parent| (*parent).to_owned()).collect(),
+        default_branch,
+    })
 }
 
 /// `git ls-tree -r -z`: `MODE TYPE ID TAB PATH`.
@@ -121,14 +128,19 @@ mod tests {
     }
 
     #[test]
-    fn the_log_gives_the_commit_and_the_best_base() {
-        for (output, base) in [
-            ("aa 17 HEAD\n", None),
-            ("aa 17 HEAD\nbb 16 refs/remotes/origin/main\ncc 15 HEAD^1\n", Some("refs/remotes/origin/main")),
-            ("aa 17 HEAD\ncc 15 HEAD^1\n", Some("HEAD^1")),
+    fn the_log_gives_the_commit_its_parents_and_the_default_branch() {
+        for (output, parents, branch) in [
+            ("aa 17 HEAD \n", &[][..], None),
+            ("aa 17 HEAD cc\n", &["cc"], None),
+            (
+                "aa 17 HEAD cc dd\nbb 16 refs/remotes/origin/main ee\n",
+                &["cc", "dd"],
+                Some("refs/remotes/origin/main"),
+            ),
         ] {
             let log = log(output.as_bytes()).expect("documented output");
-            assert_eq!((log.id.as_str(), log.time, log.default_base.as_deref()), ("aa", 17, base));
+            assert_eq!((log.id.as_str(), log.time, log.default_branch.as_deref()), ("aa", 17, branch));
+            assert_eq!(log.parents, parents);
         }
         assert_eq!(super::log(b""), None);
     }
@@ -146,5 +158,15 @@ mod tests {
         let output = b":100644 100644 aa bb M\0api/x\0:000000 100644 00 cc A\0new\nline\0";
         assert_eq!(changes(output).expect("documented output"), ["api/x", "new\nline"]);
         assert_eq!(changes(b"noise\0"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_output_makes_it_panic(output in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            let records = output.iter().map(|byte| b"\0\t :12u?!#a0"[usize::from(*byte) % 12]).collect::<Vec<u8>>();
+            for output in [&output, &records] {
+                let _ = (status(output), log(output), tree(output), changes(output));
+            }
+        }
     }
 }

@@ -15,7 +15,9 @@ fn checkout(files: &[&str], ignored: &[&str]) -> (tempfile::TempDir, Checkout) {
         commit: Commit { id: "0".repeat(40), time: 0, branch: None, dirty: false },
         files: vec![],
         deviations: ignored.iter().map(|path| Deviation::Ignored((*path).into())).collect(),
-        default_base: None,
+        parents: vec![],
+        default_branch: None,
+        is_shallow: false,
     };
     (folder, checkout)
 }

@@ -267,7 +267,11 @@ pub(super) fn preview(
     destination: Option<&Destination>,
 ) -> Vec<(Stage, String)> {
     let Some(release) = release else {
-        return vec![(Stage::Deploy, "nothing: there are no manifests".to_owned())];
+        let why = match super::is_part(run) {
+            true => "nothing: `--only` plans a part of the release",
+            false => "nothing: there are no manifests",
+        };
+        return vec![(Stage::Deploy, why.to_owned())];
     };
     let Some(destination) = destination else {
         let text =

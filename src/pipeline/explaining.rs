@@ -1,7 +1,7 @@
 //! `hephy plan --explain`: who reads a path, and what a component reads.
 
 use super::Run;
-use super::planning::{in_order_of_needs, reads_of};
+use super::preparing::reads_of;
 use crate::component::Component;
 use crate::detect::{self, Explanation, Matcher, Reader};
 use crate::exit::ExitCode;
@@ -16,10 +16,10 @@ pub(crate) async fn explain(run: &Run, subject: &str) -> Result<Explanation, Fai
 }
 
 async fn look(run: &Run, subject: &str) -> Result<Explanation, Failure> {
-    let checkout = git::read(&run.root).await?;
+    let checkout = git::read(&run.root, None).await?;
     let mut files = inputs::working_files(&checkout)?.to_vec();
     let mut known: Vec<(&Component, Reads)> = vec![];
-    for component in in_order_of_needs(&run.config.components) {
+    for component in &run.config.components {
         let (_, _, reads) = reads_of(run, &checkout, component).await?;
         known.push((component, reads));
     }

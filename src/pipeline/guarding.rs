@@ -3,6 +3,7 @@
 
 use super::Run;
 use super::planning::{self, Digests};
+use super::preparing;
 use crate::detect::Matcher;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 /// Refuses a plan whose legs would be built from other inputs than it was made of. Returns what they are built from
 /// as far as it is committed: a build may write other files beside its sources, and those are its own affair.
 pub(super) async fn ensure_current(run: &Run, plan: &Plan) -> Result<Digests, Failure> {
-    let checkout = git::read(&run.root).await?;
+    let checkout = git::read(&run.root, None).await?;
     let here = planning::digests(run, plan, &checkout).await?;
     for planned in &plan.components {
         let name = &planned.component.name;
@@ -44,7 +45,7 @@ pub(super) async fn ensure_same_release(run: &Run, plan: &Plan) -> Result<(), Fa
     if run.settings.plan.is_none() || plan.manifests.is_empty() {
         return Ok(());
     }
-    let checkout = git::read(&run.root).await?;
+    let checkout = git::read(&run.root, None).await?;
     let is_manifest = |path: &BString| plan.manifests.iter().any(|manifest| *path == manifest.as_str());
     let edited = checkout.deviations.iter().any(|deviation| match deviation {
         Deviation::Dirty(path) | Deviation::Ignored(path) => is_manifest(path),
@@ -70,12 +71,12 @@ pub(super) async fn ensure_listed(
     if reads.is_empty() {
         return Ok(());
     }
-    let checkout = git::read(&run.root).await?;
+    let checkout = git::read(&run.root, None).await?;
     let name = &planned.component.name;
     // A plan does not carry what is watched; the configuration does.
     let component = run.config.components.iter().find(|component| component.name == *name);
     let component = component.unwrap_or(&planned.component);
-    let (_, _, rules) = planning::reads_of(run, &checkout, component).await?;
+    let (_, _, rules) = preparing::reads_of(run, &checkout, component).await?;
     let listed = Matcher::new(&rules, &run.config.ignore)
         .map_err(|error| Failure::new(ExitCode::Usage, format!("read the globs of `{name}`: {error}")))?;
     let is_listed = |path: &&PathBuf| listed.covers(BStr::new(path.as_os_str().as_bytes()), &leg.platform);
@@ -89,7 +90,7 @@ pub(super) async fn ensure_listed(
 
 /// Refuses what was built while its sources changed, and takes it away, so that no push can find it.
 pub(super) async fn ensure_unchanged(run: &Run, plan: &Plan, before: &Digests) -> Result<(), Failure> {
-    let after = planning::digests(run, plan, &committed(git::read(&run.root).await?)).await?;
+    let after = planning::digests(run, plan, &committed(git::read(&run.root, None).await?)).await?;
     let mut result = Ok(());
     for planned in &plan.components {
         for leg in planned.legs.iter().filter(|leg| leg.action == Action::Build) {

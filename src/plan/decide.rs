@@ -15,6 +15,8 @@ pub(crate) struct Candidate {
     pub(crate) backend_reason: String,
     pub(crate) image: Repository,
     pub(crate) legs: Vec<CandidateLeg>,
+    /// The user wants it built, whatever the target holds.
+    pub(crate) is_asked: bool,
     /// The changes since the base that this component reads.
     pub(crate) touched: Vec<Touched>,
     /// The images that it is built on, by the names that its definition has for them.
@@ -53,6 +55,7 @@ fn planned(candidate: Candidate, base: &Base, tag: Option<&Tag>) -> Planned {
     let must_build = legs.iter().any(|leg| leg.action == Action::Build);
     let reason = match (candidate.unknown_base, candidate.touched.first(), &base.reference) {
         _ if !must_build => Reason::Unchanged,
+        _ if candidate.is_asked => Reason::All,
         (Some(image), ..) => Reason::BaseUnknown { image },
         (_, Some(first), _) => Reason::Changed {
             path: first.path.to_string(),
@@ -92,6 +95,7 @@ fn commit_tag(commit: &Commit) -> Option<Tag> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::base::{Confidence, Kind};
 
     fn candidate(found: bool, touched: &[&str]) -> Candidate {
         let component = Component::new("api".parse().expect("a name"), "api", "hephy.yaml:1");
@@ -115,6 +119,7 @@ mod tests {
                 runners: vec![],
                 found,
             }],
+            is_asked: false,
             touched: touched.collect(),
             base_images: BTreeMap::new(),
             unknown_base: None,
@@ -123,7 +128,12 @@ mod tests {
 
     fn decided(found: bool, touched: &[&str], base: Option<&str>, dirty: bool) -> Plan {
         let commit = Commit { id: "0123456789abcdef".to_owned(), time: 17, branch: None, dirty };
-        let base = Base { reference: base.map(str::to_owned), reason: "given".to_owned() };
+        let base = Base {
+            reference: base.map(str::to_owned),
+            kind: Kind::Asked,
+            confidence: Confidence::Exact,
+            reason: "given".to_owned(),
+        };
         decide(commit, base, Target::Registry, vec![candidate(found, touched)], vec![])
     }
 
@@ -157,7 +167,12 @@ mod tests {
             let mut candidate = candidate(false, touched);
             candidate.base_images.insert("a:1".to_owned(), image.clone());
             candidate.unknown_base = unknown.map(str::to_owned);
-            let base = Base { reference: Some("main".to_owned()), reason: "given".to_owned() };
+            let base = Base {
+                reference: Some("main".to_owned()),
+                kind: Kind::Asked,
+                confidence: Confidence::Exact,
+                reason: "given".to_owned(),
+            };
             planned(candidate, &base, None).reason.to_string()
         };
         assert_eq!(

@@ -2,6 +2,7 @@
 
 use super::{Action, Base, Found, Plan, Planned, PlannedLeg, Reason, Target};
 use crate::component::{Backend, Component, Recipe};
+use crate::detect::base::{Confidence, Kind};
 use crate::git::Commit;
 use crate::image::Image;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,8 @@ struct CommitFile {
 #[serde(deny_unknown_fields)]
 struct BaseFile {
     reference: Option<String>,
+    kind: String,
+    confidence: String,
     reason: String,
 }
 
@@ -139,7 +142,12 @@ pub(crate) fn to_json(plan: &Plan) -> String {
             branch: plan.commit.branch.clone(),
             dirty: plan.commit.dirty,
         },
-        base: BaseFile { reference: plan.base.reference.clone(), reason: plan.base.reason.clone() },
+        base: BaseFile {
+            reference: plan.base.reference.clone(),
+            kind: plan.base.kind.as_str().to_owned(),
+            confidence: plan.base.confidence.as_str().to_owned(),
+            reason: plan.base.reason.clone(),
+        },
         target: match &plan.target {
             Target::Layout(path) => TargetFile::Layout(path.clone()),
             Target::Registry => TargetFile::Registry,
@@ -167,7 +175,7 @@ pub(crate) fn from_json(text: &str) -> Result<Plan, PlanError> {
     let commit = file.commit;
     Ok(Plan {
         commit: Commit { id: commit.id, time: commit.time, branch: commit.branch, dirty: commit.dirty },
-        base: Base { reference: file.base.reference, reason: file.base.reason },
+        base: base(file.base)?,
         target: match file.target {
             TargetFile::Layout(path) => Target::Layout(path),
             TargetFile::Registry => Target::Registry,
@@ -195,6 +203,18 @@ impl PlannedFile {
 fn ensure_inside(path: &str) -> Result<(), PlanError> {
     let leaves = path.starts_with('/') || path.split('/').any(|part| part == "..");
     if leaves { Err(PlanError::Outside { path: path.to_owned() }) } else { Ok(()) }
+}
+
+fn base(file: BaseFile) -> Result<Base, PlanError> {
+    let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == file.kind);
+    let confidence = Confidence::ALL.into_iter().find(|known| known.as_str() == file.confidence);
+    let fault = |what, text: &str| PlanError::Value { what, text: text.to_owned() };
+    Ok(Base {
+        reference: file.reference,
+        kind: kind.ok_or_else(|| fault("kind of base", &file.kind))?,
+        confidence: confidence.ok_or_else(|| fault("confidence", &file.confidence))?,
+        reason: file.reason,
+    })
 }
 
 fn planned_file(planned: &Planned) -> PlannedFile {
@@ -270,6 +290,7 @@ fn reason_file(reason: &Reason) -> ReasonFile {
             ReasonFile { base: Some(base.clone()), images: images.clone(), ..file("no-image-on-base") }
         }
         Reason::BaseUnknown { image } => ReasonFile { images: vec![image.clone()], ..file("base-unknown") },
+        Reason::All => file("all"),
         Reason::Unchanged => file("unchanged"),
     }
 }
@@ -354,6 +375,7 @@ fn reason(file: ReasonFile) -> Result<Reason, PlanError> {
         "base-unknown" => {
             Ok(Reason::BaseUnknown { image: file.images.into_iter().next().unwrap_or_default() })
         }
+        "all" => Ok(Reason::All),
         "unchanged" => Ok(Reason::Unchanged),
         _ => Err(PlanError::Value { what: "reason", text: file.code }),
     }

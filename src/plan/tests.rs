@@ -1,5 +1,6 @@
 use super::*;
 use crate::component::Recipe;
+use crate::detect::base::{Confidence, Kind};
 
 fn leg(platform: &str, action: Action) -> PlannedLeg {
     let input_digest = Digest::of(platform.as_bytes());
@@ -45,7 +46,12 @@ fn plan(target: Target) -> Plan {
     let no_image = Reason::NoImage { base: Some("origin/main".to_owned()) };
     Plan {
         commit: Commit { id: "0".repeat(40), time: 17, branch: Some("main".to_owned()), dirty: true },
-        base: Base { reference: None, reason: "the first commit".to_owned() },
+        base: Base {
+            reference: None,
+            kind: Kind::Nothing,
+            confidence: Confidence::Nothing,
+            reason: "the first commit".to_owned(),
+        },
         target,
         components: vec![
             planned(

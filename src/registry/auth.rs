@@ -126,7 +126,7 @@ fn basic(user: &str, secret: &Secret) -> HeaderValue {
 }
 
 /// Whether traffic to `host` stays on this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or(rest),
         None => host.split(':').next().unwrap_or(host),

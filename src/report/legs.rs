@@ -60,7 +60,12 @@ pub(super) mod tests {
         };
         Plan {
             commit: Commit { id: "0123456789abcdef".to_owned(), time: 17, branch: None, dirty: false },
-            base: Base { reference: None, reason: "the first commit".to_owned() },
+            base: Base {
+                reference: None,
+                kind: crate::detect::base::Kind::Nothing,
+                confidence: crate::detect::base::Confidence::Nothing,
+                reason: "the first commit".to_owned(),
+            },
             target: Target::Registry,
             components: (0..count).map(planned).collect(),
             manifests: vec![],

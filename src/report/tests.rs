@@ -1,5 +1,6 @@
 use super::*;
 use crate::component::{Backend, Component};
+use crate::detect::base::{Confidence, Kind};
 use crate::event::Stage;
 use crate::exit::ExitCode;
 use crate::git::Commit;
@@ -34,7 +35,12 @@ fn plan(components: Vec<Planned>) -> Plan {
     let id = "0123456789abcdef0123456789abcdef01234567".to_owned();
     Plan {
         commit: Commit { id, time: 17, branch: Some("main".to_owned()), dirty: false },
-        base: Base { reference: Some("origin/main".to_owned()), reason: "the default branch".to_owned() },
+        base: Base {
+            reference: Some("origin/main".to_owned()),
+            kind: Kind::DefaultBranch,
+            confidence: Confidence::Likely,
+            reason: "the default branch".to_owned(),
+        },
         target: Target::Registry,
         components,
         manifests: vec![],
@@ -93,7 +99,12 @@ fn a_plan_as_a_table() {
 fn a_plan_of_nothing_says_what_to_do() {
     let mut plan = plan(vec![]);
     plan.commit = Commit { branch: None, dirty: true, ..plan.commit };
-    plan.base = Base { reference: None, reason: "the first commit".to_owned() };
+    plan.base = Base {
+        reference: None,
+        kind: Kind::Nothing,
+        confidence: Confidence::Nothing,
+        reason: "the first commit".to_owned(),
+    };
     plan.target = Target::Layout(".hephy/oci".into());
     assert_snapshot!(plan_text(&plan), @r#"
     commit 0123456789ab, with changes that are not committed; compared with nothing (the first commit); images go to the layout `.hephy/oci`

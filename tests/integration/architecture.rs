@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Modules and files that only think: data in, data and reasons out.
-const PURE: [&str; 15] = [
+const PURE: [&str; 19] = [
     "platform",
     "image",
     "component",
@@ -13,6 +13,10 @@ const PURE: [&str; 15] = [
     "inputs/dockerignore",
     "inputs/lockfile",
     "inputs/wildcard",
+    "ci/bitbucket",
+    "ci/github",
+    "ci/gitlab",
+    "ci/trigger",
     "detect",
     "matrix",
     "plan",

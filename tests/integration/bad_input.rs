@@ -74,6 +74,7 @@ fn a_base_that_is_unknown() {
     ------- stderr -------
     error: plan: compare with the base `v9`: run `git`: exit status: 128: fatal: bad revision 'v9'
     hint: fetch it, or name another with `--base`
+      `v9`, named with `--base`, is not in this clone, or not all of it (fetch the base `v9`: run `git`: exit status: 128: fatal: 'origin' does not appear to be a git repository)
     ------- exit Some(2)
     "#);
 }

@@ -4,10 +4,14 @@ mod support;
 
 mod architecture;
 
+mod asked;
 mod bad_configuration;
 mod bad_input;
+mod base;
 mod checkout;
+mod clones;
 mod documents;
+mod forks;
 mod layout;
 mod matrix;
 mod no_cluster;

@@ -47,8 +47,11 @@ macro_rules! shows {
 pub(crate) use shows;
 
 /// Variables that would make a test depend on the machine it runs on.
-const FOREIGN: [&str; 14] = [
+const FOREIGN: [&str; 17] = [
     "GITHUB_",
+    "FORGEJO_",
+    "GITEA_",
+    "BITBUCKET_",
     "GITLAB_",
     "CI",
     "RUNNER_",
@@ -208,6 +211,46 @@ impl Repository {
         let repository = Self { folder, root };
         repository.git(["init", "--quiet", "--initial-branch=main"]);
         repository
+    }
+
+    /// What CI does in place of a clone: this ref of `origin`, detached, with so much of its history. Without a depth it
+    /// is the whole history of all branches.
+    pub(crate) fn checkout_of(origin: &Self, reference: &str, depth: Option<u32>) -> Self {
+        let repository = Self::named("checkout");
+        let url = format!("file://{}", origin.path().display());
+        repository.git(["remote", "add", "origin", url.as_str()]);
+        let wanted = format!("+{reference}:refs/remotes/run");
+        match depth {
+            Some(depth) => repository.git([
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                &format!("--depth={depth}"),
+                "origin",
+                &wanted,
+            ]),
+            None => {
+                let branches = "+refs/heads/*:refs/remotes/origin/*";
+                repository.git(["fetch", "--quiet", "--no-tags", "origin", branches, &wanted])
+            }
+        };
+        repository.git(["checkout", "--quiet", "--detach", "refs/remotes/run"]);
+        repository
+    }
+
+    /// `git clone` of this repository with these options.
+    pub(crate) fn clone_with(&self, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = folder.path().join("clone");
+        let url = format!("file://{}", self.path().display());
+        let to = root.to_string_lossy().into_owned();
+        self.git(["clone", "--quiet"].iter().copied().chain(options.iter().copied()).chain([&*url, &*to]));
+        Self { folder, root }
+    }
+
+    /// The full id of a commit.
+    pub(crate) fn id(&self, reference: &str) -> String {
+        self.git(["rev-parse", "--verify", reference]).trim().to_owned()
     }
 
     /// The example shop, with its finished programs, committed.

@@ -1,0 +1,228 @@
+//! Everything about a component but what the store holds: who builds it, what that reads, which inputs count.
+
+use super::base_images::Base;
+use super::planning::Digests;
+use super::{Run, naming};
+use crate::backends;
+use crate::ci;
+use crate::component::{Backend, Component, Name};
+use crate::detect::{self, Matcher, Touched};
+use crate::exit::ExitCode;
+use crate::failure::Failure;
+use crate::git::{Checkout, File};
+use crate::image::Image;
+use crate::inputs::{self, BaseImage, Reads, Workspaces};
+use crate::matrix;
+use crate::plan::{Candidate, CandidateLeg, Target};
+use crate::platform::Platform;
+use crate::store::StoreError;
+use bstr::{BStr, BString};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is known of the components that others need, and of the images that all of them are built on.
+pub(super) struct Known {
+    pub(super) digests: Digests,
+    touched: BTreeMap<Name, Vec<Touched>>,
+    bases: BTreeMap<String, Base>,
+}
+
+impl Known {
+    pub(super) fn new(bases: BTreeMap<String, Base>) -> Self {
+        Self { digests: BTreeMap::new(), touched: BTreeMap::new(), bases }
+    }
+}
+
+/// A component with what its build reads.
+pub(super) struct Survey<'a> {
+    component: &'a Component,
+    backend: Backend,
+    backend_reason: String,
+    platforms: Vec<Platform>,
+    reads: Reads,
+}
+
+/// What each of `components` reads.
+pub(super) async fn survey<'a>(
+    run: &Run,
+    checkout: &Checkout,
+    components: Vec<&'a Component>,
+) -> Result<Vec<Survey<'a>>, Failure> {
+    let mut surveys = vec![];
+    let mut workspaces = Workspaces::default();
+    for component in components {
+        let (backend, backend_reason) =
+            backends::choose(component, &backends::definitions(&run.root, component))?;
+        let legs = matrix::legs(component, &ci::host_platform()).into_iter();
+        let platforms: Vec<Platform> = legs.map(|leg| leg.platform).collect();
+        let reads =
+            inputs::reads(&run.events, &mut workspaces, checkout, component, backend, &platforms).await?;
+        surveys.push(Survey { component, backend, backend_reason, platforms, reads });
+    }
+    Ok(surveys)
+}
+
+/// The names of all images that are built on.
+pub(super) fn images(surveys: &[Survey<'_>]) -> BTreeSet<String> {
+    surveys.iter().flat_map(|survey| &survey.reads.images).map(|image| image.name.clone()).collect()
+}
+
+/// Who builds a component, why, and what that reads.
+pub(super) async fn reads_of(
+    run: &Run,
+    checkout: &Checkout,
+    component: &Component,
+) -> Result<(Backend, String, Reads), Failure> {
+    let definitions = backends::definitions(&run.root, component);
+    let (backend, reason) = backends::choose(component, &definitions)?;
+    let platforms: Vec<Platform> =
+        matrix::legs(component, &ci::host_platform()).into_iter().map(|leg| leg.platform).collect();
+    let mut workspaces = Workspaces::default();
+    let reads = inputs::reads(&run.events, &mut workspaces, checkout, component, backend, &platforms).await?;
+    Ok((backend, reason, reads))
+}
+
+/// Everything about a component but what the store holds.
+pub(super) fn prepare(
+    run: &Run,
+    checkout: &Checkout,
+    files: &[File],
+    changes: &[BString],
+    known: &mut Known,
+    target: &Target,
+    survey: &Survey<'_>,
+) -> Result<Candidate, Failure> {
+    let Survey { component, backend, reads, .. } = survey;
+    let matcher = Matcher::new(reads, &run.config.ignore).map_err(|error| {
+        Failure::new(ExitCode::Usage, format!("read the globs of `{}`: {error}", component.name))
+    })?;
+    let unseen = inputs::ignored_files(checkout, reads, &|path: &BStr| matcher.rule(path, None).is_some())?;
+    let mut legs = vec![];
+    for platform in &survey.platforms {
+        let mut counted = selected(checkout, files, &unseen, &matcher, survey, platform)?;
+        counted.extend(needed(component, platform, known));
+        counted.extend(reads.tools.iter().map(|version| tool(version)));
+        counted.extend(built_on(reads, platform, known));
+        counted.sort();
+        let digest = detect::input_digest(component, *backend, platform, &counted);
+        known.digests.insert((component.name.clone(), platform.clone()), digest.clone());
+        let key = matrix::key(&digest, platform).map_err(StoreError::from)?;
+        let runners = matrix::runners(&run.config.runners, platform);
+        let platform = platform.clone();
+        legs.push(CandidateLeg { platform, input_digest: digest, key, runners, found: None });
+    }
+    let touched = touched(component, &matcher, changes, known);
+    known.touched.insert(component.name.clone(), touched.clone());
+    let (base_images, unknown_base) = bases(reads, known);
+    Ok(Candidate {
+        component: (*component).clone(),
+        backend: *backend,
+        backend_reason: survey.backend_reason.clone(),
+        image: naming::repository(run, target, component)?,
+        legs,
+        is_asked: run.settings.all,
+        touched,
+        base_images,
+        unknown_base,
+    })
+}
+
+/// The files that the build for `platform` reads, as they are here.
+fn selected(
+    checkout: &Checkout,
+    files: &[File],
+    unseen: &[File],
+    matcher: &Matcher<'_>,
+    survey: &Survey<'_>,
+    platform: &Platform,
+) -> Result<Vec<File>, Failure> {
+    let component = survey.component;
+    let read = [matcher.files(files, platform), matcher.files(unseen, platform)];
+    let selected = read.concat().into_iter().cloned().collect();
+    let mut selected = inputs::here(checkout, component, selected)?;
+    selected.extend(match survey.backend {
+        Backend::Cargo => inputs::behind_links(checkout, component, files, &selected)?,
+        Backend::Buildah => inputs::behind_links_in_context(checkout, component, files, &selected)?,
+        Backend::Prebuilt => vec![],
+    });
+    for file in &mut selected {
+        if let Some(part) = survey.reads.parts.get(&file.path) {
+            file.content.clone_from(part);
+        }
+    }
+    Ok(selected)
+}
+
+/// The changes that the component reads, or that something reads which it needs.
+fn touched(component: &Component, matcher: &Matcher<'_>, changes: &[BString], known: &Known) -> Vec<Touched> {
+    let mut touched = detect::touched(matcher, changes);
+    for need in &component.needs {
+        let through = known.touched.get(need).into_iter().flatten();
+        let why = format!("`{need}`, which it needs, reads it");
+        touched.extend(through.map(|touch| Touched { why: why.clone(), ..touch.clone() }));
+    }
+    touched
+}
+
+/// What the names of base images mean, and one of which nobody knows that.
+fn bases(reads: &Reads, known: &Known) -> (BTreeMap<String, Image>, Option<String>) {
+    let mut images = BTreeMap::new();
+    let mut unknown = None;
+    for BaseImage { name, .. } in &reads.images {
+        match known.bases.get(name) {
+            Some(Base::Is(image)) => drop(images.insert(name.clone(), image.clone())),
+            Some(Base::Pinned | Base::Offline) => {}
+            Some(Base::Unknown) | None => unknown = Some(name.clone()),
+        }
+    }
+    (images, unknown)
+}
+
+/// A tool stands beside the files that it builds from.
+fn tool(version: &str) -> File {
+    File { path: "tool".into(), mode: "tool".to_owned(), content: version.to_owned() }
+}
+
+/// The images that the build for `platform` starts from stand beside the files that it reads.
+fn built_on(reads: &Reads, platform: &Platform, known: &Known) -> Vec<File> {
+    let concerns = |image: &&BaseImage| image.platform.as_ref().is_none_or(|of_image| of_image == platform);
+    let file = |image: &BaseImage| {
+        let content = known.bases.get(&image.name).unwrap_or(&Base::Unknown).content();
+        File { path: image.name.clone().into(), mode: "base".to_owned(), content }
+    };
+    reads.images.iter().filter(concerns).map(file).collect()
+}
+
+/// The input digests of what `component` needs stand for its content, so a rebuild there is a rebuild here.
+fn needed(component: &Component, platform: &Platform, known: &Known) -> Vec<File> {
+    let digest = |need: &Name| {
+        let of_platform = known.digests.get(&(need.clone(), platform.clone()));
+        let any = || known.digests.iter().find(|((name, _), _)| name == need).map(|(_, digest)| digest);
+        of_platform.or_else(any).cloned()
+    };
+    let file = |need: &Name| {
+        let content = digest(need)?.to_string();
+        Some(File { path: format!("needs/{need}").into(), mode: "needs".to_owned(), content })
+    };
+    component.needs.iter().filter_map(file).collect()
+}
+
+/// The wanted components and all that they need, each after those it needs; the configuration has no circles.
+pub(super) fn in_order_of_needs<'a>(
+    components: &'a [Component],
+    wanted: &[&'a Component],
+) -> Vec<&'a Component> {
+    let mut left: Vec<&Component> = wanted.iter().rev().copied().collect();
+    let mut ordered: Vec<&Component> = vec![];
+    while let Some(component) = left.pop() {
+        let is_known = |name: &Name| ordered.iter().any(|known| known.name == *name);
+        let missing = |need: &&Component| component.needs.contains(&need.name) && !is_known(&need.name);
+        let needed: Vec<&Component> = components.iter().filter(missing).collect();
+        if needed.is_empty() {
+            ordered.extend(Some(component).filter(|component| !is_known(&component.name)));
+        } else {
+            left.push(component);
+            left.extend(needed);
+        }
+    }
+    ordered
+}

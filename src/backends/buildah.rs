@@ -52,8 +52,16 @@ fn build_command(order: &Order<'_>, reading: &Reading, image_id: &std::path::Pat
     for (key, value) in &order.component.recipe.build_args {
         program = program.args(["--build-arg", &format!("{key}={value}")]);
     }
-    for (name, image) in order.base_images.iter().filter(|(name, _)| is_pinned(reading, name)) {
-        program = program.args(["--build-context", &format!("{name}=docker-image://{image}")]);
+    for (name, spellings) in reading.images.iter().filter(|(name, _)| is_pinned(reading, name)) {
+        let Some(image) = order.base_images.get(name) else { continue };
+        // buildah 1.28 looks for the name before it replaces variables.
+        let is_clear = |spelling: &&String| {
+            let meanings = reading.images.values().filter(|spellings| spellings.contains(*spelling));
+            meanings.count() == 1 && !spelling.contains('=')
+        };
+        for spelling in spellings.iter().filter(is_clear) {
+            program = program.args(["--build-context", &format!("{spelling}=docker-image://{image}")]);
+        }
     }
     program.arg(&folder)
 }
@@ -71,7 +79,7 @@ async fn ensure_seen(order: &Order<'_>, reading: &Reading) -> Result<(), BuildEr
         return Ok(());
     }
     let format = "{{range .Docker.Config.OnBuild}}ONBUILD {{println .}}{{end}}{{range .Docker.Config.Env}}{{println .}}{{end}}";
-    for name in &reading.images {
+    for name in reading.images.keys() {
         let image = order.base_images.get(name).filter(|_| is_pinned(reading, name));
         let image = image.map_or_else(|| name.clone(), ToString::to_string);
         let program = Program::new("buildah", &order.folder())

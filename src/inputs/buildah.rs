@@ -60,7 +60,7 @@ pub(super) fn reads(
         let read = reading.sources.iter().flat_map(|source| context.rules(source)).chain(includes);
         rules.extend(read.map(|rule| Rule { platform: platform.clone(), ..rule }));
         let image = |name: &String| BaseImage { name: name.clone(), platform: platform.clone() };
-        images.extend(reading.images.iter().map(image));
+        images.extend(reading.images.keys().map(image));
     }
     Ok(Reads { rules, images, caches: true, ..Reads::default() })
 }

@@ -17,8 +17,8 @@ const READING: [&str; 5] = ["ADD", "COPY", "FROM", "ONBUILD", "RUN"];
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) sources: Vec<Source>,
-    /// The images of `FROM` and `--from`, as they are written there.
-    pub(crate) images: BTreeSet<String>,
+    /// The images of `FROM` and `--from`, with every way in which they are written there.
+    pub(crate) images: BTreeMap<String, BTreeSet<String>>,
     /// Names of stages, which an image of the same name hides.
     pub(crate) stages: BTreeSet<String>,
     /// Arguments that stand in a path, and that are right only if no image has a variable of that name.
@@ -57,7 +57,7 @@ pub(crate) enum What {
 pub(super) fn read(text: &str, build_args: &BTreeMap<String, String>, platform: &Platform) -> Reading {
     let Ok(file) = parse_dockerfile::parse(text) else {
         let everything = Source { line: 1, verb: "reads", what: unclear("the file") };
-        let images = BTreeSet::from(["$unknown".to_owned()]);
+        let images = BTreeMap::from([("$unknown".to_owned(), BTreeSet::new())]);
         return Reading { sources: vec![everything], images, ..Reading::default() };
     };
     let mut reader = Reader {
@@ -138,12 +138,13 @@ impl Reader<'_> {
 
     fn from(&mut self, image: &str, name: Option<&str>) {
         let expanded = self.globals.expand(image, &mut BTreeSet::new());
+        let written = image;
         let image = expanded.as_deref().unwrap_or(image);
         let mut variables = Variables::of_stage(image != "scratch");
         match self.stage(image) {
             Some(stage) => variables = stage.variables.inherited(),
             None if image == "scratch" => {}
-            None => drop(self.found.images.insert(image.to_owned())),
+            None => self.image(image, written),
         }
         let name = name.map_or_else(|| self.stages.len().to_string(), str::to_lowercase);
         self.stages.push(Stage { name, variables });
@@ -207,14 +208,18 @@ impl Reader<'_> {
     }
 
     /// The name of a stage or of an image.
-    fn copy_from(&mut self, at: usize, verb: &'static str, name: &str) {
-        let expanded = self.expand(name);
-        let name = expanded.as_deref().unwrap_or(name);
+    fn copy_from(&mut self, at: usize, verb: &'static str, written: &str) {
+        let expanded = self.expand(written);
+        let name = expanded.as_deref().unwrap_or(written);
         if name.is_empty() {
             self.everything(at, verb, "`--from`");
         } else if self.stage(name).is_none() {
-            self.found.images.insert(name.to_owned());
+            self.image(name, written);
         }
+    }
+
+    fn image(&mut self, name: &str, written: &str) {
+        self.found.images.entry(name.to_owned()).or_default().extend([name, written].map(str::to_owned));
     }
 
     /// `--mount=type=bind,source=PATH,target=PATH`, in which the type is `bind` and the source everything by default.

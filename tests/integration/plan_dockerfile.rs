@@ -62,7 +62,13 @@ fn listed(repository: &Repository) -> BTreeSet<&'static str> {
 /// The files of which the content is in the image that buildah makes.
 fn read_by_buildah(repository: &Repository) -> BTreeSet<&'static str> {
     repository.up();
-    let blobs = repository.path().join(".hephy/build/web/linux-amd64/blobs/sha256");
+    let text = text_of_image(repository, "linux-amd64");
+    FILES.into_iter().filter(|file| text.contains(&format!("content of {file};"))).collect()
+}
+
+/// The layers of what was built, as one text.
+fn text_of_image(repository: &Repository, platform: &str) -> String {
+    let blobs = repository.path().join(".hephy/build/web").join(platform).join("blobs/sha256");
     let mut text = String::new();
     for blob in blobs.read_dir().expect("blobs") {
         let bytes = std::fs::read(blob.expect("a blob").path()).expect("read the blob");
@@ -71,7 +77,7 @@ fn read_by_buildah(repository: &Repository) -> BTreeSet<&'static str> {
             text.push_str(&String::from_utf8_lossy(&inside));
         }
     }
-    FILES.into_iter().filter(|file| text.contains(&format!("content of {file};"))).collect()
+    text
 }
 
 #[test]
@@ -207,6 +213,33 @@ fn a_build_uses_the_base_image_that_the_plan_saw() {
     std::fs::write(&file, plan).expect("write the plan");
     let replayed = registry.hephy(&repository, &["up", "--plan"]).args([&file]).run().exits(0);
     assert_eq!(replayed.stdout, expected);
+}
+
+#[test]
+fn each_platform_is_built_on_its_own_base_image() {
+    let registry = Registry::start();
+    registry.publish_index("base:1");
+    let name = registry.image("base:1");
+    let variable = name.replace("base:1", "base:$TAG");
+    let dockerfile = format!(
+        "ARG TAG=1\nFROM {variable} AS one\nCOPY a.txt /x/\nFROM scratch\nCOPY --from=one /app/run /1\n\
+         COPY --from={name} /app/run /2\n"
+    );
+    let repository = web(&dockerfile, &[]);
+    repository
+        .write("hephy.yaml", "components: {web: {platforms: [linux/amd64, linux/arm64]}}\n")
+        .commit("Build two");
+    let plan = registry.hephy(&repository, &["plan", "--emit", "json"]).run().exits(0).stdout;
+    // Another image under this name is not what the plan saw.
+    registry.publish("base:1", "another");
+    let file = repository.beside("plan.json");
+    std::fs::write(&file, plan).expect("write the plan");
+    registry.hephy(&repository, &["up", "--plan"]).args([&file]).run().exits(0);
+    for (platform, expected) in [("linux-amd64", "for amd64"), ("linux-arm64", "for arm64")] {
+        let text = text_of_image(&repository, platform);
+        let programs: Vec<&str> = text.split('\0').filter(|text| text.starts_with("for ")).collect();
+        assert_eq!(programs, [expected, expected], "{platform}");
+    }
 }
 
 #[test]

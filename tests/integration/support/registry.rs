@@ -62,14 +62,36 @@ impl Registry {
     pub(crate) fn publish(&self, name: &str, program: &str) {
         let repository = Repository::empty();
         repository.write("app/run", program).write("hephy.yaml", &prebuilt("linux/amd64: run"));
+        self.copy(&repository, name);
+    }
+
+    /// Lets `name` be an image with a program for each of two platforms, `amd64` and `arm64`.
+    pub(crate) fn publish_index(&self, name: &str) {
+        let repository = Repository::empty();
+        repository.write("app/amd64/run", "for amd64").write("app/arm64/run", "for arm64");
+        let programs = "linux/amd64: amd64, linux/arm64: arm64";
+        let configuration =
+            format!("components:\n  app: {{path: app, bin: run, prebuilt: {{{programs}}}}}\n");
+        repository.write("hephy.yaml", &configuration);
+        self.copy(&repository, name);
+    }
+
+    fn copy(&self, repository: &Repository, name: &str) {
         repository.commit("Add a program");
-        let pushed =
-            self.hephy(&repository, &["up", "--registry", &self.image("made")]).run().exits(0).stdout;
+        let pushed = self.hephy(repository, &["up", "--registry", &self.image("made")]).run().exits(0).stdout;
         let digest = pushed.trim().rsplit('@').next().expect("a digest").to_owned();
         let from = format!("docker://{}@{digest}", self.image("made/app"));
         let to = format!("docker://{}", self.image(name));
         let copied = Command::new("skopeo")
-            .args(["copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false", &from, &to])
+            .args([
+                "copy",
+                "--quiet",
+                "--all",
+                "--src-tls-verify=false",
+                "--dest-tls-verify=false",
+                &from,
+                &to,
+            ])
             .status();
         assert!(copied.expect("skopeo starts").success());
     }

@@ -2,6 +2,8 @@
 
 use crate::support::registry::Registry;
 use crate::support::{Output, Repository};
+use proptest::prelude::*;
+use proptest::sample::select;
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::os::unix::fs::symlink;
@@ -109,6 +111,35 @@ fn what_buildah_reads_is_exactly_what_counts() {
         // A stage may copy more than the image keeps.
         if !dockerfile.contains("--from") {
             assert_eq!(read, listed, "{dockerfile}{more:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 5, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is copied and whatever is left out, buildah puts nothing into the image that does not count.
+    #[test]
+    fn buildah_reads_nothing_that_does_not_count(
+        sources in prop::collection::vec(
+            select(&[".", "src", "src/", "./docs", "/conf", "*", "*.txt", "s*", "src/*.rs", "src/d*", "conf/[pt]*.conf", "?.txt"]),
+            1..3,
+        ),
+        left_out in prop::collection::vec(
+            select(&[
+                "*", "**", "*.txt", "**/*.md", "**/*.rs", "src", "src/", "/docs", "docs/**", "conf/*", "**/deep", "src/*/three.rs",
+                "!src", "!docs/guide.md", "!**/one.rs", "!a.txt", "!/conf", "!*.md", "!conf/", "# src", "", " docs ", "./b.txt",
+                "[ab].txt", "**/t*", "**.txt", "s**", "!src/deep/",
+            ]),
+            0..6,
+        ),
+    ) {
+        let dockerfile = format!("FROM scratch\nCOPY {} /x/\n", sources.join(" "));
+        let repository = web(&dockerfile, &[("web/.dockerignore", &left_out.join("\n"))]);
+        // Where nothing is left to copy, there is no image either.
+        if repository.hephy(["build"]).run().code == Some(0) {
+            let (listed, read) = (listed(&repository), read_by_buildah(&repository));
+            prop_assert!(read.is_subset(&listed), "{read:?} is read, {listed:?} is listed");
         }
     }
 }

@@ -35,12 +35,21 @@ pub(super) async fn build(
     layout.reference(order.key.as_str())?.ok_or(BuildError::NoImage { tool: "buildah" })
 }
 
-/// `--timestamp` and `--identity-label=false` keep the time of the build and the tool's version out of the image.
+/// Without `--force-rm`, which wants `--no-cache`, buildah leaves the containers of builds that failed, and those of
+/// images from `--build-context`. `--timestamp` and `--identity-label=false` keep the time of the build and the tool's version out of the image.
 fn build_command(order: &Order<'_>, reading: &Reading, image_id: &std::path::Path) -> Program {
     let folder = order.folder();
     let mut program = Program::new("buildah", &folder)
         .args(["build", "--platform", &order.platform.to_string(), "--identity-label=false"])
-        .args(["--timestamp", &order.epoch.to_string(), "--isolation", "chroot", "--iidfile"])
+        .args([
+            "--timestamp",
+            &order.epoch.to_string(),
+            "--isolation",
+            "chroot",
+            "--no-cache",
+            "--force-rm",
+            "--iidfile",
+        ])
         .arg(image_id);
     // Which of two files it takes by itself depends on its version, and not on what the inputs were made of.
     if let Some(dockerfile) = inputs::dockerfile_name(order.root, order.component) {
@@ -62,6 +71,11 @@ fn build_command(order: &Order<'_>, reading: &Reading, image_id: &std::path::Pat
         for spelling in spellings.iter().filter(is_clear) {
             program = program.args(["--build-context", &format!("{spelling}=docker-image://{image}")]);
         }
+    }
+    // What cannot be pinned is at least what its registry has, and not an old copy of this machine.
+    let is_followed = |name: &String| order.base_images.contains_key(name);
+    if reading.images.keys().all(is_followed) && reading.images.keys().any(|name| !is_pinned(reading, name)) {
+        program = program.arg("--pull=always");
     }
     program.arg(&folder)
 }

@@ -274,6 +274,17 @@ fn each_platform_is_built_on_its_own_base_image() {
 }
 
 #[test]
+fn a_stage_with_the_name_of_its_image_is_not_hidden_by_it() {
+    let (registry, repository) =
+        on_base("FROM BASE AS BASE\nCOPY a.txt /x/\nFROM scratch\nCOPY --from=BASE /x/a.txt /app/run /\n");
+    up(&registry, &repository);
+    registry.publish("base:1", "second");
+    up(&registry, &repository);
+    let text = text_of_image(&repository, "linux-amd64");
+    assert!(text.contains("content of a.txt") && text.contains("second"), "{text:?}");
+}
+
+#[test]
 fn a_base_image_that_cannot_be_asked_for_is_no_proof() {
     let (mut registry, repository) = on_base("FROM BASE\nCOPY a.txt /x/\n");
     up(&registry, &repository);

@@ -43,8 +43,8 @@ fn run_into_layout(forge: &str, repository: &Repository, layout: &Path) -> Strin
     log
 }
 
-/// An app for two platforms and a worker for one, with the images that one run makes of them.
-fn matrix_repository() -> (Repository, Vec<String>) {
+/// An app for two platforms and a worker for one.
+fn matrix_repository() -> Repository {
     let repository = Repository::app();
     repository.write(
         "hephy.yaml",
@@ -60,8 +60,13 @@ fn matrix_repository() -> (Repository, Vec<String>) {
     copy("action.yml", ".github/actions/hephy/action.yml");
     copy("shim/main.mjs", ".github/actions/hephy/shim/main.mjs");
     repository.commit("Add a platform and a worker");
+    repository
+}
+
+/// The images that one run makes of the commit.
+fn images_of_one_run(repository: &Repository) -> Vec<String> {
     let output = repository.hephy(["up", "--layout"]).args([repository.beside("laptop")]).run().exits(0);
-    (repository, output.stdout.lines().map(str::to_owned).collect())
+    output.stdout.lines().map(str::to_owned).collect()
 }
 
 /// The programs of the forges in front of what is on the path.
@@ -106,7 +111,8 @@ fn both_forges_reach_the_plan_and_the_digests_of_the_laptop() {
 
 #[test]
 fn a_github_matrix_makes_the_images_of_one_run_and_is_empty_the_second_time() {
-    let (repository, expected) = matrix_repository();
+    let repository = matrix_repository();
+    let expected = images_of_one_run(&repository);
     let layout = repository.beside("github-images");
     let log = run_into_layout("github", &repository, &layout);
     for text in ["build app-linux-amd64", "build app-linux-arm64", "build worker-linux-amd64", "verified: "] {
@@ -121,7 +127,7 @@ fn a_github_matrix_makes_the_images_of_one_run_and_is_empty_the_second_time() {
 #[test]
 fn a_gitlab_child_pipeline_builds_every_leg() {
     // Given the pipeline that a plan prints,
-    let (repository, expected) = matrix_repository();
+    let repository = matrix_repository();
     let layout = repository.beside("gitlab-images");
     let emit = |file: &str| {
         let output =
@@ -133,7 +139,7 @@ fn a_gitlab_child_pipeline_builds_every_leg() {
     // when it runs, then the legs are there to be joined into the images of one run.
     run_into_layout("gitlab", &repository, &layout);
     let push = repository.hephy(["push", "--layout"]).args([&layout]).run().exits(0);
-    assert_eq!(push.stdout.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(push.stdout.lines().collect::<Vec<_>>(), images_of_one_run(&repository));
     // What is printed when nothing is left is a pipeline that runs, too.
     emit(".gitlab-ci.yml");
     repository.commit("Run the pipeline of nothing");

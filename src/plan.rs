@@ -1,6 +1,7 @@
 //! The plan: for every component the image it gets, for every leg whether it is built or reused, and why.
 
 mod decide;
+mod file;
 mod json;
 mod select;
 #[cfg(test)]

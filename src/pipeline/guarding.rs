@@ -2,8 +2,8 @@
 //! whoever finds it by that key, today or in a year, takes it for what those inputs make.
 
 use super::Run;
-use super::planning::{self, Digests};
-use super::preparing;
+use super::planning;
+use super::preparing::{self, Digests};
 use crate::detect::Matcher;
 use crate::exit::ExitCode;
 use crate::failure::Failure;

@@ -1,22 +1,19 @@
 //! The plan stage: facts are gathered, `plan::decide` decides.
 
-use super::preparing::{Known, images, in_order_of_needs, prepare, survey};
+use super::preparing::{Digests, Known, images, in_order_of_needs, prepare, survey};
 use super::{Run, Settings, base, base_images, naming};
-use crate::component::{Component, Name};
+use crate::component::Component;
 use crate::config::{self, Config};
 use crate::event::{Progress, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::{self, Checkout, File};
-use crate::image::Digest;
 use crate::inputs;
 use crate::plan::{self, Action, Candidate, Plan};
-use crate::platform::Platform;
 use crate::registry::RegistryError;
 use crate::store::{Store, StoreError};
 use bstr::ByteSlice as _;
 use futures::future::try_join_all;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Folders in which manifests are looked for, first come first served (DESIGN.md section 5).
@@ -139,9 +136,6 @@ pub(super) async fn digests(run: &Run, plan: &Plan, checkout: &Checkout) -> Resu
     }
     Ok(known.digests)
 }
-
-/// What legs are built from.
-pub(super) type Digests = BTreeMap<(Name, Platform), Digest>;
 
 /// Asks the store for the images of a component. Registries also refuse to say whether something is there that was
 /// never pushed; then nothing proves that the image exists, and it is built.

@@ -1,7 +1,6 @@
 //! Everything about a component but what the store holds: who builds it, what that reads, which inputs count.
 
 use super::base_images::Base;
-use super::planning::Digests;
 use super::{Run, naming};
 use crate::backends;
 use crate::ci;
@@ -10,7 +9,7 @@ use crate::detect::{self, Matcher, Touched};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::{Checkout, File};
-use crate::image::Image;
+use crate::image::{Digest, Image};
 use crate::inputs::{self, BaseImage, Reads, Workspaces};
 use crate::matrix;
 use crate::plan::{Candidate, CandidateLeg, Target};
@@ -18,6 +17,9 @@ use crate::platform::Platform;
 use crate::store::StoreError;
 use bstr::{BStr, BString};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What legs are built from.
+pub(super) type Digests = BTreeMap<(Name, Platform), Digest>;
 
 /// What is known of the components that others need, and of the images that all of them are built on.
 pub(super) struct Known {

@@ -1,13 +1,15 @@
 //! `plan.json`: the plan as a file, versioned and in a stable order.
 
+use super::file::{
+    BaseFile, CommitFile, FoundFile, LegFile, PlanFile, PlannedFile, ReasonFile, RecipeFile, TargetFile,
+};
 use super::{Action, Base, Found, Plan, Planned, PlannedLeg, Reason, Target};
 use crate::component::{Backend, Component, Recipe};
 use crate::detect::base::{Confidence, Kind};
 use crate::git::Commit;
 use crate::image::Image;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 /// The version of the format. A reader refuses any other.
@@ -25,111 +27,6 @@ pub(crate) enum PlanError {
     /// A plan may come from another job, and what it names is read, built and deployed.
     #[error("`{path}` leads out of the repository")]
     Outside { path: String },
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PlanFile {
-    schema: String,
-    commit: CommitFile,
-    base: BaseFile,
-    target: TargetFile,
-    components: Vec<PlannedFile>,
-    manifests: Vec<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CommitFile {
-    id: String,
-    time: u64,
-    branch: Option<String>,
-    dirty: bool,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BaseFile {
-    reference: Option<String>,
-    kind: String,
-    confidence: String,
-    reason: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "snake_case")]
-enum TargetFile {
-    Layout(PathBuf),
-    Registry,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PlannedFile {
-    name: String,
-    path: String,
-    origin: String,
-    backend: String,
-    backend_reason: String,
-    image: String,
-    tags: Vec<String>,
-    reason: ReasonFile,
-    needs: Vec<String>,
-    fail_fast: bool,
-    recipe: RecipeFile,
-    legs: Vec<LegFile>,
-    /// `repository@digest` by the name that the definition has for it.
-    #[serde(default)]
-    base_images: BTreeMap<String, String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReasonFile {
-    code: String,
-    /// The sentence for people; not read back.
-    #[serde(default)]
-    text: String,
-    path: Option<String>,
-    why: Option<String>,
-    others: Option<usize>,
-    base: Option<String>,
-    #[serde(default)]
-    images: Vec<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RecipeFile {
-    dockerfile: Option<String>,
-    build_args: BTreeMap<String, String>,
-    bin: Option<String>,
-    prebuilt: BTreeMap<String, String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LegFile {
-    /// The name of its job; not read back.
-    #[serde(default)]
-    name: String,
-    platform: String,
-    input_digest: String,
-    key: String,
-    runners: Vec<String>,
-    /// `build`, `reuse` or `skip`.
-    action: String,
-    found: Option<FoundFile>,
-    /// Why it is left out.
-    skipped: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FoundFile {
-    digest: String,
-    size: u64,
-    media_type: String,
 }
 
 /// The plan as JSON with a final line end.

@@ -6,6 +6,9 @@ use crate::exec::{self, Program};
 use crate::inputs::{self, Reading};
 use crate::layout::{Descriptor, Layout};
 use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::Path;
+use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
 /// Builds the image and exports it as a layout.
@@ -16,13 +19,14 @@ pub(super) async fn build(
 ) -> Result<Descriptor, BuildError> {
     // Beside the layout: hephy's own folder is known to be writable.
     let beside = order.out.parent().unwrap_or(order.root);
-    let image_id = tempfile::NamedTempFile::new_in(beside)
+    let image_id = NamedTempFile::new_in(beside)
         .map_err(|source| BuildError::Prepare { path: beside.to_owned(), source })?;
     let subject = order.subject();
     let on_stdout = |line: &str| events.output(subject.as_str(), line);
     let reading = inputs::dockerfile_reading(order.root, order.component, order.platform);
-    exec::stream(events, cancel, &subject, &build_command(order, &reading, image_id.path()), on_stdout)
-        .await?;
+    let ignore = ignore_file(order, beside)?;
+    let command = build_command(order, &reading, image_id.path(), ignore.path());
+    exec::stream(events, cancel, &subject, &command, on_stdout).await?;
     ensure_seen(order, &reading).await?;
     let id = std::fs::read_to_string(image_id.path())
         .map_err(|source| BuildError::Prepare { path: image_id.path().to_owned(), source })?;
@@ -35,9 +39,23 @@ pub(super) async fn build(
     layout.reference(order.key.as_str())?.ok_or(BuildError::NoImage { tool: "buildah" })
 }
 
+/// The component's own ignore file, and what is never part of a context: git's folder and hephy's are no inputs, they
+/// change with every run, and an image with them would be another one each time.
+fn ignore_file(order: &Order<'_>, beside: &Path) -> Result<NamedTempFile, BuildError> {
+    let fault = |source| BuildError::Prepare { path: beside.to_owned(), source };
+    let dockerfile = inputs::dockerfile_name(order.root, order.component).unwrap_or_default();
+    let own = match inputs::ignore_file(order.root, order.component, &dockerfile) {
+        Some(path) => std::fs::read(&path).map_err(|source| BuildError::Read { path, source })?,
+        None => vec![],
+    };
+    let mut file = NamedTempFile::new_in(beside).map_err(fault)?;
+    file.write_all(&own).and_then(|()| file.write_all(b"\n.git\n.hephy\n")).map_err(fault)?;
+    Ok(file)
+}
+
 /// Without `--force-rm`, which wants `--no-cache`, buildah leaves the containers of builds that failed, and those of
 /// images from `--build-context`. `--timestamp` and `--identity-label=false` keep the time of the build and the tool's version out of the image.
-fn build_command(order: &Order<'_>, reading: &Reading, image_id: &std::path::Path) -> Program {
+fn build_command(order: &Order<'_>, reading: &Reading, image_id: &Path, ignore: &Path) -> Program {
     let folder = order.folder();
     let mut program = Program::new("buildah", &folder)
         .args(["build", "--platform", &order.platform.to_string(), "--identity-label=false"])
@@ -54,10 +72,8 @@ fn build_command(order: &Order<'_>, reading: &Reading, image_id: &std::path::Pat
     // Which of two files it takes by itself depends on its version, and not on what the inputs were made of.
     if let Some(dockerfile) = inputs::dockerfile_name(order.root, order.component) {
         program = program.arg("--file").arg(folder.join(&dockerfile));
-        if let Some(ignore_file) = inputs::ignore_file(order.root, order.component, &dockerfile) {
-            program = program.arg("--ignorefile").arg(ignore_file);
-        }
     }
+    program = program.arg("--ignorefile").arg(ignore);
     for (key, value) in &order.component.recipe.build_args {
         program = program.args(["--build-arg", &format!("{key}={value}")]);
     }

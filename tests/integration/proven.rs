@@ -141,6 +141,19 @@ fn a_plan_whose_images_are_gone() {
 }
 
 #[test]
+fn a_context_that_is_the_whole_repository() {
+    let repository = Repository::empty();
+    repository.write("Dockerfile", "FROM scratch\nCOPY . /\n").write("page", "hello\n").commit("Everything");
+    let first = repository.up();
+    // A second build finds more in the folders of git and of hephy, and makes the same image.
+    repository.write("docs", "new\n");
+    std::fs::remove_file(repository.path().join("docs")).expect("clean up");
+    repository.git(["gc", "--quiet"]);
+    std::fs::remove_dir_all(repository.path().join(".hephy/oci")).expect("delete the images");
+    assert_eq!(repository.up(), first);
+}
+
+#[test]
 fn a_full_disk_behind_stdout() {
     let repository = packages(&[("a", "a")]);
     repository.commit("One");

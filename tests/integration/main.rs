@@ -22,6 +22,7 @@ mod plan_partial;
 mod plan_schema;
 mod proven;
 mod same_images;
+mod terminal;
 
 mod on_cluster;
 mod on_forges;

@@ -115,6 +115,22 @@ impl Hephy {
         Output::from(self.command.output().expect("hephy starts"))
     }
 
+    /// Runs it on a terminal of its own; what that shows is the stdout of the output.
+    pub(crate) fn on_terminal(self) -> Output {
+        let words = [self.command.get_program()].into_iter().chain(self.command.get_args());
+        let words: Vec<String> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
+        script.current_dir(self.command.get_current_dir().expect("a folder"));
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => script.env(name, value),
+                None => script.env_remove(name),
+            };
+        }
+        Output::from(script.stdin(Stdio::null()).output().expect("script starts"))
+    }
+
     /// Runs it with stdout going to `file`.
     pub(crate) fn run_into(mut self, file: std::fs::File) -> Output {
         let child = self.command.stdout(file).stderr(Stdio::piped()).spawn().expect("hephy starts");

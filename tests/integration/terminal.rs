@@ -1,0 +1,52 @@
+//! What a person at a terminal sees and does: lines that are redrawn, and Ctrl-C.
+
+use crate::support::{Output, Repository};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_terminal_is_redrawn_and_a_log_only_grows() {
+    // Given the same run twice, once into a log and once on a terminal,
+    let log = Repository::app().hephy(["up"]).run().exits(0);
+    let terminal = Repository::app().hephy(["up"]).env("TERM", "xterm").on_terminal().exits(0);
+    // then the log has a line for what began, and no control sequence,
+    assert!(log.stderr.contains("► build  app") && !log.stderr.contains('\u{1b}'), "{log}");
+    // and the terminal has what ended, in colour, and what began only for as long as it went on.
+    let shown = &terminal.stdout;
+    assert!(shown.contains("build  app") && shown.contains("\u{1b}[") && shown.contains("✔"), "{terminal}");
+    assert!(!shown.lines().any(|line| line.starts_with("► build")), "{terminal}");
+}
+
+#[test]
+fn a_build_is_interrupted_kindly() {
+    // Given a builder that would take a minute,
+    let repository = Repository::empty();
+    repository.write("web/Dockerfile", "FROM scratch\nCOPY page /\n").write("web/page", "").commit("Web");
+    let tools = repository.beside("tools");
+    std::fs::create_dir(&tools).expect("create the folder");
+    let (builder, started) = (tools.join("buildah"), tools.join("started"));
+    std::fs::write(&builder, format!("#!/bin/sh\necho $$ > '{}'\nexec sleep 60\n", started.display()))
+        .expect("write the program");
+    std::fs::set_permissions(&builder, PermissionsExt::from_mode(0o755)).expect("make it run");
+    let path = std::env::var("PATH").expect("a path");
+    let hephy = repository.hephy(["up"]).env("PATH", format!("{}:{path}", tools.display())).start();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !started.exists() {
+        assert!(Instant::now() < deadline, "the builder never started");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // when hephy gets the signal of Ctrl-C,
+    let interrupted = Instant::now();
+    let kill = Command::new("kill").args(["-s", "INT", &hephy.id().to_string()]).status();
+    assert!(kill.expect("kill starts").success());
+    let output = Output::of(hephy).exits(130);
+    // then it ends soon, says so, and leaves no builder behind.
+    assert!(interrupted.elapsed() < Duration::from_secs(10), "it took {:?}", interrupted.elapsed());
+    assert!(output.error().contains("cancelled"), "{output}");
+    let builder = std::fs::read_to_string(&started).expect("its number");
+    assert!(
+        !std::path::Path::new("/proc").join(builder.trim()).join("exe").exists(),
+        "the builder still runs"
+    );
+}

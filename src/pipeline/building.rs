@@ -6,7 +6,7 @@ use crate::component::{Component, Leg};
 use crate::event::{Progress, Stage};
 use crate::failure::Failure;
 use crate::image::Digest;
-use crate::plan::{Action, Plan, Planned, PlannedLeg};
+use crate::plan::{Action, Plan, Planned, PlannedLeg, Reason};
 use crate::report::{LegSummary, Summary, What};
 use futures::stream::{self, StreamExt as _};
 use std::time::{Duration, Instant};
@@ -32,7 +32,6 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
         return Ok(());
     }
     let before = run.unless_cancelled(guarding::ensure_current(run, plan)).await?;
-    run.own_folder()?;
     let stop = run.cancel.child_token();
     let mut results = stream::iter(to_build)
         .map(|(planned, leg)| {
@@ -134,7 +133,7 @@ pub(super) fn preview(plan: &Plan) -> Vec<(Stage, String)> {
             Action::Build => {
                 format!("{name} with {} ({}): {}", planned.backend, planned.backend_reason, planned.reason)
             }
-            Action::Reuse(_) => format!("not {name}: an image of these inputs exists"),
+            Action::Reuse(_) => format!("not {name}: {}", Reason::Unchanged),
             Action::Skip(ref reason) => format!("not {name}: {reason}"),
         };
         (Stage::Build, text)

@@ -1,13 +1,12 @@
 //! `hephy plan --explain`: who reads a path, and what a component reads.
 
 use super::Run;
-use super::preparing::reads_of;
-use crate::component::Component;
-use crate::detect::{self, Explanation, Matcher, Reader};
+use super::preparing::{Survey, matcher, survey};
+use crate::detect::{self, Explanation, Reader};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::{self, File};
-use crate::inputs::{self, Reads};
+use crate::inputs;
 use bstr::{BStr, ByteSlice as _};
 
 /// Explains `subject`: the inputs of the component of this name, else who reads the path.
@@ -18,13 +17,9 @@ pub(crate) async fn explain(run: &Run, subject: &str) -> Result<Explanation, Fai
 async fn look(run: &Run, subject: &str) -> Result<Explanation, Failure> {
     let checkout = git::read(&run.root, None).await?;
     let mut files = inputs::working_files(&checkout)?.to_vec();
-    let mut known: Vec<(&Component, Reads)> = vec![];
-    for component in &run.config.components {
-        let (_, _, reads) = reads_of(run, &checkout, component).await?;
-        known.push((component, reads));
-    }
+    let surveys = survey(run, &checkout, run.config.components.iter().collect()).await?;
     let mut readers = vec![];
-    for (component, reads) in &known {
+    for Survey { component, reads, .. } in &surveys {
         let matcher = matcher(run, component, reads)?;
         let is_read = |path: &BStr| matcher.rule(path, None).is_some();
         files.extend(inputs::ignored_files(&checkout, reads, &is_read)?);
@@ -42,11 +37,6 @@ async fn look(run: &Run, subject: &str) -> Result<Explanation, Failure> {
     let at_or_below = |file: &&File| inputs::is_at_or_below(&file.path, path.as_bytes());
     let asked: Vec<&File> = files.iter().filter(at_or_below).collect();
     Ok(detect::explain(&readers, &ignore, path.as_bytes().as_bstr(), &asked))
-}
-
-fn matcher<'a>(run: &Run, component: &Component, reads: &'a Reads) -> Result<Matcher<'a>, Failure> {
-    let matcher = Matcher::new(reads, &run.config.ignore);
-    matcher.map_err(|error| unreadable(error).during(&format!("read the globs of `{}`", component.name)))
 }
 
 fn unreadable(error: globset::Error) -> Failure {

@@ -76,10 +76,15 @@ pub(super) async fn ensure_listed(
     // A plan does not carry what is watched; the configuration does.
     let component = run.config.components.iter().find(|component| component.name == *name);
     let component = component.unwrap_or(&planned.component);
-    let (_, _, rules) = preparing::reads_of(run, &checkout, component).await?;
-    let listed = Matcher::new(&rules, &run.config.ignore)
-        .map_err(|error| Failure::new(ExitCode::Usage, format!("read the globs of `{name}`: {error}")))?;
-    let is_listed = |path: &&PathBuf| listed.covers(BStr::new(path.as_os_str().as_bytes()), &leg.platform);
+    let surveys = preparing::survey(run, &checkout, vec![component]).await?;
+    let listed: Vec<Matcher<'_>> = surveys
+        .iter()
+        .map(|survey| preparing::matcher(run, component, &survey.reads))
+        .collect::<Result<_, _>>()?;
+    let is_listed = |path: &&PathBuf| {
+        let path = BStr::new(path.as_os_str().as_bytes());
+        listed.iter().any(|listed| listed.covers(path, &leg.platform))
+    };
     let Some(unlisted) = reads.iter().find(|path| !is_listed(path)) else { return Ok(()) };
     let failure = Failure::new(
         ExitCode::Build,

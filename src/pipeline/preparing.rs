@@ -36,11 +36,11 @@ impl Known {
 
 /// A component with what its build reads.
 pub(super) struct Survey<'a> {
-    component: &'a Component,
+    pub(super) component: &'a Component,
     backend: Backend,
     backend_reason: String,
     platforms: Vec<Platform>,
-    reads: Reads,
+    pub(super) reads: Reads,
 }
 
 /// What each of `components` reads.
@@ -68,19 +68,15 @@ pub(super) fn images(surveys: &[Survey<'_>]) -> BTreeSet<String> {
     surveys.iter().flat_map(|survey| &survey.reads.images).map(|image| image.name.clone()).collect()
 }
 
-/// Who builds a component, why, and what that reads.
-pub(super) async fn reads_of(
+/// The rules of `reads`, ready to be asked.
+pub(super) fn matcher<'a>(
     run: &Run,
-    checkout: &Checkout,
     component: &Component,
-) -> Result<(Backend, String, Reads), Failure> {
-    let definitions = backends::definitions(&run.root, component);
-    let (backend, reason) = backends::choose(component, &definitions)?;
-    let platforms: Vec<Platform> =
-        matrix::legs(component, &ci::host_platform()).into_iter().map(|leg| leg.platform).collect();
-    let mut workspaces = Workspaces::default();
-    let reads = inputs::reads(&run.events, &mut workspaces, checkout, component, backend, &platforms).await?;
-    Ok((backend, reason, reads))
+    reads: &'a Reads,
+) -> Result<Matcher<'a>, Failure> {
+    Matcher::new(reads, &run.config.ignore).map_err(|error| {
+        Failure::new(ExitCode::Usage, format!("read the globs of `{}`: {error}", component.name))
+    })
 }
 
 /// Everything about a component but what the store holds.
@@ -94,9 +90,7 @@ pub(super) fn prepare(
     survey: &Survey<'_>,
 ) -> Result<Candidate, Failure> {
     let Survey { component, backend, reads, .. } = survey;
-    let matcher = Matcher::new(reads, &run.config.ignore).map_err(|error| {
-        Failure::new(ExitCode::Usage, format!("read the globs of `{}`: {error}", component.name))
-    })?;
+    let matcher = matcher(run, component, reads)?;
     let unseen = inputs::ignored_files(checkout, reads, &|path: &BStr| matcher.rule(path, None).is_some())?;
     let mut legs = vec![];
     for platform in &survey.platforms {

@@ -3,7 +3,7 @@
 use super::table::bordered;
 use crate::detect::Explanation;
 use crate::event::Stage;
-use crate::plan::{Action, Plan, Target};
+use crate::plan::{Action, Plan, Reason, Target};
 
 /// The plan as a table of legs under a line that says what was compared.
 pub(crate) fn plan_text(plan: &Plan) -> String {
@@ -27,7 +27,7 @@ pub(crate) fn plan_text(plan: &Plan) -> String {
         for leg in &planned.legs {
             let (decision, why) = match &leg.action {
                 Action::Build => ("build", planned.reason.to_string()),
-                Action::Reuse(_) => ("reuse", "an image of these inputs exists".to_owned()),
+                Action::Reuse(_) => ("reuse", Reason::Unchanged.to_string()),
                 Action::Skip(reason) => ("skip", reason.clone()),
             };
             let (name, platform) = (planned.component.name.to_string(), leg.platform.to_string());

@@ -10,6 +10,7 @@ mod bad_input;
 mod base;
 mod checkout;
 mod clones;
+mod discovery;
 mod documents;
 mod forks;
 mod layout;

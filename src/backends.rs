@@ -5,10 +5,10 @@ mod cargo;
 mod choose;
 mod prebuilt;
 
-use choose::Definitions;
-pub(crate) use choose::{ChooseError, choose};
+pub(crate) use choose::{Choice, ChooseError, Tried, choose};
 
 use crate::component::{Backend, Component};
+use crate::config::Definitions;
 use crate::event::Events;
 use crate::exec::ExecError;
 use crate::image::{Image, Tag};
@@ -77,18 +77,27 @@ pub(crate) enum BuildError {
         "build on `{image}`: it has {what}, so the build may have read files that do not count as its inputs"
     )]
     Unseen { image: String, what: String },
+    #[error("build with {backend}: hephy plans such components, and this version cannot build them yet")]
+    NotYet { backend: Backend },
     #[error("find the image that `{tool}` built")]
     NoImage { tool: &'static str },
 }
 
 /// Looks for the definitions in the folder of `component`.
 pub(crate) fn definitions(root: &Path, component: &Component) -> Definitions {
-    let folder = root.join(&component.path);
-    let manifest = std::fs::read_to_string(folder.join("Cargo.toml"));
     Definitions {
         dockerfile: inputs::dockerfile_name(root, component),
-        cargo_mark: manifest.as_ref().is_ok_and(|text| text.contains("[package.metadata.hephy")),
-        cargo_manifest: manifest.is_ok(),
+        ..Definitions::look(root, &component.path)
+    }
+}
+
+/// Refuses what cannot be built before anything starts.
+pub(crate) fn ensure_possible(backend: Backend) -> Result<(), BuildError> {
+    match backend {
+        Backend::Cargo | Backend::Prebuilt | Backend::Buildah => Ok(()),
+        Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
+            Err(BuildError::NotYet { backend })
+        }
     }
 }
 
@@ -109,6 +118,9 @@ pub(crate) async fn build(
         Backend::Prebuilt => Ok(Built { manifest: prebuilt::build(order)?, reads: vec![] }),
         Backend::Buildah => {
             Ok(Built { manifest: buildah::build(events, cancel, order).await?, reads: vec![] })
+        }
+        Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
+            Err(BuildError::NotYet { backend })
         }
     }
 }

@@ -61,11 +61,16 @@ pub(crate) enum Backend {
     Cargo,
     Prebuilt,
     Buildah,
+    Ko,
+    Spin,
+    Buildpacks,
+    Helm,
 }
 
 impl Backend {
     /// Every backend, for messages and documentation.
-    pub(crate) const ALL: [Self; 3] = [Self::Cargo, Self::Prebuilt, Self::Buildah];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Cargo, Self::Prebuilt, Self::Buildah, Self::Ko, Self::Spin, Self::Buildpacks, Self::Helm];
 
     /// The name used in configuration and messages.
     pub(crate) fn as_str(self) -> &'static str {
@@ -73,6 +78,10 @@ impl Backend {
             Self::Cargo => "cargo",
             Self::Prebuilt => "prebuilt",
             Self::Buildah => "buildah",
+            Self::Ko => "ko",
+            Self::Spin => "spin",
+            Self::Buildpacks => "buildpacks",
+            Self::Helm => "helm",
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Configuration: what `hephy.yaml` says, or what can be discovered where it says nothing.
 
 mod check;
+mod definitions;
 mod discover;
 mod file;
 
+pub(crate) use definitions::Definitions;
 pub(crate) use discover::discover;
 
 use crate::component::Component;

@@ -183,12 +183,12 @@ impl From<ChooseError> for Failure {
     fn from(error: ChooseError) -> Self {
         let failure = Self::of(ExitCode::Usage, &error);
         match error {
-            ChooseError::Several { .. } => {
-                failure.hint("say which: `backend: cargo` or `backend: buildah` in hephy.yaml")
+            ChooseError::Several { first: (first, _), second: (second, _), .. } => {
+                failure.hint(format!("say which: `backend: {first}` or `backend: {second}` in hephy.yaml"))
             }
-            ChooseError::None { .. } => {
-                failure.hint("add a Dockerfile or a Cargo.toml, or name `prebuilt` programs in hephy.yaml")
-            }
+            ChooseError::None { .. } => failure.hint(
+                "add a Dockerfile, a Cargo.toml or a Go program, or name `prebuilt` programs in hephy.yaml",
+            ),
         }
     }
 }
@@ -213,6 +213,8 @@ impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         let failure = Self::of(ExitCode::Build, &error);
         match error {
+            BuildError::NotYet { .. } => Self { code: ExitCode::Usage, ..failure }
+                .hint("leave it out with `--only`, or name another `backend` in hephy.yaml"),
             BuildError::Exec(source) => hints::of_exec(failure.words_of(&source), &source),
             error => Self { hints: hints::of_build(&error), ..failure },
         }

@@ -147,11 +147,18 @@ pub(crate) async fn reads(
         Backend::Prebuilt => {
             Reads { rules: prebuilt(&checkout.root, component)?, caches: true, ..Reads::default() }
         }
+        Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => folder(component),
     };
     reads.rules.extend(component.watch.iter().map(|glob| {
         Rule::new(Pattern::Glob(glob.clone()), format!("`{}` watches `{glob}`", component.name))
     }));
     Ok(reads)
+}
+
+/// Everything in the folder of the component.
+fn folder(component: &Component) -> Reads {
+    let everything = Rule::path(&component.path, format!("it is in the folder of `{}`", component.name));
+    Reads { rules: vec![everything], caches: true, ..Reads::default() }
 }
 
 /// The programs by the paths that are named, and by those that symbolic links lead to: git knows a link and not what

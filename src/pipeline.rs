@@ -27,7 +27,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use explaining::explain;
+pub(crate) use explaining::{Explained, explain};
 pub(crate) use planning::{announce, configure, plan, read_plan};
 pub(crate) use publishing::Pushes;
 

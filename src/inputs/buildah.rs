@@ -37,7 +37,7 @@ pub(super) fn reads(
 ) -> Result<Reads, InputsError> {
     let everything = Rule::path(&component.path, format!("it is in the folder of `{}`", component.name));
     let Some(name) = dockerfile_name(root, component) else {
-        return Ok(Reads { rules: vec![everything], caches: true, ..Reads::default() });
+        return Ok(super::folder(component));
     };
     let mut rules = vec![];
     let path = below(&component.path, &name);

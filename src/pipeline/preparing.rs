@@ -2,7 +2,7 @@
 
 use super::base_images::Base;
 use super::{Run, naming};
-use crate::backends;
+use crate::backends::{self, Choice};
 use crate::ci;
 use crate::component::{Backend, Component, Name};
 use crate::detect::{self, Matcher, Touched};
@@ -37,8 +37,7 @@ impl Known {
 /// A component with what its build reads.
 pub(super) struct Survey<'a> {
     pub(super) component: &'a Component,
-    backend: Backend,
-    backend_reason: String,
+    pub(super) choice: Choice,
     platforms: Vec<Platform>,
     pub(super) reads: Reads,
 }
@@ -52,13 +51,13 @@ pub(super) async fn survey<'a>(
     let mut surveys = vec![];
     let mut workspaces = Workspaces::default();
     for component in components {
-        let (backend, backend_reason) =
-            backends::choose(component, &backends::definitions(&run.root, component))?;
+        let choice = backends::choose(component, &backends::definitions(&run.root, component))?;
+        let backend = choice.backend;
         let legs = matrix::legs(component, &ci::host_platform()).into_iter();
         let platforms: Vec<Platform> = legs.map(|leg| leg.platform).collect();
         let reads =
             inputs::reads(&run.events, &mut workspaces, checkout, component, backend, &platforms).await?;
-        surveys.push(Survey { component, backend, backend_reason, platforms, reads });
+        surveys.push(Survey { component, choice, platforms, reads });
     }
     Ok(surveys)
 }
@@ -89,7 +88,7 @@ pub(super) fn prepare(
     target: &Target,
     survey: &Survey<'_>,
 ) -> Result<Candidate, Failure> {
-    let Survey { component, backend, reads, .. } = survey;
+    let Survey { component, choice, reads, .. } = survey;
     let matcher = matcher(run, component, reads)?;
     let unseen = inputs::ignored_files(checkout, reads, &|path: &BStr| matcher.rule(path, None).is_some())?;
     let mut legs = vec![];
@@ -99,7 +98,7 @@ pub(super) fn prepare(
         counted.extend(reads.tools.iter().map(|version| tool(version)));
         counted.extend(built_on(reads, platform, known));
         counted.sort();
-        let digest = detect::input_digest(component, *backend, platform, &counted);
+        let digest = detect::input_digest(component, choice.backend, platform, &counted);
         known.digests.insert((component.name.clone(), platform.clone()), digest.clone());
         let key = matrix::key(&digest, platform).map_err(StoreError::from)?;
         let runners = matrix::runners(&run.config.runners, platform);
@@ -111,8 +110,8 @@ pub(super) fn prepare(
     let (base_images, unknown_base) = bases(reads, known);
     Ok(Candidate {
         component: (*component).clone(),
-        backend: *backend,
-        backend_reason: survey.backend_reason.clone(),
+        backend: choice.backend,
+        backend_reason: choice.reason.clone(),
         image: naming::repository(run, target, component)?,
         legs,
         is_asked: run.settings.all,
@@ -135,8 +134,10 @@ fn selected(
     let read = [matcher.files(files, platform), matcher.files(unseen, platform)];
     let selected = read.concat().into_iter().cloned().collect();
     let mut selected = inputs::here(checkout, component, selected)?;
-    selected.extend(match survey.backend {
-        Backend::Cargo => inputs::behind_links(checkout, component, files, &selected)?,
+    selected.extend(match survey.choice.backend {
+        Backend::Cargo | Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
+            inputs::behind_links(checkout, component, files, &selected)?
+        }
         Backend::Buildah => inputs::behind_links_in_context(checkout, component, files, &selected)?,
         Backend::Prebuilt => vec![],
     });

@@ -48,6 +48,7 @@ pub(crate) async fn perform(
     let result = match configured {
         Ok((root, config)) => {
             context.ci.warnings.iter().for_each(|warning| events.warn(warning.as_str()));
+            config.warnings.iter().for_each(|warning| events.warn(warning.as_str()));
             let run = Run { events, cancel: cancel.clone(), ci: context.ci, settings, root, config };
             work(&run, &mut summary).await
         }

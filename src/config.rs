@@ -5,6 +5,7 @@ mod check;
 mod definition;
 mod discover;
 mod file;
+mod skaffold;
 mod source;
 mod sources;
 
@@ -33,6 +34,10 @@ pub(crate) struct Config {
     pub(crate) base_images: BaseImages,
     pub(crate) environments: BTreeMap<String, Environment>,
     pub(crate) wait: Wait,
+    /// Paths and globs of the release's manifests, from the root; `None` if nobody names them.
+    pub(crate) manifests: Option<Vec<String>>,
+    /// What the user should know about what was read.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What a base image counts as in an input digest.
@@ -43,6 +48,14 @@ pub(crate) enum BaseImages {
     Follow,
     /// Its name only: no registry is asked, and a name that means another image builds nothing.
     Offline,
+}
+
+/// What a repository says of which `hephy.yaml` lists no components.
+pub(crate) struct Discovered {
+    /// Sorted by name.
+    pub(crate) components: Vec<Component>,
+    pub(crate) manifests: Option<Vec<String>>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Where a release goes.
@@ -105,12 +118,11 @@ pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigErr
     };
     let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
     let (config, listed) = source::Source { file: shown, text: &text, root }.read()?;
-    let definitions = match listed.is_empty() {
-        true => sources::discovered(root)?,
-        false => sources::listed(root, listed)?,
-    };
-    let components = definitions.into_iter().map(|definition| definition.component).collect();
-    Ok(Config { components, ..config })
+    if !listed.is_empty() {
+        return Ok(Config { components: sources::listed(root, listed)?, ..config });
+    }
+    let Discovered { components, manifests, warnings } = sources::discovered(root)?;
+    Ok(Config { components, manifests, warnings, ..config })
 }
 
 /// The components of these names, all if there are none.

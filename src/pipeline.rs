@@ -7,6 +7,7 @@ mod deploying;
 mod explaining;
 mod foreign;
 mod guarding;
+mod manifests;
 mod naming;
 mod planning;
 mod preparing;

@@ -9,6 +9,8 @@ mod skaffold;
 mod source;
 mod sources;
 
+pub(crate) use sources::discover;
+
 use crate::component::Component;
 use crate::image::Repository;
 use std::collections::BTreeMap;
@@ -48,14 +50,6 @@ pub(crate) enum BaseImages {
     Follow,
     /// Its name only: no registry is asked, and a name that means another image builds nothing.
     Offline,
-}
-
-/// What a repository says of which `hephy.yaml` lists no components.
-pub(crate) struct Discovered {
-    /// Sorted by name.
-    pub(crate) components: Vec<Component>,
-    pub(crate) manifests: Option<Vec<String>>,
-    pub(crate) warnings: Vec<String>,
 }
 
 /// Where a release goes.
@@ -105,7 +99,7 @@ pub(crate) enum ConfigError {
 }
 
 /// Reads the configuration of the repository at `root`: `file` if one is named, else `hephy.yaml` if it exists. Where it
-/// lists no components, they are discovered.
+/// lists no components, [`discover`] finds them.
 pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigError> {
     let path = file.map_or_else(|| root.join(FILE_NAME), Path::to_owned);
     if file.is_none() && !path.exists() && root.join(OTHER_NAME).exists() {
@@ -118,11 +112,7 @@ pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigErr
     };
     let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
     let (config, listed) = source::Source { file: shown, text: &text, root }.read()?;
-    if !listed.is_empty() {
-        return Ok(Config { components: sources::listed(root, listed)?, ..config });
-    }
-    let Discovered { components, manifests, warnings } = sources::discovered(root)?;
-    Ok(Config { components, manifests, warnings, ..config })
+    Ok(Config { components: sources::listed(root, listed)?, ..config })
 }
 
 /// The components of these names, all if there are none.

@@ -4,8 +4,9 @@
 use super::definition::Definition;
 use super::discover::{self, Found};
 use super::source::{Source, led_from};
-use super::{ConfigError, Discovered, build_config, skaffold};
+use super::{Config, ConfigError, build_config, skaffold};
 use crate::component::Component;
+use bstr::BStr;
 use std::path::Path;
 
 /// The components that `hephy.yaml` lists, and what the `build-config.yaml` in their folders adds.
@@ -22,12 +23,19 @@ pub(super) fn listed(root: &Path, mut definitions: Vec<Definition>) -> Result<Ve
     Ok(components(definitions))
 }
 
-/// The components of a repository of which `hephy.yaml` lists none, sorted by name.
-pub(super) fn discovered(root: &Path) -> Result<Discovered, ConfigError> {
+/// The configuration with what the repository itself says, where `hephy.yaml` lists no components: these are found among
+/// `files`, and in `repositories` that lie within this one (see [`discover::discover`]).
+pub(crate) fn discover(
+    config: Config,
+    root: &Path,
+    files: &[&BStr],
+    repositories: &[&BStr],
+) -> Result<Config, ConfigError> {
     let skaffold = skaffold(root)?;
     let is_listed = skaffold.as_ref().is_some_and(|read| !read.definitions.is_empty());
-    let (configured, bare): (Vec<Found>, Vec<Found>) =
-        discover::discover(root)?.into_iter().partition(|found| found.definition == build_config::FILE_NAME);
+    let (configured, bare): (Vec<Found>, Vec<Found>) = discover::discover(root, files, repositories)?
+        .into_iter()
+        .partition(|found| found.definition == build_config::FILE_NAME);
     let mut definitions = vec![];
     let (mut manifests, mut warnings) = (None, vec![]);
     if let Some(read) = skaffold {
@@ -47,7 +55,7 @@ pub(super) fn discovered(root: &Path) -> Result<Discovered, ConfigError> {
         }
     }
     definitions.sort_by(|left, right| left.component.name.cmp(&right.component.name));
-    Ok(Discovered { components: components(definitions), manifests, warnings })
+    Ok(Config { components: components(definitions), manifests, warnings, ..config })
 }
 
 fn components(definitions: Vec<Definition>) -> Vec<Component> {

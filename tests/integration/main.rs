@@ -10,6 +10,7 @@ mod bad_input;
 mod base;
 mod checkout;
 mod clones;
+mod discovery;
 mod documents;
 mod forks;
 mod layout;
@@ -22,6 +23,7 @@ mod plan_partial;
 mod plan_schema;
 mod proven;
 mod same_images;
+mod sources;
 mod terminal;
 
 mod on_cluster;

@@ -1,12 +1,17 @@
 //! Configuration: what `hephy.yaml` says, or what can be discovered where it says nothing.
 
+mod build_config;
 mod check;
+mod definition;
 mod definitions;
 mod discover;
 mod file;
+mod skaffold;
+mod source;
+mod sources;
 
 pub(crate) use definitions::Definitions;
-pub(crate) use discover::discover;
+pub(crate) use sources::discover;
 
 use crate::component::Component;
 use crate::image::Repository;
@@ -33,6 +38,10 @@ pub(crate) struct Config {
     pub(crate) base_images: BaseImages,
     pub(crate) environments: BTreeMap<String, Environment>,
     pub(crate) wait: Wait,
+    /// Paths and globs of the release's manifests, from the root; `None` if nobody names them.
+    pub(crate) manifests: Option<Vec<String>>,
+    /// What the user should know about what was read.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What a base image counts as in an input digest.
@@ -77,8 +86,14 @@ pub(crate) enum ConfigError {
     At { file: String, spot: Spot, problem: String, excerpt: String, hint: Option<String> },
     #[error("walk through `{root}`")]
     Walk { root: PathBuf, source: ignore::Error },
+    #[error(
+        "`{component}` is defined in two places that disagree: `{first}` says `{mine}`, `{second}` says `{theirs}`"
+    )]
+    Disagree { component: String, first: String, mine: String, second: String, theirs: String },
     #[error("`{first}` and `{second}` are both named `{name}`")]
     SameName { name: String, first: String, second: String },
+    #[error("read `{place}`: it may mean {}", names.join(" or "))]
+    Unclear { place: String, names: Vec<String> },
     #[error("find the component `{name}`: there is none of this name")]
     UnknownComponent { name: String, hint: Option<String> },
     #[error("name the component in `{folder}`")]
@@ -98,8 +113,8 @@ pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigErr
         Err(source) => return Err(ConfigError::Read { file: path, source }),
     };
     let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-    let source = check::Source { file: shown, text: &text, root };
-    source.read()
+    let (config, listed) = source::Source { file: shown, text: &text, root }.read()?;
+    Ok(Config { components: sources::listed(root, listed)?, ..config })
 }
 
 /// The components of these names, all if there are none.
@@ -109,7 +124,7 @@ pub(crate) fn select<'a>(
 ) -> Result<Vec<&'a Component>, ConfigError> {
     let is_known = |name: &&String| components.iter().any(|component| component.name.as_str() == *name);
     if let Some(name) = names.iter().find(|name| !is_known(name)) {
-        let hint = check::nearest(name, components.iter().map(|component| component.name.as_str()));
+        let hint = source::nearest(name, components.iter().map(|component| component.name.as_str()));
         return Err(ConfigError::UnknownComponent { name: name.clone(), hint });
     }
     let is_wanted =

@@ -7,6 +7,7 @@ mod deploying;
 mod explaining;
 mod foreign;
 mod guarding;
+mod manifests;
 mod naming;
 mod planning;
 mod preparing;
@@ -261,7 +262,7 @@ pub(crate) fn create_folder(folder: &Path) -> std::io::Result<()> {
 }
 
 impl Run {
-    /// A run in the repository that was configured.
+    /// A run in the repository that was configured. Says first what the user should know about the configuration.
     pub(crate) fn new(
         events: Events,
         cancel: CancellationToken,
@@ -270,6 +271,7 @@ impl Run {
         configured: Configured,
     ) -> Self {
         let Configured { root, config, checkout } = configured;
+        config.warnings.iter().for_each(|warning| events.warn(warning.as_str()));
         Self { events, cancel, ci, settings, root, config, checkout: Mutex::new(checkout) }
     }
 

@@ -93,7 +93,10 @@ fn build_command(order: &Order<'_>, reading: &Reading, image_id: &Path, ignore: 
     if reading.images.keys().all(is_followed) && reading.images.keys().any(|name| !is_pinned(reading, name)) {
         program = program.arg("--pull=always");
     }
-    program.arg(&folder)
+    if let Some(stage) = &order.component.recipe.target {
+        program = program.args(["--target", stage]);
+    }
+    program.arg(order.root.join(order.component.context()))
 }
 
 /// The input digest has the digest of each base image, so the build must use that very image. A stage of the same name

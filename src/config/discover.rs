@@ -1,6 +1,6 @@
 //! Discovery: which folders of a repository are components when nobody says so.
 
-use super::ConfigError;
+use super::{ConfigError, build_config};
 use crate::component::{Component, Name};
 use bstr::{BStr, BString, ByteSlice as _};
 use ignore::WalkBuilder;
@@ -10,41 +10,38 @@ use std::path::Path;
 
 /// The file names that make a folder a component, strongest first. What builds it is decided later, by
 /// `backends::choose`.
-const DEFINITIONS: [&str; 2] = ["Dockerfile", "Containerfile"];
+const DEFINITIONS: [&str; 3] = [build_config::FILE_NAME, "Dockerfile", "Containerfile"];
 /// A Cargo package is a component only if it says so: most binaries of a workspace are tools.
 const CARGO_MARK: &str = "[package.metadata.hephy";
 /// Folders that hold other people's components, or none (DESIGN.md section 5).
 const SKIPPED: [&str; 3] = ["examples", "vendor", "node_modules"];
 
-/// The components of the repository at `root`, sorted by name. `files` are those that git lists, in any order: they are in
+/// A component with the name of the file that makes its folder one.
+pub(super) struct Found {
+    pub(super) component: Component,
+    pub(super) definition: &'static str,
+}
+
+/// The components of the repository at `root`. `files` are those that git lists, in any order: they are in
 /// the commit or could be added to it, so what git ignores is never looked at. `repositories` lie within this one, git
 /// lists nothing in them, and they are looked through here. Hidden folders do not count, and neither does a file that is
 /// listed and not there, as in a sparse checkout.
-pub(crate) fn discover(
+pub(super) fn discover(
     root: &Path,
     files: &[&BStr],
     repositories: &[&BStr],
-) -> Result<Vec<Component>, ConfigError> {
+) -> Result<Vec<Found>, ConfigError> {
     let mut inner = vec![];
     for repository in repositories.iter().filter(|path| is_looked_into(path)) {
         inner.extend(files_below(root, repository)?);
     }
     let files: Vec<&BStr> = files.iter().copied().chain(inner.iter().map(|path| path.as_bstr())).collect();
-    let mut found: Vec<Component> = vec![];
+    let mut found = vec![];
     for (path, names) in by_folder(&files) {
         let folder = Folder { root, path, names };
         let Some(definition) = definition(&folder) else { continue };
-        let component = component(&folder, definition)?;
-        if let Some(twin) = found.iter().find(|other| other.name == component.name) {
-            return Err(ConfigError::SameName {
-                name: component.name.to_string(),
-                first: twin.origin.clone(),
-                second: component.origin,
-            });
-        }
-        found.push(component);
+        found.push(Found { component: component(&folder, definition)?, definition });
     }
-    found.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(found)
 }
 
@@ -132,12 +129,16 @@ fn files_below(root: &Path, repository: &BStr) -> Result<Vec<BString>, ConfigErr
 
 fn component(folder: &Folder<'_>, definition: &str) -> Result<Component, ConfigError> {
     let path = folder.path.to_string();
-    let named = if path.is_empty() { folder.root.to_owned() } else { folder.place() };
-    let folder_name = named.file_name().unwrap_or_default().to_string_lossy();
-    let name = Name::from_folder(&folder_name)
-        .map_err(|source| ConfigError::Name { folder: path.clone(), source })?;
+    let name = name(folder.root, &path)?;
     let origin = if path.is_empty() { definition.to_owned() } else { format!("{path}/{definition}") };
     Ok(Component::new(name, path, origin))
+}
+
+/// The name of the component in the folder `path`, which is that of the folder.
+pub(super) fn name(root: &Path, path: &str) -> Result<Name, ConfigError> {
+    let folder = if path.is_empty() { root.to_owned() } else { root.join(path) };
+    let folder_name = folder.file_name().unwrap_or_default().to_string_lossy();
+    Name::from_folder(&folder_name).map_err(|source| ConfigError::Name { folder: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -160,7 +161,8 @@ mod tests {
             repositories.iter().map(|path| BStr::new(path.trim_end_matches('/'))).collect();
         let files: Vec<&BStr> = files.into_iter().map(BStr::new).collect();
         let found = discover(root.path(), &files, &repositories).map_err(|error| error.to_string())?;
-        Ok(found.iter().map(|component| format!("{} from {}", component.name, component.origin)).collect())
+        let shown = |found: &Found| format!("{} from {}", found.component.name, found.component.origin);
+        Ok(found.iter().map(shown).collect())
     }
 
     #[test]
@@ -175,7 +177,7 @@ mod tests {
         );
         assert_eq!(
             found.expect("valid"),
-            ["api from services/api/Cargo.toml", "my-web from My Web/Containerfile"]
+            ["my-web from My Web/Containerfile", "api from services/api/Cargo.toml"]
         );
     }
 
@@ -211,12 +213,5 @@ mod tests {
         ];
         let found = discover_among(&files, &["lib/", "vendor/lib/"]);
         assert_eq!(found.expect("valid"), ["api from lib/api/Dockerfile"]);
-    }
-
-    #[test]
-    fn two_folders_of_one_name_are_an_error_that_names_both() {
-        let error =
-            discover_among(&[("a/api/Dockerfile", ""), ("b/api/Dockerfile", "")], &[]).expect_err("twins");
-        assert_eq!(error, "`a/api/Dockerfile` and `b/api/Dockerfile` are both named `api`");
     }
 }

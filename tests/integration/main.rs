@@ -23,6 +23,7 @@ mod plan_partial;
 mod plan_schema;
 mod proven;
 mod same_images;
+mod sources;
 mod terminal;
 
 mod on_cluster;

@@ -15,6 +15,7 @@ use crate::pipeline::{self, Ending, Run, Settings};
 use crate::plan::Target;
 use crate::report::{self, Reporter, Style, Summary};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -48,7 +49,8 @@ pub(crate) async fn perform(
     let result = match configured {
         Ok((root, config)) => {
             context.ci.warnings.iter().for_each(|warning| events.warn(warning.as_str()));
-            let run = Run { events, cancel: cancel.clone(), ci: context.ci, settings, root, config };
+            let (ci, registry) = (context.ci, OnceLock::new());
+            let run = Run { events, cancel: cancel.clone(), ci, settings, root, config, registry };
             work(&run, &mut summary).await
         }
         Err(failure) => {

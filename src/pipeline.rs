@@ -22,6 +22,7 @@ use crate::registry::{self, Registry};
 use crate::report::Summary;
 use crate::store::Store;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -72,6 +73,8 @@ pub(crate) struct Run {
     pub(crate) settings: Settings,
     pub(crate) root: PathBuf,
     pub(crate) config: Config,
+    /// Made when it is first used.
+    pub(crate) registry: OnceLock<Registry>,
 }
 
 /// How a run ended, if it did not fail.
@@ -275,14 +278,19 @@ impl Run {
         }
     }
 
+    /// The client for all registries: what it learns in one stage serves the next.
     fn registry(&self) -> Result<Registry, Failure> {
+        if let Some(known) = self.registry.get() {
+            return Ok(known.clone());
+        }
         let settings = registry::Settings {
             login: self.ci.registry_login.clone(),
             insecure: self.settings.insecure_registries.clone(),
             certificates: self.settings.registry_ca.clone(),
             silence: self.settings.registry_timeout.unwrap_or(REGISTRY_SILENCE),
         };
-        Ok(Registry::new(self.events.clone(), settings)?)
+        let new = Registry::new(self.events.clone(), settings)?;
+        Ok(self.registry.get_or_init(|| new).clone())
     }
 
     /// hephy's own folder, which hides itself from git: what lies in it must not make the next run dirty.

@@ -21,6 +21,9 @@ mod plan_dockerfile;
 mod plan_partial;
 mod plan_schema;
 mod proven;
+mod registry_faults;
+mod registry_logins;
+mod registry_uploads;
 mod same_images;
 mod terminal;
 

@@ -15,6 +15,7 @@ use crate::pipeline::{self, Configured, Ending, Run, Settings};
 use crate::plan::Target;
 use crate::report::{self, Reporter, Style, Summary};
 use std::path::{Path, PathBuf};
+
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 

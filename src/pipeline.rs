@@ -20,11 +20,11 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::{self, Checkout, GitError};
 use crate::plan::{Plan, Selection, Target};
-use crate::registry::Registry;
+use crate::registry::{self, Registry};
 use crate::report::Summary;
 use crate::store::Store;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,8 @@ pub(crate) use publishing::Pushes;
 
 /// hephy's own folder in a repository.
 const OWN_FOLDER: &str = ".hephy";
+/// A registry that says nothing for this long is asked again; a slow upload is not silent.
+const REGISTRY_SILENCE: Duration = Duration::from_secs(60);
 
 /// What the user said, in the words of the command line.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +48,10 @@ pub(crate) struct Settings {
     pub(crate) registry: Option<String>,
     pub(crate) layout: Option<PathBuf>,
     pub(crate) insecure_registries: Vec<String>,
+    /// Certificates that are trusted beside the system's.
+    pub(crate) registry_ca: Option<PathBuf>,
+    /// How long a registry may say nothing.
+    pub(crate) registry_timeout: Option<Duration>,
     /// The part of the plan that this run is about.
     pub(crate) selection: Selection,
     pub(crate) plan: Option<PathBuf>,
@@ -71,6 +77,8 @@ pub(crate) struct Run {
     config: Config,
     /// What was read to find the components, until somebody takes it.
     checkout: Mutex<Option<Checkout>>,
+    /// Made when it is first used.
+    registry: OnceLock<Registry>,
 }
 
 /// A repository with what it says about itself.
@@ -272,7 +280,8 @@ impl Run {
     ) -> Self {
         let Configured { root, config, checkout } = configured;
         config.warnings.iter().for_each(|warning| events.warn(warning.as_str()));
-        Self { events, cancel, ci, settings, root, config, checkout: Mutex::new(checkout) }
+        let (checkout, registry) = (Mutex::new(checkout), OnceLock::new());
+        Self { events, cancel, ci, settings, root, config, checkout, registry }
     }
 
     /// What git knows about the checkout. The first who asks gets what was read to find the components.
@@ -304,8 +313,19 @@ impl Run {
         }
     }
 
+    /// The client for all registries: what it learns in one stage serves the next.
     fn registry(&self) -> Result<Registry, Failure> {
-        Ok(Registry::new(self.ci.registry_login.clone(), self.settings.insecure_registries.clone())?)
+        if let Some(known) = self.registry.get() {
+            return Ok(known.clone());
+        }
+        let settings = registry::Settings {
+            login: self.ci.registry_login.clone(),
+            insecure: self.settings.insecure_registries.clone(),
+            certificates: self.settings.registry_ca.clone(),
+            silence: self.settings.registry_timeout.unwrap_or(REGISTRY_SILENCE),
+        };
+        let new = Registry::new(self.events.clone(), settings)?;
+        Ok(self.registry.get_or_init(|| new).clone())
     }
 
     /// hephy's own folder, which hides itself from git: what lies in it must not make the next run dirty.

@@ -1,8 +1,10 @@
 //! What tests are written with: hephy in a clean environment, and throw-away repositories.
 
 pub(crate) mod cluster;
+pub(crate) mod faulty;
 mod left_behind;
 pub(crate) mod proxy;
+pub(crate) mod pushing;
 pub(crate) mod registry;
 
 use std::ffi::OsStr;

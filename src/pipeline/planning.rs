@@ -15,6 +15,7 @@ use crate::store::{Store, StoreError};
 use bstr::ByteSlice as _;
 use futures::future::try_join_all;
 use std::path::Path;
+use tokio::try_join;
 
 /// Folders in which manifests are looked for, first come first served (DESIGN.md section 5).
 const MANIFEST_FOLDERS: [&str; 3] = ["k8s", "deploy", "manifests"];
@@ -108,10 +109,12 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     }
     let target = naming::target(run)?;
     let store = run.store_to_read(&target)?;
-    let (base, changes) = base::compare(run, &checkout).await?;
     let files = inputs::working_files(&checkout)?;
     let wanted = config::select(&run.config.components, &run.settings.only)?;
-    let surveys = survey(run, &checkout, in_order_of_needs(&run.config.components, &wanted)).await?;
+    let in_order = in_order_of_needs(&run.config.components, &wanted);
+    // Git compares while the definitions are read.
+    let ((base, changes), surveys) =
+        try_join!(base::compare(run, &checkout), survey(run, &checkout, in_order))?;
     let mut known = Known::new(base_images::resolve(run, images(&surveys)).await?);
     let mut prepared = vec![];
     for survey in &surveys {
@@ -173,8 +176,9 @@ async fn look_up(run: &Run, store: &Store, mut candidate: Candidate) -> Result<C
 /// The manifests of the release: the YAML files directly in the first folder that has any.
 fn manifests(files: &[File]) -> Result<Vec<String>, Failure> {
     let is_yaml = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
-    let paths: Vec<_> = files.iter().map(|file| file.path.to_str_lossy()).collect();
     for folder in MANIFEST_FOLDERS {
+        let below = files.iter().filter(|file| inputs::is_at_or_below(&file.path, folder.as_bytes()));
+        let paths: Vec<_> = below.map(|file| file.path.to_str_lossy()).collect();
         let inside = |path: &&std::borrow::Cow<str>| {
             path.strip_prefix(folder)
                 .and_then(|rest| rest.strip_prefix('/'))

@@ -194,23 +194,15 @@ pub(crate) fn below(folder: &str, path: &str) -> String {
 
 /// The files of the commit with everything that deviates in the working tree replaced by what is really there.
 pub(crate) fn working_files(checkout: &Checkout) -> Result<Cow<'_, [File]>, InputsError> {
-    let dirty: Vec<&BString> = checkout
-        .deviations
-        .iter()
-        .filter_map(|deviation| match deviation {
-            Deviation::Dirty(path) => Some(path),
-            Deviation::Ignored(_) => None,
-        })
-        .collect();
-    if dirty.is_empty() {
+    let unlike: BTreeSet<&BStr> = checkout.unlike_commit().collect();
+    let mut changed = vec![];
+    for path in unlike {
+        changed.extend(disk::files(&checkout.root, path, &|_| true)?);
+    }
+    if changed.is_empty() {
         return Ok(Cow::Borrowed(&checkout.files));
     }
-    let dirty: BTreeSet<&BString> = dirty.into_iter().collect();
-    let mut files: Vec<File> =
-        checkout.files.iter().filter(|file| !dirty.contains(&file.path)).cloned().collect();
-    for path in dirty {
-        files.extend(disk::files(&checkout.root, path.as_bstr(), &|_| true)?);
-    }
+    let mut files = [checkout.files.as_slice(), &changed].concat();
     files.sort();
     Ok(Cow::Owned(files))
 }
@@ -245,24 +237,21 @@ pub(crate) fn ignored_files(
     Ok(files)
 }
 
-/// Those of `selected` that are really here. A sparse checkout leaves files of the commit out, and what is built
-/// without them must not be taken for the whole.
-pub(crate) fn here(
+/// Refuses submodules among `selected` that are not checked out: nobody can build what is not there.
+pub(crate) fn ensure_checked_out<'f>(
     checkout: &Checkout,
     component: &Component,
-    mut selected: Vec<File>,
-) -> Result<Vec<File>, InputsError> {
+    selected: impl IntoIterator<Item = &'f File>,
+) -> Result<(), InputsError> {
     let place = |file: &File| checkout.root.join(file.path.to_path_lossy());
     let is_hollow =
         |file: &&File| file.mode == SUBMODULE && place(file).is_dir() && !place(file).join(".git").exists();
-    if let Some(file) = selected.iter().find(is_hollow) {
-        return Err(InputsError::Submodule {
-            component: component.name.to_string(),
-            path: file.path.clone(),
-        });
+    match selected.into_iter().find(is_hollow) {
+        None => Ok(()),
+        Some(file) => {
+            Err(InputsError::Submodule { component: component.name.to_string(), path: file.path.clone() })
+        }
     }
-    selected.retain(|file| place(file).symlink_metadata().is_ok());
-    Ok(selected)
 }
 
 /// Whether `path` is `folder` or lies below it; everything lies below the empty folder.

@@ -62,7 +62,9 @@ fn command(order: &Order<'_>, builder: &str, directory: &Path) -> Program {
         .args(["--creation-time", &order.epoch.to_string(), "--path"])
         .arg(order.folder());
     let variables = &order.component.recipe.build_args;
-    variables.iter().fold(program, |program, (name, value)| program.args(["--env", &format!("{name}={value}")]))
+    variables
+        .iter()
+        .fold(program, |program, (name, value)| program.args(["--env", &format!("{name}={value}")]))
 }
 
 /// The layout at `folder` or below it: pack adds the tag as a folder.

@@ -75,7 +75,7 @@ impl Program {
         self
     }
 
-    /// Keeps a variable of hephy's environment from the program; what is set for the program stays.
+    /// Keeps a variable of hephy's environment from the program, which may still get one of its own.
     pub(crate) fn env_remove(mut self, name: impl Into<OsString>) -> Self {
         self.removed.push(name.into());
         self

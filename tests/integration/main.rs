@@ -5,6 +5,9 @@ mod support;
 mod architecture;
 
 mod asked;
+mod backend_helm;
+mod backend_ko;
+mod backend_others;
 mod bad_configuration;
 mod bad_input;
 mod base;

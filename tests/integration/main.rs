@@ -21,6 +21,7 @@ mod matrix;
 mod no_cluster;
 mod plan;
 mod plan_cargo;
+mod plan_context;
 mod plan_dockerfile;
 mod plan_partial;
 mod plan_schema;

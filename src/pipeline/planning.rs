@@ -157,7 +157,9 @@ async fn look_up(run: &Run, store: &Store, mut candidate: Candidate) -> Result<C
     let image = candidate.image.clone();
     let finds = candidate.legs.iter().map(|leg| store.find(&image, &leg.key));
     let found = match try_join_all(finds).await {
-        Err(StoreError::Registry(error @ RegistryError::Unauthorised { .. })) => {
+        Err(StoreError::Registry(
+            error @ (RegistryError::Unauthorised { .. } | RegistryError::Login { .. }),
+        )) => {
             run.events.warn(format!("{error}; it is built because nothing proves that it exists"));
             return Ok(candidate);
         }

@@ -27,6 +27,7 @@ mod plan_partial;
 mod plan_schema;
 mod proven;
 mod registry_faults;
+mod registry_kinds;
 mod registry_logins;
 mod registry_uploads;
 mod same_images;

@@ -2,6 +2,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod faulty;
+pub(crate) mod guarded;
 mod left_behind;
 pub(crate) mod proxy;
 pub(crate) mod pushing;

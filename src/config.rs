@@ -4,7 +4,7 @@ mod check;
 mod discover;
 mod file;
 
-use crate::component::Component;
+use crate::component::{Component, Rules};
 use crate::image::Repository;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) base_images: BaseImages,
     pub(crate) environments: BTreeMap<String, Environment>,
     pub(crate) wait: Wait,
+    /// Rules of all components; each component has them under its own.
+    pub(crate) rules: Rules,
 }
 
 /// What a base image counts as in an input digest.
@@ -98,6 +100,9 @@ pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigErr
     let mut config = source.read()?;
     if config.components.is_empty() {
         config.components = discover::components(root)?;
+    }
+    for component in &mut config.components {
+        component.rules = component.rules.over(&config.rules);
     }
     Ok(config)
 }

@@ -3,9 +3,11 @@
 
 mod assemble;
 mod manifest;
+mod stamp;
 
 pub(crate) use assemble::{Program, assemble};
 pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index};
+pub(crate) use stamp::{Stamp, common_annotations, stamp};
 
 use crate::image::Digest;
 use serde::{Deserialize, Serialize};

@@ -2,6 +2,7 @@
 
 use crate::ci::Ci;
 use crate::commands::{self, Context, plan::Emit, plan::Shape};
+use crate::component::Rules;
 use crate::pipeline::Settings;
 use crate::plan::Selection;
 use crate::platform::Platform;
@@ -68,6 +69,28 @@ pub(super) struct Planning {
     /// Speak plain HTTP to this registry; loopback needs no permission
     #[arg(long, env = "HEPHY_INSECURE_REGISTRY", value_name = "HOST", value_delimiter = ',')]
     insecure_registry: Vec<String>,
+    #[command(flatten)]
+    describing: Describing,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tags, labels, annotations")]
+struct Describing {
+    /// Rules for tags, a line each, as for docker/metadata-action
+    #[arg(long, env = "HEPHY_TAGS", value_name = "RULES")]
+    tags: Vec<String>,
+    /// What holds for all tags: latest, prefix, suffix
+    #[arg(long, env = "HEPHY_FLAVOR", value_name = "RULES")]
+    flavor: Vec<String>,
+    /// Labels beside the standard ones, KEY=VALUE in each line
+    #[arg(long, env = "HEPHY_LABELS", value_name = "LINES")]
+    labels: Vec<String>,
+    /// Annotations beside the standard ones, KEY=VALUE in each line
+    #[arg(long, env = "HEPHY_ANNOTATIONS", value_name = "LINES")]
+    annotations: Vec<String>,
+    /// The image, as for docker/metadata-action; of several components, what their images are below
+    #[arg(long, env = "HEPHY_IMAGES", value_name = "LINES", conflicts_with_all = ["registry", "layout"])]
+    images: Vec<String>,
 }
 
 /// What `hephy plan` is asked.
@@ -98,7 +121,7 @@ impl Asking {
         Shape {
             emit: self.emit,
             output: self.output.clone(),
-            github_output: variable("GITHUB_OUTPUT").map(PathBuf::from),
+            github_output: output_file(),
             job: variable("CI_JOB_NAME").and_then(|name| name.into_string().ok()),
         }
     }
@@ -183,7 +206,15 @@ impl Global {
             Color::Auto => None,
         };
         let style = commands::style(colour, std::io::stderr().is_terminal(), &ci);
-        Context { directory: self.directory, config: self.config, style, ci, report: self.report }
+        let github_output = output_file();
+        Context {
+            directory: self.directory,
+            config: self.config,
+            style,
+            ci,
+            report: self.report,
+            github_output,
+        }
     }
 }
 
@@ -198,6 +229,13 @@ impl Planning {
             registry: self.registry,
             layout: self.layout,
             insecure_registries: self.insecure_registry,
+            rules: Rules {
+                tags: self.describing.tags,
+                flavor: self.describing.flavor,
+                labels: self.describing.labels,
+                annotations: self.describing.annotations,
+            },
+            images: self.describing.images,
             ..settings
         }
     }
@@ -241,6 +279,11 @@ impl Waiting {
     pub(super) fn add_to(self, settings: Settings) -> Settings {
         Settings { no_wait: self.no_wait, timeout: self.timeout, settle: self.settle, ..settings }
     }
+}
+
+/// The file that takes the outputs of a GitHub step.
+fn output_file() -> Option<PathBuf> {
+    std::env::var_os("GITHUB_OUTPUT").filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// Reads `90s`, `10m`, `1h30m`.

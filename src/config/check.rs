@@ -1,8 +1,8 @@
 //! From the shape of `hephy.yaml` to its meaning: every value checked, every fault with its place and a hint.
 
-use super::file::{ComponentFile, EnvironmentFile, File, Labels};
+use super::file::{ComponentFile, EnvironmentFile, File, Labels, Lines};
 use super::{BaseImages, Config, ConfigError, Environment, Spot, Wait};
-use crate::component::{Backend, Component, Name, Recipe};
+use crate::component::{Backend, Component, Name, Recipe, Rules};
 use crate::platform::{self, Platform};
 use serde_saphyr::{Location, Spanned};
 use std::collections::BTreeMap;
@@ -51,6 +51,7 @@ impl Source<'_> {
                 timeout: file.wait.timeout.as_ref().map(|text| self.duration(text)).transpose()?,
                 settle: file.wait.settle.as_ref().map(|text| self.duration(text)).transpose()?,
             },
+            rules: rules(file.tags, file.flavor, file.labels, file.annotations),
         })
     }
 
@@ -97,6 +98,12 @@ impl Source<'_> {
             needs: keys.needs.iter().map(|text| self.parse(text)).collect::<Result<_, _>>()?,
             fail_fast: keys.fail_fast.unwrap_or(true),
             recipe: self.recipe(keys)?,
+            rules: rules(
+                keys.tags.clone(),
+                keys.flavor.clone(),
+                keys.labels.clone(),
+                keys.annotations.clone(),
+            ),
             name,
         };
         if let Some(dockerfile) = keys.dockerfile.as_ref()
@@ -273,6 +280,10 @@ impl Source<'_> {
     }
 }
 
+fn rules(tags: Lines, flavor: Lines, labels: Lines, annotations: Lines) -> Rules {
+    Rules { tags: tags.0, flavor: flavor.0, labels: labels.0, annotations: annotations.0 }
+}
+
 /// What to do about a fault.
 fn hint(text: &str) -> Option<String> {
     Some(text.to_owned())
@@ -356,11 +367,11 @@ mod tests {
         for (text, expected) in [
             (
                 "componets: {}",
-                "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, base-images, runners, environments, wait; did you mean `components`?",
+                "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, base-images, runners, environments, wait, tags, flavor, labels, annotations; did you mean `components`?",
             ),
             (
                 "components:\n  api: {pth: src}",
-                "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, image, needs, fail-fast, dockerfile, build-args, bin, prebuilt; did you mean `path`?",
+                "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, image, needs, fail-fast, dockerfile, build-args, bin, prebuilt, tags, flavor, labels, annotations; did you mean `path`?",
             ),
             ("components: [api]", "`hephy.yaml:1:13`: expected keys with values, for example `key: value`"),
             ("version: 2", "`hephy.yaml:1:10`: version 2 is unknown; write `version: 1`"),

@@ -19,6 +19,8 @@ pub(crate) struct Reading {
     pub(crate) sources: Vec<Source>,
     /// The images of `FROM` and `--from`, with every way in which they are written there.
     pub(crate) images: BTreeMap<String, BTreeSet<String>>,
+    /// The image that the last stage is built on, by its name in `images`.
+    pub(crate) base: Option<String>,
     /// Names of stages, which an image of the same name hides.
     pub(crate) stages: BTreeSet<String>,
     /// Arguments that stand in a path, and that are right only if no image has a variable of that name.
@@ -76,6 +78,7 @@ pub(super) fn read(text: &str, build_args: &BTreeMap<String, String>, platform: 
     for instruction in &file.instructions {
         reader.instruction(instruction);
     }
+    reader.found.base = reader.stages.last().and_then(|stage| stage.base.clone());
     reader.found.stages = reader.stages.into_iter().map(|stage| stage.name).collect();
     reader.found
 }
@@ -106,6 +109,7 @@ struct Stage {
     /// In lower case; its number where it has no name.
     name: String,
     variables: Variables,
+    base: Option<String>,
 }
 
 impl Reader<'_> {
@@ -141,13 +145,14 @@ impl Reader<'_> {
         let written = image;
         let image = expanded.as_deref().unwrap_or(image);
         let mut variables = Variables::of_stage(image != "scratch");
+        let mut base = Some(image.to_owned());
         match self.stage(image) {
-            Some(stage) => variables = stage.variables.inherited(),
-            None if image == "scratch" => {}
+            Some(stage) => (variables, base) = (stage.variables.inherited(), stage.base.clone()),
+            None if image == "scratch" => base = None,
             None => self.image(image, written),
         }
         let name = name.map_or_else(|| self.stages.len().to_string(), str::to_lowercase);
-        self.stages.push(Stage { name, variables });
+        self.stages.push(Stage { name, variables, base });
     }
 
     fn stage(&self, name: &str) -> Option<&Stage> {

@@ -62,6 +62,8 @@ struct Manifest {
     layers: Vec<Descriptor>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     manifests: Vec<Descriptor>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
 }
 
 /// The manifest of an image.
@@ -72,11 +74,15 @@ pub(super) fn manifest(config: Descriptor, layers: Vec<Descriptor>) -> Result<Ve
         config: Some(config),
         layers,
         manifests: vec![],
+        annotations: BTreeMap::new(),
     })
 }
 
 /// The index that joins the images of several platforms, in the order given.
-pub(crate) fn index(images: &[(Platform, Descriptor)]) -> Result<Vec<u8>, serde_json::Error> {
+pub(crate) fn index(
+    images: &[(Platform, Descriptor)],
+    annotations: BTreeMap<String, String>,
+) -> Result<Vec<u8>, serde_json::Error> {
     let entry = |(platform, image): &(Platform, Descriptor)| Descriptor {
         platform: Some(PlatformFile {
             architecture: platform.architecture.clone(),
@@ -92,6 +98,7 @@ pub(crate) fn index(images: &[(Platform, Descriptor)]) -> Result<Vec<u8>, serde_
         config: None,
         layers: vec![],
         manifests: images.iter().map(entry).collect(),
+        annotations,
     })
 }
 

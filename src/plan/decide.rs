@@ -5,6 +5,7 @@ use crate::component::{Backend, Component};
 use crate::detect::Touched;
 use crate::git::Commit;
 use crate::image::{Digest, Image, Repository, Tag};
+use crate::metadata::Metadata;
 use crate::platform::Platform;
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ pub(crate) struct Candidate {
     pub(crate) base_images: BTreeMap<String, Image>,
     /// A base image of which nobody knows what it is now.
     pub(crate) unknown_base: Option<String>,
+    pub(crate) metadata: Metadata,
 }
 
 /// What is known of a leg before the decision.
@@ -44,13 +46,12 @@ pub(crate) fn decide(
     candidates: Vec<Candidate>,
     manifests: Vec<String>,
 ) -> Plan {
-    let tag = commit_tag(&commit);
-    let planned = |candidate| planned(candidate, &base, tag.as_ref());
+    let planned = |candidate| planned(candidate, &base);
     let components = candidates.into_iter().map(planned).collect();
     Plan { components, commit, base, target, manifests }
 }
 
-fn planned(candidate: Candidate, base: &Base, tag: Option<&Tag>) -> Planned {
+fn planned(candidate: Candidate, base: &Base) -> Planned {
     let legs: Vec<PlannedLeg> = candidate.legs.into_iter().map(leg).collect();
     let must_build = legs.iter().any(|leg| leg.action == Action::Build);
     let reason = match (candidate.unknown_base, candidate.touched.first(), &base.reference) {
@@ -72,7 +73,9 @@ fn planned(candidate: Candidate, base: &Base, tag: Option<&Tag>) -> Planned {
         backend: candidate.backend,
         backend_reason: candidate.backend_reason,
         image: candidate.image,
-        tags: tag.into_iter().cloned().collect(),
+        tags: candidate.metadata.tags,
+        labels: candidate.metadata.labels,
+        annotations: candidate.metadata.annotations,
         reason,
         legs,
         base_images: candidate.base_images,
@@ -83,13 +86,6 @@ fn leg(candidate: CandidateLeg) -> PlannedLeg {
     let CandidateLeg { platform, input_digest, key, runners, found } = candidate;
     let action = found.map_or(Action::Build, Action::Reuse);
     PlannedLeg { platform, input_digest, key, runners, action }
-}
-
-/// The tag of a commit. A working tree that differs from its commit must never carry the commit's own tag.
-fn commit_tag(commit: &Commit) -> Option<Tag> {
-    let short = commit.id.get(..12)?;
-    let suffix = if commit.dirty { "-dirty" } else { "" };
-    format!("sha-{short}{suffix}").parse().ok()
 }
 
 #[cfg(test)]
@@ -123,11 +119,12 @@ mod tests {
             touched: touched.collect(),
             base_images: BTreeMap::new(),
             unknown_base: None,
+            metadata: Metadata::default(),
         }
     }
 
-    fn decided(found: bool, touched: &[&str], base: Option<&str>, dirty: bool) -> Plan {
-        let commit = Commit { id: "0123456789abcdef".to_owned(), time: 17, branch: None, dirty };
+    fn decided(found: bool, touched: &[&str], base: Option<&str>) -> Plan {
+        let commit = Commit { id: "0123456789abcdef".to_owned(), time: 17, branch: None, dirty: false };
         let base = Base {
             reference: base.map(str::to_owned),
             kind: Kind::Asked,
@@ -153,7 +150,7 @@ mod tests {
             (true, &["a"], Some("main"), false, "an image of these inputs exists"),
             (true, &[], None, false, "an image of these inputs exists"),
         ] {
-            let plan = decided(found, touched, base, false);
+            let plan = decided(found, touched, base);
             assert_eq!(plan.components[0].is_built(), built);
             assert_eq!(plan.components[0].reason.to_string(), reason);
         }
@@ -173,7 +170,7 @@ mod tests {
                 confidence: Confidence::Exact,
                 reason: "given".to_owned(),
             };
-            planned(candidate, &base, None).reason.to_string()
+            planned(candidate, &base).reason.to_string()
         };
         assert_eq!(
             reason(None, &[]),
@@ -181,11 +178,5 @@ mod tests {
         );
         assert_eq!(reason(None, &["x"]), "`x` changed: it is read");
         assert_eq!(reason(Some("b"), &["x"]), "nothing proves that its base image `b` is the same");
-    }
-
-    #[test]
-    fn a_dirty_tree_is_marked() {
-        assert_eq!(decided(true, &[], None, false).components[0].tags[0].as_str(), "sha-0123456789ab");
-        assert_eq!(decided(true, &[], None, true).components[0].tags[0].as_str(), "sha-0123456789ab-dirty");
     }
 }

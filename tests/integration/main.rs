@@ -14,6 +14,7 @@ mod documents;
 mod forks;
 mod layout;
 mod matrix;
+mod metadata;
 mod no_cluster;
 mod plan;
 mod plan_cargo;

@@ -313,3 +313,29 @@ fn labels_are_those_of_the_repository_and_the_commit_under_the_users_own() {
         assert!(error.contains(expected), "{line}: {error}");
     }
 }
+
+#[test]
+fn a_dirty_tree_moves_no_tag_that_others_follow_and_a_laptop_none_unasked() {
+    let tags = |reference: &str, rules: &str, tree: Tree, is_ci: bool| {
+        let rules = Rules { tags: if rules.is_empty() { vec![] } else { lines(rules) }, ..Rules::default() };
+        let metadata = of_image(&facts(reference), &rules, tree, is_ci).expect("valid");
+        assert_eq!(metadata.version.as_ref(), metadata.tags.first());
+        (shown(&metadata), metadata.labels["org.opencontainers.image.revision"].replace(SHA, "SHA"))
+    };
+    let own = "sha-860c1904a1ce";
+    let dirty = (format!("{own}-dirty"), "SHA-dirty".to_owned());
+    for (reference, rules, tree, is_ci, expected) in [
+        ("branch main", "", Tree::Clean, true, format!("main {own}")),
+        ("tag v1", "", Tree::Clean, true, format!("v1 latest {own}")),
+        ("pr 7", "", Tree::Clean, true, format!("pr-7 {own}")),
+        ("nothing", "", Tree::Clean, true, own.to_owned()),
+        ("branch main", "", Tree::Clean, false, own.to_owned()),
+        ("branch main", "type=ref,event=branch", Tree::Clean, false, "main".to_owned()),
+        ("branch main", "type=ref,event=tag", Tree::Clean, true, own.to_owned()),
+    ] {
+        assert_eq!(tags(reference, rules, tree, is_ci), (expected, "SHA".to_owned()), "{reference} {rules}");
+    }
+    for rules in ["", "type=ref,event=tag", "type=raw,value=prod"] {
+        assert_eq!(tags("tag v1", rules, Tree::Dirty, true), dirty);
+    }
+}

@@ -189,6 +189,20 @@ mod behaviours {
     }
 
     #[test]
+    fn no_branch_can_take_the_name_of_a_key_or_of_referrers() {
+        let (key, referrers) = ("0123456789abcdef".repeat(2), "0123456789abcdef".repeat(4));
+        for (name, expected) in [
+            (format!("in-{key}-linux-amd64"), format!("_in-{key}-linux-amd64")),
+            (format!("in/{key}"), format!("_in-{key}")),
+            (format!("sha256-{referrers}"), format!("_sha256-{referrers}")),
+            ("in-progress".to_owned(), "in-progress".to_owned()),
+        ] {
+            check(&format!("branch {name}"), "", "", &expected);
+        }
+        check(&format!("branch {key}"), "type=ref,event=branch,prefix=in-", "", &format!("_in-{key}"));
+    }
+
+    #[test]
     fn a_pre_release_ignores_its_pattern_unless_that_is_raw() {
         check("tag v1.0.0-rc.1+b.2", "type=semver,pattern={{major}}.{{minor}}", "", "1.0.0-rc.1");
         check("tag v1.0.0-rc.1+b.2", "type=semver,pattern={{raw}}", "", "v1.0.0-rc.1-b.2");

@@ -86,6 +86,9 @@ Examples:
         planning: Planning,
         #[command(flatten)]
         selecting: Selecting,
+        /// Print what would happen and touch nothing
+        #[arg(long, help_heading = "Options", env = "HEPHY_DRY_RUN", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+        dry_run: bool,
     },
     /// Apply the manifests with the plan's images pinned by digest
     #[command(after_help = "\
@@ -166,8 +169,12 @@ async fn start(cli: Cli) -> ExitCode {
         Verb::Build { planning, selecting } => {
             commands::build::build(context, selecting.add_to(planning.add_to(settings))).await
         }
-        Verb::Push { planning, selecting } => {
-            commands::push::push(context, selecting.add_to(planning.add_to(settings))).await
+        Verb::Push { planning, selecting, dry_run } => {
+            let settings = selecting.add_to(planning.add_to(settings));
+            match dry_run {
+                true => commands::push::dry_run(context, settings).await,
+                false => commands::push::push(context, settings).await,
+            }
         }
         Verb::Deploy { planning, deploying, rendering } => {
             let settings = rendering.add_to(deploying.add_to(planning.add_to(settings)));

@@ -12,7 +12,7 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::mask::Mask;
 use crate::pipeline::{self, Configured, Ending, Run, Settings};
-use crate::plan::Target;
+use crate::plan::{Plan, Target};
 use crate::report::{self, Reporter, Style, Summary};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) ci: Ci,
     /// Where the JSON report goes.
     pub(crate) report: Option<PathBuf>,
+    /// The file that takes the outputs of a GitHub step.
+    pub(crate) github_output: Option<PathBuf>,
 }
 
 /// Runs `work` from the configuration to the last line. It gets the run and a summary to fill in, and returns the
@@ -147,6 +149,14 @@ fn end(summary: &Summary, result: Result<String, Failure>, mask: &Mask, report: 
 /// One `repository@digest` a line: what a shell can go on with.
 fn print_images(summary: &Summary) -> Result<(), Failure> {
     print(&summary.images.iter().map(|image| format!("{}\n", image.image)).collect::<String>())
+}
+
+/// Hands tags, labels and annotations to the steps after this one, where there are such.
+fn hand_over(github_output: Option<&Path>, plan: &Plan) -> Result<(), Failure> {
+    let Some(file) = github_output else { return Ok(()) };
+    report::append(file, &report::metadata_outputs(plan)).map_err(|error| {
+        Failure::new(ExitCode::Unexpected, format!("write the outputs to `{}`: {error}", file.display()))
+    })
 }
 
 /// Writes data to stdout.

@@ -111,6 +111,7 @@ pub(crate) struct Component {
     /// Whether a failed leg stops all the others.
     pub(crate) fail_fast: bool,
     pub(crate) recipe: Recipe,
+    pub(crate) rules: Rules,
 }
 
 impl Component {
@@ -128,12 +129,38 @@ impl Component {
             needs: vec![],
             fail_fast: true,
             recipe: Recipe::default(),
+            rules: Rules::default(),
         }
     }
 
     /// The folder that a Dockerfile copies from, from the repository's root.
     pub(crate) fn context(&self) -> &str {
         self.recipe.context.as_deref().unwrap_or(&self.path)
+    }
+}
+
+/// Rules for tags, labels and annotations, in the lines of docker/metadata-action; one text may hold several.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) tags: Vec<String>,
+    pub(crate) flavor: Vec<String>,
+    pub(crate) labels: Vec<String>,
+    pub(crate) annotations: Vec<String>,
+}
+
+impl Rules {
+    /// These rules where they say something about tags, else the `general` ones; labels and annotations of both, of
+    /// which these come last and win.
+    pub(crate) fn over(&self, general: &Self) -> Self {
+        let chosen = |own: &Vec<String>, general: &Vec<String>| {
+            if own.is_empty() { general.clone() } else { own.clone() }
+        };
+        Self {
+            tags: chosen(&self.tags, &general.tags),
+            flavor: chosen(&self.flavor, &general.flavor),
+            labels: [general.labels.clone(), self.labels.clone()].concat(),
+            annotations: [general.annotations.clone(), self.annotations.clone()].concat(),
+        }
     }
 }
 

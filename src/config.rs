@@ -13,7 +13,7 @@ mod sources;
 pub(crate) use definitions::Definitions;
 pub(crate) use sources::discover;
 
-use crate::component::Component;
+use crate::component::{Component, Rules};
 use crate::image::Repository;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) manifests: Option<Vec<String>>,
     /// What the user should know about what was read.
     pub(crate) warnings: Vec<String>,
+    /// Rules of all components; each component has them under its own.
+    pub(crate) rules: Rules,
 }
 
 /// What a base image counts as in an input digest.
@@ -114,7 +116,16 @@ pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigErr
     };
     let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
     let (config, listed) = source::Source { file: shown, text: &text, root }.read()?;
-    Ok(Config { components: sources::listed(root, listed)?, ..config })
+    let listed = sources::listed(root, listed)?;
+    Ok(config.with(listed))
+}
+
+impl Config {
+    /// The same with these components, each of which has the rules of all under its own.
+    fn with(self, components: Vec<Component>) -> Self {
+        let ruled = |component: Component| Component { rules: component.rules.over(&self.rules), ..component };
+        Self { components: components.into_iter().map(ruled).collect(), ..self }
+    }
 }
 
 /// The components of these names, all if there are none.

@@ -173,6 +173,11 @@ fn recipe(component: &Component, platform: &Platform, field: &mut impl FnMut(&[u
         field(key.as_bytes());
         field(value.as_bytes());
     }
+    // As they are written: what their expressions mean comes from the commit, which never counts.
+    for lines in [&component.rules.labels, &component.rules.annotations] {
+        field(&(lines.len() as u64).to_le_bytes());
+        lines.iter().for_each(|line| field(line.as_bytes()));
+    }
 }
 
 /// A change that a component reads.

@@ -11,6 +11,7 @@ use crate::exit::ExitCode;
 use crate::git::GitError;
 use crate::health::{HealthError, Outcome, Report};
 use crate::inputs::InputsError;
+use crate::metadata::RuleError;
 use crate::plan::{PlanError, SelectError};
 use crate::registry::RegistryError;
 use crate::release::ReleaseError;
@@ -186,6 +187,12 @@ impl From<ChooseError> for Failure {
                 "add a Dockerfile, a Cargo.toml or a Go program, or name `prebuilt` programs in hephy.yaml",
             ),
         }
+    }
+}
+
+impl From<RuleError> for Failure {
+    fn from(error: RuleError) -> Self {
+        Self::of(ExitCode::Usage, &error).hint("docs/tags.md has every rule and expression")
     }
 }
 

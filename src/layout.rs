@@ -4,10 +4,12 @@
 mod assemble;
 mod chart;
 mod manifest;
+mod stamp;
 
 pub(crate) use assemble::{Program, assemble};
 pub(crate) use chart::{ChartPackage, package};
 pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index};
+pub(crate) use stamp::{Stamp, common_annotations, stamp};
 
 use crate::image::Digest;
 use serde::{Deserialize, Serialize};

@@ -12,10 +12,10 @@ mod template;
 mod tests;
 mod versions;
 
-pub(crate) use labels::level;
-pub(crate) use rules::static_lines;
+pub(crate) use labels::LEVELS;
 
 use crate::ci::{About, Subject};
+use crate::component::Rules;
 use crate::image::Tag;
 use std::collections::BTreeMap;
 
@@ -39,14 +39,12 @@ pub(crate) struct Facts {
     pub(crate) now: i64,
 }
 
-/// The rules, each a line of the action's inputs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rules {
-    /// None means the action's default list.
-    pub(crate) tags: Vec<String>,
-    pub(crate) flavor: Vec<String>,
-    pub(crate) labels: Vec<String>,
-    pub(crate) annotations: Vec<String>,
+/// What the commit and the working tree have to do with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tree {
+    Clean,
+    /// The working tree differs from the commit.
+    Dirty,
 }
 
 /// What the rules give.
@@ -73,13 +71,43 @@ pub(crate) enum RuleError {
     Pattern { pattern: String, problem: String },
 }
 
-/// Follows the rules. Equal facts and rules give an equal answer.
-pub(crate) fn resolve(facts: &Facts, rules: &Rules) -> Result<Metadata, RuleError> {
+/// The metadata of a component's image.
+///
+/// A working tree that differs from its commit moves no tag that others follow. Where nobody gave rules, CI systems get
+/// the action's default list, and everybody the tag of the commit. Rules that give nothing get it too: an image without
+/// any tag is one that registries throw away.
+pub(crate) fn of_image(facts: &Facts, rules: &Rules, tree: Tree, is_ci: bool) -> Result<Metadata, RuleError> {
     let flavor = rules::flavor(&rules.flavor)?;
-    let found = tags::tags(facts, &rules::tags(&rules.tags)?, &flavor)?;
+    let given = rules::tags(&rules.tags)?;
+    let mut found = match tree {
+        Tree::Clean if is_ci || !rules.tags.is_empty() => tags::tags(facts, &given, &flavor)?,
+        _ => Metadata::default(),
+    };
+    if rules.tags.is_empty() || found.tags.is_empty() {
+        found.tags.extend(commit_tag(&facts.commit, tree).filter(|tag| !found.tags.contains(tag)));
+        found.version = found.tags.first().cloned();
+    }
+    let dirty = Facts { commit: format!("{}-dirty", facts.commit), ..facts.clone() };
+    described(if tree == Tree::Dirty { &dirty } else { facts }, rules, found)
+}
+
+/// The tag of a commit. A working tree that differs from its commit must never carry the commit's own tag.
+fn commit_tag(commit: &str, tree: Tree) -> Option<Tag> {
+    let suffix = if tree == Tree::Dirty { "-dirty" } else { "" };
+    format!("sha-{}{suffix}", commit.get(..12)?).parse().ok()
+}
+
+fn described(facts: &Facts, rules: &Rules, found: Metadata) -> Result<Metadata, RuleError> {
     let labels = labels::labels(facts, found.version.as_ref(), &rules.labels)?;
     let annotations = labels::labels(facts, found.version.as_ref(), &rules.annotations)?;
     Ok(Metadata { labels, annotations, ..found })
+}
+
+/// Follows the rules and rules give an equal answer.
+#[cfg(test)]
+fn resolve(facts: &Facts, rules: &Rules) -> Result<Metadata, RuleError> {
+    let flavor = rules::flavor(&rules.flavor)?;
+    described(facts, rules, tags::tags(facts, &rules::tags(&rules.tags)?, &flavor)?)
 }
 
 /// The one image that the lines of `images` name and enable, if they name any.

@@ -4,6 +4,7 @@ mod base;
 mod base_images;
 mod building;
 mod deploying;
+mod describing;
 mod explaining;
 mod foreign;
 mod guarding;
@@ -14,6 +15,7 @@ mod preparing;
 mod publishing;
 
 use crate::ci::Ci;
+use crate::component::Rules;
 use crate::config::Config;
 use crate::event::{Events, Stage};
 use crate::exit::ExitCode;
@@ -52,6 +54,10 @@ pub(crate) struct Settings {
     pub(crate) registry_ca: Option<PathBuf>,
     /// How long a registry may say nothing.
     pub(crate) registry_timeout: Option<Duration>,
+    /// Rules that come before those of the configuration.
+    pub(crate) rules: Rules,
+    /// Lines that name the one image, as docker/metadata-action has them.
+    pub(crate) images: Vec<String>,
     /// The part of the plan that this run is about.
     pub(crate) selection: Selection,
     pub(crate) plan: Option<PathBuf>,
@@ -242,6 +248,14 @@ pub(crate) async fn preview(run: &Run, plan: &Plan) -> Result<Vec<(Stage, String
     steps.extend(publishing::preview(plan));
     steps.extend(deploying::preview(run, release.as_ref(), destination.as_ref()));
     Ok(steps)
+}
+
+/// What [`push`] would do, without doing any of it.
+pub(crate) fn preview_push(run: &Run, plan: &Plan) -> Vec<(Stage, String)> {
+    match foreign::why_withheld(run, plan) {
+        Some(why) => vec![(Stage::Push, format!("nothing: {why}"))],
+        None => publishing::preview(plan),
+    }
 }
 
 /// Whether only some of the components are planned. Their manifests cannot be told from those of the others.

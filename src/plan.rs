@@ -57,7 +57,10 @@ pub(crate) struct Planned {
     /// Why this backend: which file or key decided.
     pub(crate) backend_reason: String,
     pub(crate) image: Repository,
+    /// The first is the version.
     pub(crate) tags: Vec<Tag>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) reason: Reason,
     pub(crate) legs: Vec<PlannedLeg>,
     /// What the names of base images meant when the plan was made; the build uses these and no others.

@@ -7,6 +7,7 @@ use crate::layout::{self, Descriptor, Layout, LayoutError};
 use crate::plan::Found;
 use crate::platform::Platform;
 use crate::registry::{Pace, Ready, Registry, RegistryError};
+use futures::future::try_join_all;
 
 /// A place for images.
 #[derive(Clone)]
@@ -129,7 +130,10 @@ impl Store {
             })
             .collect();
         let index = |source| StoreError::Index { repository: repository.clone(), source };
-        let bytes = layout::index(&entries).map_err(index)?;
+        // One after another would wait for each answer; a component has few platforms.
+        let manifests = legs.iter().map(|(_, found)| self.manifest(repository, &found.digest));
+        let annotations = layout::common_annotations(&try_join_all(manifests).await?);
+        let bytes = layout::index(&entries, annotations).map_err(index)?;
         let digest = Digest::of(&bytes);
         match self {
             Self::Layout(layout) => {
@@ -154,6 +158,13 @@ impl Store {
             bytes: Some(bytes),
             size,
         })
+    }
+
+    async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        match self {
+            Self::Layout(layout) => Ok(layout.read(digest)?),
+            Self::Registry(registry) => Ok(registry.manifest(repository, digest).await?),
+        }
     }
 
     /// Lets `tag` point at a published image. Returns whether it moved.

@@ -191,6 +191,31 @@ mod tests {
     }
 
     #[test]
+    fn tags_and_labels_have_their_sources() {
+        let project = [
+            ("CI_PROJECT_TITLE", "Shop"),
+            ("CI_PROJECT_NAME", "shop"),
+            ("CI_PROJECT_URL", "https://gitlab.example/acme/shop"),
+            ("CI_PIPELINE_SOURCE", "schedule"),
+        ];
+        for (variables, expected) in [
+            (&[("CI_COMMIT_BRANCH", "feat/a")][..], Subject::Branch("feat/a".to_owned())),
+            (&[("CI_COMMIT_TAG", "v1")], Subject::Tag("v1".to_owned())),
+            (&[("CI_MERGE_REQUEST_IID", "7")], Subject::PullRequest("7".to_owned())),
+            (&[], Subject::Unknown),
+        ] {
+            let sources = read(&[&project[..], variables].concat()).sources;
+            assert_eq!(sources.subject, expected);
+            assert_eq!(sources.about.title.as_deref(), Some("Shop"));
+            assert_eq!(sources.about.url.as_deref(), Some("https://gitlab.example/acme/shop"));
+            assert_eq!(
+                (sources.event.as_deref(), sources.started_on.as_deref()),
+                (Some("schedule"), Some(SHA))
+            );
+        }
+    }
+
+    #[test]
     fn a_fork_is_foreign_only_where_it_runs_with_rights_that_are_not_its_own() {
         let request = [("CI_MERGE_REQUEST_IID", "7"), ("CI_MERGE_REQUEST_PROJECT_ID", "2")];
         for (project, expected) in

@@ -2,6 +2,7 @@
 
 use crate::ci::Ci;
 use crate::commands::{self, Context, plan::Emit, plan::Shape};
+use crate::component::Rules;
 use crate::pipeline::Settings;
 use crate::plan::Selection;
 use crate::platform::Platform;
@@ -74,6 +75,28 @@ pub(super) struct Planning {
     /// How long a registry may say nothing, for example 60s
     #[arg(long, env = "HEPHY_REGISTRY_TIMEOUT", value_name = "DURATION", value_parser = duration)]
     registry_timeout: Option<Duration>,
+    #[command(flatten)]
+    describing: Describing,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tags, labels, annotations")]
+struct Describing {
+    /// Rules for tags, a line each, as for docker/metadata-action
+    #[arg(long, env = "HEPHY_TAGS", value_name = "RULES")]
+    tags: Vec<String>,
+    /// What holds for all tags: latest, prefix, suffix
+    #[arg(long, env = "HEPHY_FLAVOR", value_name = "RULES")]
+    flavor: Vec<String>,
+    /// Labels beside the standard ones, KEY=VALUE in each line
+    #[arg(long, env = "HEPHY_LABELS", value_name = "LINES")]
+    labels: Vec<String>,
+    /// Annotations beside the standard ones, KEY=VALUE in each line
+    #[arg(long, env = "HEPHY_ANNOTATIONS", value_name = "LINES")]
+    annotations: Vec<String>,
+    /// The image, as for docker/metadata-action; of several components, what their images are below
+    #[arg(long, env = "HEPHY_IMAGES", value_name = "LINES", conflicts_with_all = ["registry", "layout"])]
+    images: Vec<String>,
 }
 
 /// What `hephy plan` is asked.
@@ -104,7 +127,7 @@ impl Asking {
         Shape {
             emit: self.emit,
             output: self.output.clone(),
-            github_output: variable("GITHUB_OUTPUT").map(PathBuf::from),
+            github_output: output_file(),
             job: variable("CI_JOB_NAME").and_then(|name| name.into_string().ok()),
         }
     }
@@ -189,7 +212,15 @@ impl Global {
             Color::Auto => None,
         };
         let style = commands::style(colour, std::io::stderr().is_terminal(), &ci);
-        Context { directory: self.directory, config: self.config, style, ci, report: self.report }
+        let github_output = output_file();
+        Context {
+            directory: self.directory,
+            config: self.config,
+            style,
+            ci,
+            report: self.report,
+            github_output,
+        }
     }
 }
 
@@ -206,6 +237,13 @@ impl Planning {
             insecure_registries: self.insecure_registry,
             registry_ca: self.registry_ca,
             registry_timeout: self.registry_timeout,
+            rules: Rules {
+                tags: self.describing.tags,
+                flavor: self.describing.flavor,
+                labels: self.describing.labels,
+                annotations: self.describing.annotations,
+            },
+            images: self.describing.images,
             ..settings
         }
     }
@@ -249,6 +287,11 @@ impl Waiting {
     pub(super) fn add_to(self, settings: Settings) -> Settings {
         Settings { no_wait: self.no_wait, timeout: self.timeout, settle: self.settle, ..settings }
     }
+}
+
+/// The file that takes the outputs of a GitHub step.
+fn output_file() -> Option<PathBuf> {
+    std::env::var_os("GITHUB_OUTPUT").filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// Reads `90s`, `10m`, `1h30m`.

@@ -1,6 +1,6 @@
 //! `hephy up`: the whole line.
 
-use super::{Context, perform, sentence};
+use super::{Context, hand_over, perform, sentence};
 use crate::exit::ExitCode;
 use crate::pipeline::{self, Settings};
 use crate::plan::{Action, Plan};
@@ -9,9 +9,11 @@ use std::time::Duration;
 
 /// Runs plan, build, push, deploy and wait; prints `repository@digest` for each component on stdout.
 pub(crate) async fn up(context: Context, settings: Settings) -> ExitCode {
+    let output = context.github_output.clone();
     perform(context, settings, async |run, summary| {
         let ending = pipeline::up(run, summary).await?;
         super::print_images(summary)?;
+        summary.plan.as_ref().map_or(Ok(()), |plan| hand_over(output.as_deref(), plan))?;
         Ok(sentence(&ending))
     })
     .await

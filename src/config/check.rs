@@ -1,10 +1,10 @@
 //! From the shape of `hephy.yaml` to its meaning: every value checked, every fault with its place and a hint.
 
 use super::definition::Definition;
-use super::file::{ComponentFile, EnvironmentFile, File, Labels};
+use super::file::{ComponentFile, EnvironmentFile, File, Labels, Lines};
 use super::source::{Source, hint, nearest, plain, spot};
 use super::{BaseImages, Config, ConfigError, Environment, Spot, Wait};
-use crate::component::{Backend, Component, Name, Recipe};
+use crate::component::{Backend, Component, Name, Recipe, Rules};
 use crate::platform::{self, Platform};
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
@@ -41,6 +41,7 @@ impl Source<'_> {
                 timeout: file.wait.timeout.as_ref().map(|text| self.duration(text)).transpose()?,
                 settle: file.wait.settle.as_ref().map(|text| self.duration(text)).transpose()?,
             },
+            rules: rules(file.tags, file.flavor, file.labels, file.annotations),
         };
         Ok((config, components))
     }
@@ -91,6 +92,12 @@ impl Source<'_> {
             fail_fast: keys.fail_fast.unwrap_or(true),
             recipe: self.recipe(keys, &path)?,
             path,
+            rules: rules(
+                keys.tags.clone(),
+                keys.flavor.clone(),
+                keys.labels.clone(),
+                keys.annotations.clone(),
+            ),
             name,
         };
         if let Some(dockerfile) = keys.dockerfile.as_ref()
@@ -218,6 +225,10 @@ pub(super) fn ensure_no_cycle(
         }
     }
     Ok(())
+}
+
+fn rules(tags: Lines, flavor: Lines, labels: Lines, annotations: Lines) -> Rules {
+    Rules { tags: tags.0, flavor: flavor.0, labels: labels.0, annotations: annotations.0 }
 }
 
 /// The path from `from` back to `target` along `needs`, if there is one.

@@ -1,6 +1,6 @@
 //! The shape of `hephy.yaml`: every key that may stand in it, nothing of what it means.
 
-use serde::de::{self, SeqAccess, Visitor};
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
@@ -22,6 +22,14 @@ pub(super) struct File {
     pub(super) environments: BTreeMap<String, EnvironmentFile>,
     #[serde(default)]
     pub(super) wait: WaitFile,
+    #[serde(default)]
+    pub(super) tags: Lines,
+    #[serde(default)]
+    pub(super) flavor: Lines,
+    #[serde(default)]
+    pub(super) labels: Lines,
+    #[serde(default)]
+    pub(super) annotations: Lines,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -44,6 +52,14 @@ pub(super) struct ComponentFile {
     pub(super) bin: Option<String>,
     #[serde(default)]
     pub(super) prebuilt: BTreeMap<String, Spanned<String>>,
+    #[serde(default)]
+    pub(super) tags: Lines,
+    #[serde(default)]
+    pub(super) flavor: Lines,
+    #[serde(default)]
+    pub(super) labels: Lines,
+    #[serde(default)]
+    pub(super) annotations: Lines,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -90,6 +106,46 @@ impl<'de> Visitor<'de> for LabelsVisitor {
             labels.push(label);
         }
         Ok(Labels(labels))
+    }
+}
+
+/// Lines of rules: a text, a list, or keys with values.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lines(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Lines {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LinesVisitor)
+    }
+}
+
+struct LinesVisitor;
+
+impl<'de> Visitor<'de> for LinesVisitor {
+    type Value = Lines;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a text of lines, a list of them, or keys with values")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Lines, E> {
+        Ok(Lines(vec![text.to_owned()]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Lines, A::Error> {
+        let mut lines = vec![];
+        while let Some(line) = list.next_element()? {
+            lines.push(line);
+        }
+        Ok(Lines(lines))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Lines, A::Error> {
+        let mut lines = vec![];
+        while let Some((key, value)) = map.next_entry::<String, String>()? {
+            lines.push(format!("{key}={value}"));
+        }
+        Ok(Lines(lines))
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn discover(
         }
     }
     definitions.sort_by(|left, right| left.component.name.cmp(&right.component.name));
-    Ok(Config { components: components(definitions), manifests, warnings, ..config })
+    Ok(Config { manifests, warnings, ..config.with(components(definitions)) })
 }
 
 fn components(definitions: Vec<Definition>) -> Vec<Component> {

@@ -21,6 +21,8 @@ pub(crate) struct Reading {
     pub(crate) sources: Vec<Source>,
     /// The images of `FROM` and `--from`, with every way in which they are written there.
     pub(crate) images: BTreeMap<String, BTreeSet<String>>,
+    /// The image that the last stage is built on, by its name in `images`.
+    pub(crate) base: Option<String>,
     /// Names of stages, which an image of the same name hides.
     pub(crate) stages: BTreeSet<String>,
     /// Arguments that stand in a path, and that are right only if no image has a variable of that name.
@@ -158,12 +160,13 @@ impl Reader<'_> {
         self.is_unclear |= expanded.is_none();
         let written = image;
         let image = expanded.as_deref().unwrap_or(image);
-        let inherited = self.stage(image).map(|stage| stage.variables.inherited());
-        let is_image = inherited.is_none() && image != "scratch";
-        let variables = inherited.unwrap_or_else(|| Variables::of_stage(image != "scratch"));
+        let known = self.stage(image).map(|stage| (stage.variables.inherited(), stage.base.clone()));
+        let is_image = known.is_none() && image != "scratch";
+        let of_image = || (Variables::of_stage(image != "scratch"), is_image.then(|| image.to_owned()));
+        let (variables, base) = known.unwrap_or_else(of_image);
         let name = name.map_or_else(|| self.stages.len().to_string(), str::to_lowercase);
         let needs = BTreeSet::from([image.to_lowercase()]);
-        self.stages.push(Stage { name, variables, needs, found: Reading::default() });
+        self.stages.push(Stage { name, variables, base, needs, found: Reading::default() });
         if is_image {
             self.image(image, written);
         }

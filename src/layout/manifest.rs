@@ -88,7 +88,10 @@ pub(super) fn annotated(
 }
 
 /// The index that joins the images of several platforms, in the order given.
-pub(crate) fn index(images: &[(Platform, Descriptor)]) -> Result<Vec<u8>, serde_json::Error> {
+pub(crate) fn index(
+    images: &[(Platform, Descriptor)],
+    annotations: BTreeMap<String, String>,
+) -> Result<Vec<u8>, serde_json::Error> {
     let entry = |(platform, image): &(Platform, Descriptor)| Descriptor {
         platform: Some(PlatformFile {
             architecture: platform.architecture.clone(),
@@ -104,7 +107,7 @@ pub(crate) fn index(images: &[(Platform, Descriptor)]) -> Result<Vec<u8>, serde_
         config: None,
         layers: vec![],
         manifests: images.iter().map(entry).collect(),
-        annotations: BTreeMap::new(),
+        annotations,
     })
 }
 

@@ -6,9 +6,7 @@ use crate::image::Tag;
 use std::collections::BTreeMap;
 
 /// Where annotations are written. The action writes them to manifests only, which is why package pages stay blank.
-pub(crate) const fn level() -> &'static str {
-    "manifest,index"
-}
+pub(crate) const LEVELS: &str = "manifest,index";
 
 /// The eight keys of the action, those that are known, under the user's own lines. Times are the commit's: with the
 /// time of the run, no image could be made twice.

@@ -74,24 +74,23 @@ fn value(time: &Zoned, token: &str) -> String {
     if let Some((_, meaning)) = LONG.iter().find(|(name, _)| *name == token) {
         return written(time, meaning);
     }
-    let year = i64::from(time.year());
-    let (hour, twelve) = (i64::from(time.hour()), i64::from((time.hour() + 11) % 12 + 1));
-    let (minute, second) = (i64::from(time.minute()), i64::from(time.second()));
-    let (month, day, day_of_year) =
-        (i64::from(time.month()), i64::from(time.day()), i64::from(time.day_of_year()));
+    let found = of_day(time, token).or_else(|| of_year(time, token)).or_else(|| of_clock(time, token));
+    found.unwrap_or_else(|| token.to_owned())
+}
+
+fn of_day(time: &Zoned, token: &str) -> Option<String> {
+    let (month, day) = (i64::from(time.month()), i64::from(time.day()));
+    let (day_of_year, quarter) = (i64::from(time.day_of_year()), (month + 2) / 3);
     let weekday = i64::from(time.weekday().to_sunday_zero_offset());
-    let quarter = (month + 2) / 3;
-    let (iso_year, iso_week) =
-        (i64::from(time.date().iso_week_date().year()), i64::from(time.date().iso_week_date().week()));
-    match token {
+    Some(match token {
         "M" => month.to_string(),
-        "D" => day.to_string(),
         "Mo" => ordinal(month),
-        "Do" => ordinal(day),
         "MM" => padded(month, 2),
-        "DD" => padded(day, 2),
         "MMM" => month_name(month)[..3].to_owned(),
         "MMMM" => month_name(month).to_owned(),
+        "D" => day.to_string(),
+        "Do" => ordinal(day),
+        "DD" => padded(day, 2),
         "DDD" => day_of_year.to_string(),
         "DDDo" => ordinal(day_of_year),
         "DDDD" => padded(day_of_year, 3),
@@ -103,38 +102,55 @@ fn value(time: &Zoned, token: &str) -> String {
         "E" => time.weekday().to_monday_one_offset().to_string(),
         "Q" => quarter.to_string(),
         "Qo" => ordinal(quarter),
-        "w" => week(time).1.to_string(),
-        "wo" => ordinal(week(time).1),
-        "ww" => padded(week(time).1, 2),
+        _ => return None,
+    })
+}
+
+/// Years and weeks; a week may belong to another year than its days.
+fn of_year(time: &Zoned, token: &str) -> Option<String> {
+    let year = i64::from(time.year());
+    let iso = time.date().iso_week_date();
+    let (iso_year, iso_week) = (i64::from(iso.year()), i64::from(iso.week()));
+    let (week_year, week) = week(time);
+    Some(match token {
+        "w" => week.to_string(),
+        "wo" => ordinal(week),
+        "ww" => padded(week, 2),
         "W" => iso_week.to_string(),
         "Wo" => ordinal(iso_week),
         "WW" => padded(iso_week, 2),
-        "gg" => padded(week(time).0 % 100, 2),
-        "gggg" => padded(week(time).0, 4),
-        "ggggg" => padded(week(time).0, 5),
+        "gg" => padded(week_year % 100, 2),
+        "gggg" => padded(week_year, 4),
+        "ggggg" => padded(week_year, 5),
         "GG" => padded(iso_year % 100, 2),
         "GGGG" => padded(iso_year, 4),
         "GGGGG" => padded(iso_year, 5),
         "YY" | "yy" => padded(year % 100, 2),
-        "YYYY" => padded(year, 4),
+        "YYYY" | "yyyy" => padded(year, 4),
         "YYYYY" => padded(year, 5),
         "YYYYYY" => format!("+{year:06}"),
         "Y" | "y" => year.to_string(),
         "yo" => ordinal(year),
         "yyy" => padded(year, 3),
-        "yyyy" => padded(year, 4),
         "N" | "NN" | "NNN" | "NNNNN" => "AD".to_owned(),
         "NNNN" => "Anno Domini".to_owned(),
-        "A" if hour < 12 => "AM".to_owned(),
-        "A" => "PM".to_owned(),
-        "a" if hour < 12 => "am".to_owned(),
-        "a" => "pm".to_owned(),
+        _ => return None,
+    })
+}
+
+fn of_clock(time: &Zoned, token: &str) -> Option<String> {
+    let (hour, twelve) = (i64::from(time.hour()), i64::from((time.hour() + 11) % 12 + 1));
+    let (minute, second) = (i64::from(time.minute()), i64::from(time.second()));
+    let twenty_four = if hour == 0 { 24 } else { hour };
+    Some(match token {
+        "A" => (if hour < 12 { "AM" } else { "PM" }).to_owned(),
+        "a" => (if hour < 12 { "am" } else { "pm" }).to_owned(),
         "H" => hour.to_string(),
         "HH" => padded(hour, 2),
         "h" => twelve.to_string(),
         "hh" => padded(twelve, 2),
-        "k" => (if hour == 0 { 24 } else { hour }).to_string(),
-        "kk" => padded(if hour == 0 { 24 } else { hour }, 2),
+        "k" => twenty_four.to_string(),
+        "kk" => padded(twenty_four, 2),
         "m" => minute.to_string(),
         "mm" => padded(minute, 2),
         "s" => second.to_string(),
@@ -150,8 +166,8 @@ fn value(time: &Zoned, token: &str) -> String {
         "z" | "zz" => time.strftime("%Z").to_string(),
         // Times of commits and runs are whole seconds.
         fraction if fraction.starts_with('S') => "0".repeat(fraction.len()),
-        other => other.to_owned(),
-    }
+        _ => return None,
+    })
 }
 
 fn padded(number: i64, width: usize) -> String {

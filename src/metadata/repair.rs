@@ -22,12 +22,26 @@ pub(super) fn tag(text: &str) -> (Option<Tag>, Option<&'static str>) {
         plain.insert(0, '_');
         repair = Some("a tag cannot start with `.` or `-`, so `_` stands before it");
     }
+    if is_reserved(&plain) {
+        plain.insert(0, '_');
+        repair = Some("such a name is a key of hephy's or a list of referrers, so `_` stands before it");
+    }
     if plain.len() > LONGEST {
         let hash = Digest::of(text.as_bytes());
         plain = format!("{}-{}", &plain[..LONGEST - HASH - 1], &hash.hex()[..HASH]);
         repair = Some("a tag has at most 128 characters, so its end is a hash");
     }
     (plain.parse().ok(), repair)
+}
+
+/// Whether registries or later runs would take this tag for something else: whoever may name a branch must not be able to
+/// say what the image of some inputs is, or what refers to an image.
+fn is_reserved(text: &str) -> bool {
+    let is_hash = |rest: &str, digits: usize| {
+        rest.get(..digits).is_some_and(|hash| hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    text.strip_prefix("in-").is_some_and(|rest| is_hash(rest, 32))
+        || text.strip_prefix("sha256-").is_some_and(|rest| is_hash(rest, 64))
 }
 
 /// Every run of zeros as one dash.

@@ -215,7 +215,7 @@ pub(super) fn images(lines: &[String]) -> Result<Vec<(String, ImageName)>, RuleE
 }
 
 /// The lines that say something, for inputs in which `#` may stand inside a value.
-pub(crate) fn static_lines(lines: &[String]) -> impl Iterator<Item = &str> {
+pub(super) fn static_lines(lines: &[String]) -> impl Iterator<Item = &str> {
     let lines = lines.iter().flat_map(|text| text.lines()).map(str::trim);
     lines.filter(|line| !line.is_empty() && !line.starts_with('#'))
 }

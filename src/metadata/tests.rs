@@ -1,5 +1,3 @@
-use super::*;
-
 mod compared;
 mod generated;
 mod types;

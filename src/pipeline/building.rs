@@ -1,13 +1,15 @@
 //! The build stage: every leg that the plan says, several at once.
 
-use super::{Run, guarding};
+use super::{Run, describing, guarding};
 use crate::backends::{self, Order};
 use crate::component::{Component, Leg};
 use crate::event::{Progress, Stage};
 use crate::failure::Failure;
 use crate::image::Digest;
+use crate::layout::{self, Layout};
 use crate::plan::{Action, Plan, Planned, PlannedLeg, Reason};
 use crate::report::{LegSummary, Summary, What};
+use crate::store::StoreError;
 use futures::stream::{self, StreamExt as _};
 use std::time::{Duration, Instant};
 
@@ -128,7 +130,10 @@ async fn with_backend(
     let built = backends::build(&run.events, stop, planned.backend, &order).await;
     let built = built.map_err(Failure::from).map_err(during)?;
     guarding::ensure_listed(run, planned, leg, &built.reads).await.map_err(during)?;
-    built.manifest.digest().map_err(crate::store::StoreError::from).map_err(Failure::from).map_err(during)
+    let stamp = describing::stamp(run, planned, leg);
+    let stamped = layout::stamp(&Layout::at(order.out), leg.key.as_str(), &built.manifest, &stamp);
+    let stamped = stamped.map_err(StoreError::from).map_err(Failure::from).map_err(during)?;
+    stamped.digest().map_err(StoreError::from).map_err(Failure::from).map_err(during)
 }
 
 /// What the stage would do, a line for each leg.

@@ -1,6 +1,6 @@
 //! Where images go and what they are called.
 
-use super::{OWN_FOLDER, Run};
+use super::{OWN_FOLDER, Run, describing};
 use crate::component::Component;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -28,6 +28,9 @@ pub(super) fn target(run: &Run) -> Result<Target, Failure> {
 }
 
 fn registry(run: &Run) -> Result<Option<Repository>, Failure> {
+    if let Some(image) = describing::image(run)? {
+        return Ok(Some(image));
+    }
     let parse = |text: &String| text.parse::<Repository>().map_err(StoreError::from);
     if let Some(named) = &run.settings.registry {
         let refuse = |failure: Failure| Failure { code: ExitCode::Usage, ..failure }.hint(REGISTRY_HINT);
@@ -63,8 +66,10 @@ pub(super) fn repository(
         Some(chart) => format!("charts/{chart}").parse::<Repository>().map_err(StoreError::from)?.path,
         None => component.name.to_string(),
     };
+    // The action's `images` name the image itself, which only one component can be.
+    let is_named = !run.settings.images.is_empty() && run.config.components.len() == 1;
     match registry(run)?.filter(|_| *target == Target::Registry) {
-        Some(registry) if component.path.is_empty() && chart.is_none() => Ok(registry),
+        Some(registry) if (component.path.is_empty() || is_named) && chart.is_none() => Ok(registry),
         Some(registry) => Ok(registry.join(&name)),
         None => Ok(Repository { host: None, path: name }),
     }

@@ -1,7 +1,7 @@
 //! The plan stage: facts are gathered, `plan::decide` decides.
 
 use super::preparing::{Digests, Known, images, in_order_of_needs, prepare, survey};
-use super::{Configured, Run, Settings, base, base_images, manifests, naming};
+use super::{Configured, Run, Settings, base, base_images, describing, manifests, naming};
 use crate::component::Component;
 use crate::config;
 use crate::event::{Progress, Stage};
@@ -66,6 +66,11 @@ fn warn_of_unused(run: &Run) {
         ("--since", settings.since.is_some()),
         ("--registry", settings.registry.is_some()),
         ("--layout", settings.layout.is_some()),
+        ("--tags", !settings.rules.tags.is_empty()),
+        ("--flavor", !settings.rules.flavor.is_empty()),
+        ("--labels", !settings.rules.labels.is_empty()),
+        ("--annotations", !settings.rules.annotations.is_empty()),
+        ("--images", !settings.images.is_empty()),
     ];
     for (flag, _) in given.iter().filter(|(_, is_given)| *is_given) {
         run.events.warn(format!("`{flag}` is not used: the plan has decided it"));
@@ -117,6 +122,7 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
         prepared.push(prepare(run, &checkout, &files, &changes, &mut known, &target, survey)?);
     }
     naming::ensure_distinct(&prepared)?;
+    describing::describe(run, &checkout.commit, &mut prepared)?;
     // What is not wanted was only prepared because something wanted needs it.
     prepared.retain(|candidate| wanted.iter().any(|component| component.name == candidate.component.name));
     let looked_up = prepared.into_iter().map(|prepared| look_up(run, &store, prepared));

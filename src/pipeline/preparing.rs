@@ -12,6 +12,7 @@ use crate::git::{Checkout, File};
 use crate::image::{Digest, Image};
 use crate::inputs::{self, BaseImage, Chart, Reads, Workspaces};
 use crate::matrix;
+use crate::metadata::Metadata;
 use crate::plan::{Candidate, CandidateLeg, Target};
 use crate::platform::Platform;
 use crate::store::StoreError;
@@ -139,6 +140,7 @@ pub(super) fn prepare(
         touched,
         base_images,
         unknown_base,
+        metadata: Metadata::default(),
     })
 }
 

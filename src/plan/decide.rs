@@ -5,6 +5,7 @@ use crate::component::{Backend, Component};
 use crate::detect::Touched;
 use crate::git::Commit;
 use crate::image::{Digest, Image, Repository, Tag};
+use crate::metadata::Metadata;
 use crate::platform::Platform;
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ pub(crate) struct Candidate {
     pub(crate) version: Option<Tag>,
     /// A base image of which nobody knows what it is now.
     pub(crate) unknown_base: Option<String>,
+    pub(crate) metadata: Metadata,
 }
 
 /// What is known of a leg before the decision.
@@ -46,13 +48,12 @@ pub(crate) fn decide(
     candidates: Vec<Candidate>,
     manifests: Vec<String>,
 ) -> Plan {
-    let tag = commit_tag(&commit);
-    let planned = |candidate| planned(candidate, &base, tag.as_ref(), commit.dirty);
+    let planned = |candidate| planned(candidate, &base, commit.dirty);
     let components = candidates.into_iter().map(planned).collect();
     Plan { components, commit, base, target, manifests }
 }
 
-fn planned(candidate: Candidate, base: &Base, tag: Option<&Tag>, is_dirty: bool) -> Planned {
+fn planned(candidate: Candidate, base: &Base, is_dirty: bool) -> Planned {
     // A version is what was committed under it.
     let version = candidate.version.filter(|_| !is_dirty);
     let legs: Vec<PlannedLeg> = candidate.legs.into_iter().map(leg).collect();
@@ -76,7 +77,9 @@ fn planned(candidate: Candidate, base: &Base, tag: Option<&Tag>, is_dirty: bool)
         backend: candidate.backend,
         backend_reason: candidate.backend_reason,
         image: candidate.image,
-        tags: tag.cloned().into_iter().chain(version).collect(),
+        tags: candidate.metadata.tags.into_iter().chain(version).collect(),
+        labels: candidate.metadata.labels,
+        annotations: candidate.metadata.annotations,
         reason,
         legs,
         base_images: candidate.base_images,
@@ -87,13 +90,6 @@ fn leg(candidate: CandidateLeg) -> PlannedLeg {
     let CandidateLeg { platform, input_digest, key, runners, found } = candidate;
     let action = found.map_or(Action::Build, Action::Reuse);
     PlannedLeg { platform, input_digest, key, runners, action }
-}
-
-/// The tag of a commit. A working tree that differs from its commit must never carry the commit's own tag.
-fn commit_tag(commit: &Commit) -> Option<Tag> {
-    let short = commit.id.get(..12)?;
-    let suffix = if commit.dirty { "-dirty" } else { "" };
-    format!("sha-{short}{suffix}").parse().ok()
 }
 
 #[cfg(test)]
@@ -128,11 +124,12 @@ mod tests {
             base_images: BTreeMap::new(),
             version: None,
             unknown_base: None,
+            metadata: Metadata::default(),
         }
     }
 
-    fn decided(found: bool, touched: &[&str], base: Option<&str>, dirty: bool) -> Plan {
-        let commit = Commit { id: "0123456789abcdef".to_owned(), time: 17, branch: None, dirty };
+    fn decided(found: bool, touched: &[&str], base: Option<&str>) -> Plan {
+        let commit = Commit { id: "0123456789abcdef".to_owned(), time: 17, branch: None, dirty: false };
         let base = Base {
             reference: base.map(str::to_owned),
             kind: Kind::Asked,
@@ -158,7 +155,7 @@ mod tests {
             (true, &["a"], Some("main"), false, "an image of these inputs exists"),
             (true, &[], None, false, "an image of these inputs exists"),
         ] {
-            let plan = decided(found, touched, base, false);
+            let plan = decided(found, touched, base);
             assert_eq!(plan.components[0].is_built(), built);
             assert_eq!(plan.components[0].reason.to_string(), reason);
         }
@@ -178,7 +175,7 @@ mod tests {
                 confidence: Confidence::Exact,
                 reason: "given".to_owned(),
             };
-            planned(candidate, &base, None, false).reason.to_string()
+            planned(candidate, &base, false).reason.to_string()
         };
         assert_eq!(
             reason(None, &[]),
@@ -186,11 +183,5 @@ mod tests {
         );
         assert_eq!(reason(None, &["x"]), "`x` changed: it is read");
         assert_eq!(reason(Some("b"), &["x"]), "nothing proves that its base image `b` is the same");
-    }
-
-    #[test]
-    fn a_dirty_tree_is_marked() {
-        assert_eq!(decided(true, &[], None, false).components[0].tags[0].as_str(), "sha-0123456789ab");
-        assert_eq!(decided(true, &[], None, true).components[0].tags[0].as_str(), "sha-0123456789ab-dirty");
     }
 }

@@ -50,6 +50,10 @@ pub(super) struct PlannedFile {
     pub(super) backend_reason: String,
     pub(super) image: String,
     pub(super) tags: Vec<String>,
+    #[serde(default)]
+    pub(super) labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) annotations: BTreeMap<String, String>,
     pub(super) reason: ReasonFile,
     pub(super) needs: Vec<String>,
     pub(super) fail_fast: bool,

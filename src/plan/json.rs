@@ -4,7 +4,7 @@ use super::file::{
     BaseFile, CommitFile, FoundFile, LegFile, PlanFile, PlannedFile, ReasonFile, RecipeFile, TargetFile,
 };
 use super::{Action, Base, Found, Plan, Planned, PlannedLeg, Reason, Target};
-use crate::component::{Backend, Component, Recipe};
+use crate::component::{Backend, Component, Recipe, Rules};
 use crate::detect::base::{Confidence, Kind};
 use crate::git::Commit;
 use crate::image::Image;
@@ -126,6 +126,8 @@ fn planned_file(planned: &Planned) -> PlannedFile {
         backend_reason: planned.backend_reason.clone(),
         image: planned.image.to_string(),
         tags: planned.tags.iter().map(ToString::to_string).collect(),
+        labels: planned.labels.clone(),
+        annotations: planned.annotations.clone(),
         reason: reason_file(&planned.reason),
         needs: component.needs.iter().map(ToString::to_string).collect(),
         recipe: RecipeFile {
@@ -221,6 +223,7 @@ fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
         needs: file.needs.iter().map(|need| value("component name", need)).collect::<Result<_, _>>()?,
         fail_fast: file.fail_fast,
         recipe,
+        rules: Rules::default(),
     };
     Ok(Planned {
         component,
@@ -228,6 +231,8 @@ fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
         backend_reason: file.backend_reason,
         image: value("image repository", &file.image)?,
         tags: file.tags.iter().map(|tag| value("tag", tag)).collect::<Result<_, _>>()?,
+        labels: file.labels,
+        annotations: file.annotations,
         reason: reason(file.reason)?,
         legs,
         base_images: base_images(&file.base_images)?,

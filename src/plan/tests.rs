@@ -23,6 +23,8 @@ fn planned(name: &str, backend: Backend, reason: Reason, recipe: Recipe, legs: V
         backend_reason: "`backend` says so".to_owned(),
         image: format!("ghcr.io/acme/shop/{name}").parse().expect("a repository"),
         tags: vec!["sha-0123456789ab".parse().expect("a tag")],
+        labels: [("a".to_owned(), "b=c".to_owned())].into(),
+        annotations: [("d".to_owned(), "é".to_owned())].into(),
         reason,
         legs,
     }

@@ -125,13 +125,18 @@ impl Matrix {
         ]
     }
 
-    /// The lines for the file that `GITHUB_OUTPUT` names. No value can contain the delimiter by chance or on purpose.
+    /// The lines for the file that `GITHUB_OUTPUT` names.
     pub(crate) fn outputs(&self) -> String {
-        let random = || RandomState::new().hash_one(());
-        let delimiter = format!("hephy-{:016x}{:016x}", random(), random());
-        let line = |(name, value): (&str, String)| format!("{name}<<{delimiter}\n{value}\n{delimiter}\n");
-        self.values().map(line).concat()
+        heredocs(&self.values().map(|(name, value)| (name.to_owned(), value)))
     }
+}
+
+/// Outputs in the form of the file that `GITHUB_OUTPUT` names. No value can contain the delimiter by chance or on purpose.
+pub(super) fn heredocs(values: &[(String, String)]) -> String {
+    let random = || RandomState::new().hash_one(());
+    let delimiter = format!("hephy-{:016x}{:016x}", random(), random());
+    let line = |(name, value): &(String, String)| format!("{name}<<{delimiter}\n{value}\n{delimiter}\n");
+    values.iter().map(line).collect()
 }
 
 /// Adds lines to the file that the runner named.

@@ -48,6 +48,8 @@ pub(super) mod tests {
                 backend_reason: "`Dockerfile`".to_owned(),
                 image: format!("example.com/shop/{name}").parse().expect("a repository"),
                 tags: vec![],
+                labels: std::collections::BTreeMap::new(),
+                annotations: std::collections::BTreeMap::new(),
                 reason: Reason::NoImage { base: None },
                 legs: vec![PlannedLeg {
                     platform: Platform::new("linux", "arm64"),

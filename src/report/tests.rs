@@ -26,6 +26,8 @@ fn planned(name: &str, reason: Reason, legs: &[(&str, bool)]) -> Planned {
         backend_reason: "`prebuilt` at hephy.yaml:2".to_owned(),
         image: format!("ghcr.io/acme/shop/{name}").parse().expect("a repository"),
         tags: vec!["sha-0123456789ab".parse().expect("a tag")],
+        labels: std::collections::BTreeMap::new(),
+        annotations: std::collections::BTreeMap::new(),
         reason,
         legs: legs.iter().map(leg).collect(),
     }
@@ -92,6 +94,8 @@ fn a_plan_as_a_table() {
     │ api         linux/arm64   build      prebuilt   `api/run` changed: it is read   │
     │ web         linux/amd64   reuse      prebuilt   an image of these inputs exists │
     └─────────────────────────────────────────────────────────────────────────────────┘
+    api is tagged sha-0123456789ab
+    web is tagged sha-0123456789ab
     "#);
 }
 

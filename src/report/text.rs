@@ -35,7 +35,11 @@ pub(crate) fn plan_text(plan: &Plan) -> String {
             table.add_row([name, platform, decision.to_owned(), planned.backend.to_string(), why]);
         }
     }
-    format!("{title}{table}\n")
+    let tags = plan.components.iter().map(|planned| {
+        let tags: Vec<String> = planned.tags.iter().map(ToString::to_string).collect();
+        format!("{} is tagged {}\n", planned.component.name, tags.join(" "))
+    });
+    format!("{title}{table}\n{}", tags.collect::<String>())
 }
 
 /// What each stage of `up` would do, a line for each step.

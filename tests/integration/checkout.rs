@@ -13,6 +13,7 @@ fn a_detached_head_has_no_branch() {
     ╞═════════════════════════════════════════════════════════════════════════════════════╡
     │ app         linux/amd64   build      prebuilt   no image of these inputs exists yet │
     └─────────────────────────────────────────────────────────────────────────────────────┘
+    app is tagged sha-[ID]
     ------- stderr -------
     ------- exit Some(0)
     "#);

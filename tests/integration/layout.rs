@@ -40,8 +40,11 @@ fn every_image_of_the_shop_is_read_by_skopeo() {
         let flags = ["--override-os", "linux", "--override-arch", architecture];
         assert_eq!(inspect(&repository, &flags, &worker)["Architecture"], architecture);
         let config = inspect(&repository, &[&flags[..], &["--config"]].concat(), &worker);
+        let mut config = config["config"].clone();
+        let labels = config.as_object_mut().and_then(|config| config.remove("Labels")).expect("labels");
+        assert_eq!(labels["dev.hephy.component"], "worker");
         assert_eq!(
-            config["config"],
+            config,
             json!({"Entrypoint": ["/app/worker"], "User": "65532:65532", "WorkingDir": "/app"})
         );
     }

@@ -18,6 +18,7 @@ mod documents;
 mod forks;
 mod layout;
 mod matrix;
+mod metadata;
 mod no_cluster;
 mod plan;
 mod plan_cargo;

@@ -178,6 +178,61 @@ fn a_run_that_follows_a_pull_request_is_its_run() {
     }
 }
 
+#[test]
+fn tags_and_labels_have_their_sources() {
+    let branch = |name: &str| Subject::Branch(name.to_owned());
+    let number = || Subject::PullRequest("5".to_owned());
+    let following = format!(
+        r#"{{"workflow_run": {{"event": "pull_request", "head_sha": "{HEAD}", "head_repository": {{"id": 7}}}},
+        "repository": {{"id": 7}}}}"#
+    );
+    let own = request(r#"{"id": 7}"#);
+    for (event, reference, payload, expected) in [
+        ("push", "refs/heads/feat/a", "{}", branch("feat/a")),
+        ("push", "refs/tags/v1", "{}", Subject::Tag("v1".to_owned())),
+        ("pull_request", "refs/pull/5/merge", &own, number()),
+        // It runs on the target branch, and its image must not become that of the branch.
+        ("pull_request_target", "refs/heads/main", &own, number()),
+        ("pull_request_target", "refs/heads/main", "{}", Subject::Unknown),
+        ("workflow_run", "refs/heads/main", &following, Subject::Unknown),
+        ("schedule", "refs/heads/main", "{}", branch("main")),
+    ] {
+        let sources = ci(event, reference, &[], payload).sources;
+        assert_eq!(sources.subject, expected, "{event} {reference}");
+        assert_eq!((sources.event.as_deref(), sources.started_on.as_deref()), (Some(event), Some(SHA)));
+    }
+}
+
+#[test]
+fn the_repository_is_described_by_the_event_or_the_variables() {
+    let payload = r#"{"base_ref": "refs/heads/dev", "repository": {"id": 7, "name": "shop", "description": "Sells",
+        "html_url": "https://forge.example/acme/shop", "license": {"key": "mit", "spdx_id": "MIT"}}}"#;
+    let sources = ci("push", "refs/tags/v1", &[], payload).sources;
+    assert_eq!(sources.base_branch.as_deref(), Some("dev"));
+    let expected = About {
+        title: Some("shop".to_owned()),
+        description: Some("Sells".to_owned()),
+        url: Some("https://forge.example/acme/shop".to_owned()),
+        licence: Some("MIT".to_owned()),
+    };
+    assert_eq!(sources.about, expected);
+    let about = ci("schedule", "refs/heads/main", &[], "{}").sources.about;
+    let expected = About {
+        title: Some("Shop".to_owned()),
+        url: Some("https://forge.example/Acme/Shop".to_owned()),
+        ..About::default()
+    };
+    assert_eq!(about, expected);
+}
+
+#[test]
+fn the_switches_of_the_action_are_read() {
+    let switches = [("DOCKER_METADATA_PR_HEAD_SHA", "true"), ("DOCKER_METADATA_SHORT_SHA_LENGTH", "9")];
+    let sources = ci("pull_request", "refs/pull/5/merge", &switches, &request(r#"{"id": 7}"#)).sources;
+    assert_eq!((sources.commit.as_deref(), sources.short_commit), (Some(HEAD), Some(9)));
+    assert_eq!(sources.base_branch.as_deref(), Some("main"));
+}
+
 proptest::proptest! {
     #[test]
     fn no_event_file_makes_it_panic(text in ".{0,200}", before in ".{0,80}") {

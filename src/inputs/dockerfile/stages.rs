@@ -9,6 +9,8 @@ pub(super) struct Stage {
     /// In lower case; its number where it has no name.
     pub(super) name: String,
     pub(super) variables: Variables,
+    /// The image at the bottom of it, `None` if there is nothing.
+    pub(super) base: Option<String>,
     /// What it starts from and copies from: stages, by name or number, and images.
     pub(super) needs: BTreeSet<String>,
     pub(super) found: Reading,
@@ -18,10 +20,11 @@ pub(super) struct Stage {
 /// leaves nothing out; the build will fail on it.
 pub(super) fn read_for(target: Option<&str>, stages: Vec<Stage>, mut found: Reading) -> Reading {
     found.stages = stages.iter().map(|stage| stage.name.clone()).collect();
-    let wanted = match target {
-        Some(name) => reached(&stages, &name.to_lowercase()),
-        None => reached(&stages, &stages.len().saturating_sub(1).to_string()),
-    };
+    let last = stages.len().saturating_sub(1).to_string();
+    let target = target.map_or(last, str::to_lowercase);
+    let wanted = reached(&stages, &target);
+    let is_target = |(number, stage): &(usize, &Stage)| stage.name == target || target.parse() == Ok(*number);
+    found.base = stages.iter().enumerate().find(is_target).and_then(|(_, stage)| stage.base.clone());
     for (number, stage) in stages.into_iter().enumerate() {
         if wanted.is_empty() || wanted.contains(&number) {
             found.sources.extend(stage.found.sources);

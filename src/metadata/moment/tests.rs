@@ -1,5 +1,3 @@
-use super::*;
-
 fn check(seconds: i64, zone: &str, format: &str, expected: &str) {
     assert_eq!(super::format(seconds, zone, format).as_deref(), Ok(expected), "{seconds} {zone} {format}");
 }

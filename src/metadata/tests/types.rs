@@ -189,6 +189,20 @@ mod behaviours {
     }
 
     #[test]
+    fn no_branch_can_take_the_name_of_a_key_or_of_referrers() {
+        let (key, referrers) = ("0123456789abcdef".repeat(2), "0123456789abcdef".repeat(4));
+        for (name, expected) in [
+            (format!("in-{key}-linux-amd64"), format!("_in-{key}-linux-amd64")),
+            (format!("in/{key}"), format!("_in-{key}")),
+            (format!("sha256-{referrers}"), format!("_sha256-{referrers}")),
+            ("in-progress".to_owned(), "in-progress".to_owned()),
+        ] {
+            check(&format!("branch {name}"), "", "", &expected);
+        }
+        check(&format!("branch {key}"), "type=ref,event=branch,prefix=in-", "", &format!("_in-{key}"));
+    }
+
+    #[test]
     fn a_pre_release_ignores_its_pattern_unless_that_is_raw() {
         check("tag v1.0.0-rc.1+b.2", "type=semver,pattern={{major}}.{{minor}}", "", "1.0.0-rc.1");
         check("tag v1.0.0-rc.1+b.2", "type=semver,pattern={{raw}}", "", "v1.0.0-rc.1-b.2");
@@ -311,5 +325,31 @@ fn labels_are_those_of_the_repository_and_the_commit_under_the_users_own() {
         let rules = Rules { labels: lines(line), ..Rules::default() };
         let error = resolve(&facts("branch main"), &rules).expect_err(line).to_string();
         assert!(error.contains(expected), "{line}: {error}");
+    }
+}
+
+#[test]
+fn a_dirty_tree_moves_no_tag_that_others_follow_and_a_laptop_none_unasked() {
+    let tags = |reference: &str, rules: &str, tree: Tree, is_ci: bool| {
+        let rules = Rules { tags: if rules.is_empty() { vec![] } else { lines(rules) }, ..Rules::default() };
+        let metadata = of_image(&facts(reference), &rules, tree, is_ci).expect("valid");
+        assert_eq!(metadata.version.as_ref(), metadata.tags.first());
+        (shown(&metadata), metadata.labels["org.opencontainers.image.revision"].replace(SHA, "SHA"))
+    };
+    let own = "sha-860c1904a1ce";
+    let dirty = (format!("{own}-dirty"), "SHA-dirty".to_owned());
+    for (reference, rules, tree, is_ci, expected) in [
+        ("branch main", "", Tree::Clean, true, format!("main {own}")),
+        ("tag v1", "", Tree::Clean, true, format!("v1 latest {own}")),
+        ("pr 7", "", Tree::Clean, true, format!("pr-7 {own}")),
+        ("nothing", "", Tree::Clean, true, own.to_owned()),
+        ("branch main", "", Tree::Clean, false, own.to_owned()),
+        ("branch main", "type=ref,event=branch", Tree::Clean, false, "main".to_owned()),
+        ("branch main", "type=ref,event=tag", Tree::Clean, true, own.to_owned()),
+    ] {
+        assert_eq!(tags(reference, rules, tree, is_ci), (expected, "SHA".to_owned()), "{reference} {rules}");
+    }
+    for rules in ["", "type=ref,event=tag", "type=raw,value=prod"] {
+        assert_eq!(tags("tag v1", rules, Tree::Dirty, true), dirty);
     }
 }

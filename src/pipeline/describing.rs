@@ -1,0 +1,121 @@
+//! Tags, labels and annotations: the facts that rules ask about, and the rules of each component.
+
+use super::Run;
+use crate::ci::{Host, Subject};
+use crate::component::{Backend, Rules};
+use crate::exit::ExitCode;
+use crate::failure::Failure;
+use crate::git::Commit;
+use crate::image::{ImageError, Repository};
+use crate::inputs;
+use crate::layout::Stamp;
+use crate::metadata::{self, Facts, Tree};
+use crate::plan::{Candidate, Planned, PlannedLeg};
+use std::collections::BTreeSet;
+
+/// How many digits of a commit the action shows.
+const SHORT: usize = 7;
+
+/// Gives each candidate its metadata.
+pub(super) fn describe(run: &Run, commit: &Commit, candidates: &mut [Candidate]) -> Result<(), Failure> {
+    let facts = facts(run, Some(commit));
+    let tree = if commit.dirty { Tree::Dirty } else { Tree::Clean };
+    // Of other systems nobody knows whether they run a branch or a request to change it.
+    let is_known = !matches!(run.ci.host, Host::Laptop | Host::Other);
+    let mut warnings = BTreeSet::new();
+    for candidate in candidates {
+        let rules = rules(&run.settings.rules, &candidate.component.rules);
+        candidate.metadata = metadata::of_image(&facts, &rules, tree, is_known)?;
+        warnings.extend(candidate.metadata.warnings.clone());
+    }
+    warnings.into_iter().for_each(|warning| run.events.warn(warning));
+    if is_another_commit(run, commit) {
+        run.events.warn("this is not the commit that the run started on; no tag of its branch or tag moves");
+    }
+    Ok(())
+}
+
+/// The image that `--images` names. That none of them is enabled must not send images elsewhere.
+pub(super) fn image(run: &Run) -> Result<Option<Repository>, Failure> {
+    let lines = &run.settings.images;
+    if lines.iter().all(|line| line.trim().is_empty()) {
+        return Ok(None);
+    }
+    let refuse = |problem: String| Failure::new(ExitCode::Usage, format!("follow `--images`: {problem}"));
+    let Some(name) = metadata::image(&facts(run, None), lines)? else {
+        return Err(refuse("none of them is enabled here".to_owned()));
+    };
+    let image: Repository = name.parse().map_err(|error: ImageError| refuse(error.to_string()))?;
+    // As everywhere but in hephy, a name without a host is one of Docker Hub.
+    let host = image.host.or(Some("docker.io".to_owned()));
+    Ok(Some(Repository { host, path: image.path }))
+}
+
+/// What the image of a leg says about itself: the plan's words, which leg it is, and what it is built on.
+pub(super) fn stamp(run: &Run, planned: &Planned, leg: &PlannedLeg) -> Stamp {
+    let own = [
+        ("dev.hephy.component".to_owned(), planned.component.name.to_string()),
+        ("dev.hephy.inputs".to_owned(), leg.input_digest.to_string()),
+    ];
+    let mut labels = planned.labels.clone();
+    labels.extend(own.clone());
+    let mut annotations = planned.annotations.clone();
+    annotations.extend(own);
+    annotations.extend(base(run, planned, leg));
+    Stamp { labels, annotations }
+}
+
+/// Name and digest of the image that a Dockerfile's last stage is built on, where both are known.
+fn base(run: &Run, planned: &Planned, leg: &PlannedLeg) -> Vec<(String, String)> {
+    if planned.backend != Backend::Buildah {
+        return vec![];
+    }
+    let reading = inputs::dockerfile_reading(&run.root, &planned.component, &leg.platform);
+    let pinned = |name: &str| name.split_once('@').map(|(name, digest)| (name.to_owned(), digest.to_owned()));
+    let followed = |name: &String| Some((name.clone(), planned.base_images.get(name)?.digest.to_string()));
+    let known = reading.base.and_then(|name| pinned(&name).or_else(|| followed(&name)));
+    let annotation = |key: &str, text: String| (format!("org.opencontainers.image.base.{key}"), text);
+    known.map_or(vec![], |(name, digest)| vec![annotation("name", name), annotation("digest", digest)])
+}
+
+/// What the flags say comes before what the configuration says.
+fn rules(flags: &Rules, configured: &Rules) -> Rules {
+    flags.over(configured)
+}
+
+/// The facts of a run; without a commit, what rules can say before git was asked.
+fn facts(run: &Run, commit: Option<&Commit>) -> Facts {
+    let sources = &run.ci.sources;
+    // A laptop is on a branch, and in CI only the CI system knows.
+    let of_git = || match (run.ci.host, commit.and_then(|commit| commit.branch.as_ref())) {
+        (Host::Laptop | Host::Other, Some(branch)) => Subject::Branch(branch.clone()),
+        _ => Subject::Unknown,
+    };
+    let subject = match &sources.subject {
+        Subject::Branch(_) | Subject::Tag(_)
+            if commit.is_some_and(|commit| is_another_commit(run, commit)) =>
+        {
+            Subject::Unknown
+        }
+        Subject::Unknown => of_git(),
+        known => known.clone(),
+    };
+    Facts {
+        subject,
+        commit: sources.commit.clone().or_else(|| Some(commit?.id.clone())).unwrap_or_default(),
+        short: sources.short_commit.unwrap_or(SHORT),
+        default_branch: run.ci.default_branch.clone(),
+        base_branch: sources.base_branch.clone(),
+        event: sources.event.clone().unwrap_or_default(),
+        about: sources.about.clone(),
+        commit_time: commit.and_then(|commit| i64::try_from(commit.time).ok()).unwrap_or_default(),
+        now: jiff::Timestamp::now().as_second(),
+    }
+}
+
+/// Whether somebody checked out another commit than the one that the branch or tag was when the run started.
+fn is_another_commit(run: &Run, commit: &Commit) -> bool {
+    let sources = &run.ci.sources;
+    let moves = matches!(sources.subject, Subject::Branch(_) | Subject::Tag(_));
+    moves && sources.started_on.as_ref().is_some_and(|started| *started != commit.id)
+}

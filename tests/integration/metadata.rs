@@ -1,0 +1,212 @@
+//! Tags, labels and annotations: given rules and a commit, what images in a real registry say, read by skopeo.
+
+use crate::support::registry::Registry;
+use crate::support::{Hephy, Repository, prebuilt, refused};
+use serde_json::{Value, json};
+use std::process::Command;
+
+const STANDARD: &str = "org.opencontainers.image";
+
+/// An app for two platforms.
+fn app() -> Repository {
+    let repository = Repository::app();
+    repository.write("hephy.yaml", &prebuilt("linux/amd64: run, linux/arm64: run-arm64"));
+    repository.write("app/run-arm64", "arm\n").commit("Add a platform");
+    repository
+}
+
+/// hephy in a workflow that a push to `reference` started.
+fn pushed(repository: &Repository, reference: &str, arguments: &[&str]) -> Hephy {
+    let event = repository.beside("event.json");
+    let payload = r#"{"repository": {"id": 7, "name": "shop", "description": "Sells", "default_branch": "main",
+        "html_url": "https://forge.example/acme/shop", "license": {"spdx_id": "MIT"}}}"#;
+    std::fs::write(&event, payload).expect("write the event");
+    let hephy = repository.hephy(arguments).env("GITHUB_ACTIONS", "true").env("GITHUB_EVENT_NAME", "push");
+    let hephy = hephy.env("GITHUB_REF", reference).env("GITHUB_SHA", repository.id("HEAD"));
+    hephy.env("GITHUB_EVENT_PATH", event).env("GITHUB_OUTPUT", repository.beside("output"))
+}
+
+fn skopeo(arguments: &[&str]) -> Value {
+    let output =
+        Command::new("skopeo").args(arguments).output().expect("skopeo, which `./dev tools` installs");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("skopeo prints JSON")
+}
+
+/// What the registry holds under this name.
+fn raw(name: &str) -> Value {
+    skopeo(&["inspect", "--raw", "--tls-verify=false", &format!("docker://{name}")])
+}
+
+fn config(name: &str) -> Value {
+    skopeo(&[
+        "inspect",
+        "--config",
+        "--tls-verify=false",
+        "--override-os=linux",
+        "--override-arch=amd64",
+        &format!("docker://{name}"),
+    ])
+}
+
+/// The tags of an image but the keys of legs.
+fn tags(name: &str) -> Vec<String> {
+    let listed = skopeo(&["list-tags", "--tls-verify=false", &format!("docker://{name}")]);
+    let tags = listed["Tags"].as_array().expect("tags").iter().filter_map(Value::as_str);
+    let mut tags: Vec<String> = tags.filter(|tag| !tag.starts_with("in-")).map(str::to_owned).collect();
+    tags.sort();
+    tags
+}
+
+#[test]
+fn an_image_says_what_it_is_and_a_commit_that_changes_nothing_gives_the_same_index() {
+    // Given an app for two platforms, pushed to its default branch,
+    let (registry, repository) = (Registry::start(), app());
+    let image = registry.image("shop/app");
+    let up = ["up", "--no-deploy", "--registry", &registry.image("shop")];
+    let first = pushed(&repository, "refs/heads/main", &up).run().exits(0).stdout;
+    let (commit, short) = (repository.id("HEAD"), repository.short_id());
+    assert_eq!(tags(&image), ["main", &format!("sha-{short}")]);
+    // then its index says what both images say,
+    let index = raw(&format!("{image}:main"));
+    let created = repository.git(["log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ"]);
+    let mut expected = json!({
+        format!("{STANDARD}.created"): created.trim(),
+        format!("{STANDARD}.description"): "Sells",
+        format!("{STANDARD}.licenses"): "MIT",
+        format!("{STANDARD}.revision"): commit,
+        format!("{STANDARD}.source"): "https://forge.example/acme/shop",
+        format!("{STANDARD}.title"): "shop",
+        format!("{STANDARD}.url"): "https://forge.example/acme/shop",
+        format!("{STANDARD}.version"): "main",
+        "dev.hephy.component": "app",
+    });
+    assert_eq!(index["annotations"], expected);
+    // and each image says it too, with its own inputs,
+    let manifest = raw(&format!("{image}@{}", index["manifests"][0]["digest"].as_str().expect("a digest")));
+    let inputs = manifest["annotations"]["dev.hephy.inputs"].clone();
+    assert!(inputs.as_str().is_some_and(|digest| digest.starts_with("sha256:")), "{manifest}");
+    expected["dev.hephy.inputs"] = inputs;
+    assert_eq!(manifest["annotations"], expected);
+    assert_eq!(config(&format!("{image}:main"))["config"]["Labels"], expected);
+    // and when a commit changes nothing that counts, then it is the very same index, with one more tag.
+    repository.write("README.md", "more\n").commit("Write documentation");
+    let second = pushed(&repository, "refs/heads/main", &up).run().exits(0).stdout;
+    assert_eq!(second, first);
+    assert_eq!(tags(&image).len(), 3);
+    assert_eq!(raw(&format!("{image}:sha-{}", repository.short_id())), index);
+    let output = std::fs::read_to_string(repository.beside("output")).expect("outputs");
+    assert!(output.contains(&format!("\n{image}:main\n{image}:sha-{short}\n")), "{output}");
+}
+
+#[test]
+fn an_image_of_a_dockerfile_says_it_too_and_what_it_is_built_on() {
+    let (registry, repository) = (Registry::start(), Repository::empty());
+    let base = registry.image("base:1");
+    registry.publish("base:1", "a base\n");
+    repository.write("hephy.yaml", "components: {web: {platforms: [linux/amd64]}}\n");
+    repository.write("web/page.html", "page\n");
+    repository.write(
+        "web/Dockerfile",
+        &format!("FROM {base}\nLABEL team=\"web\" {STANDARD}.title=\"mine\"\nCOPY page.html /\n"),
+    );
+    repository.commit("Add the site");
+    registry.hephy(&repository, &["up", "--labels", "# more\nkind={{branch}} x"]).run().exits(0);
+    let layout = format!("oci:{}", repository.path().join(".hephy/oci").display());
+    let name = format!("{layout}:web:sha-{}", repository.short_id());
+    let manifest = skopeo(&["inspect", "--raw", &name]);
+    assert_eq!(manifest["annotations"]["dev.hephy.component"], "web");
+    assert_eq!(manifest["annotations"][format!("{STANDARD}.base.name")], base);
+    let pinned =
+        manifest["annotations"][format!("{STANDARD}.base.digest")].as_str().expect("a digest").to_owned();
+    assert_eq!(raw(&format!("{}@{pinned}", registry.image("base"))), raw(&base));
+    let labels = skopeo(&["inspect", "--config", &name])["config"]["Labels"].clone();
+    // The Dockerfile's own labels stay, but for those that the run knows better.
+    assert_eq!(labels["team"], "web");
+    assert_eq!(labels[format!("{STANDARD}.title")], "mine");
+    assert_eq!(labels[format!("{STANDARD}.revision")], repository.id("HEAD"));
+    assert!(labels["kind"].as_str().is_some_and(|kind| kind.ends_with(" x")), "{labels}");
+}
+
+/// The input digest of the only leg.
+fn inputs(repository: &Repository, flags: &[&str]) -> String {
+    let output = repository.hephy(["plan", "--emit", "json"]).args(flags).run().exits(0);
+    let plan: Value = serde_json::from_str(&output.stdout).expect("a plan is JSON");
+    plan["components"][0]["legs"][0]["input_digest"].as_str().expect("a digest").to_owned()
+}
+
+#[test]
+fn labels_of_the_configuration_are_inputs_and_those_of_a_call_or_a_commit_are_not() {
+    let repository = Repository::app();
+    let before = inputs(&repository, &[]);
+    assert_eq!(inputs(&repository, &["--labels", "a=b", "--tags", "x", "--annotations", "c=d"]), before);
+    repository.commit("Another commit");
+    assert_eq!(inputs(&repository, &[]), before);
+    let configured = |more: &str| {
+        repository.write("hephy.yaml", &format!("{}{more}", prebuilt("linux/amd64: run")));
+        repository.commit("Configure");
+        inputs(&repository, &[])
+    };
+    let labelled = configured("labels: {team: shop}\n");
+    assert_ne!(labelled, before);
+    assert_ne!(configured("annotations: [team=shop]\n"), labelled);
+    assert_eq!(configured("tags: |\n  type=sha\n  type=raw,value=x\n"), before);
+}
+
+#[test]
+fn a_tree_that_differs_from_its_commit_moves_no_tag_of_a_branch_or_version() {
+    let repository = Repository::app();
+    repository.write("app/run", "changed\n");
+    for reference in ["refs/heads/main", "refs/tags/v1.2.3"] {
+        let plan =
+            pushed(&repository, reference, &["plan", "--tags", "type=ref,event=branch"]).run().exits(0);
+        let expected = format!("app is tagged sha-{}-dirty\n", repository.short_id());
+        assert!(plan.stdout.ends_with(&expected), "{plan}");
+    }
+    // Nor does a commit that is not the one of the branch.
+    repository.commit("Change the program");
+    let plan = pushed(&repository, "refs/heads/main", &["plan"]).env("GITHUB_SHA", repository.id("HEAD~1"));
+    let plan = plan.run().exits(0).says("not the commit that the run started on");
+    assert!(plan.stdout.ends_with(&format!("app is tagged sha-{}\n", repository.short_id())), "{plan}");
+}
+
+#[test]
+fn push_shows_what_it_would_do_in_the_words_of_the_action() {
+    // Given a workflow that gives the action's own inputs,
+    let repository = Repository::app();
+    let rules = "# versions\ntype=semver,pattern={{version}}\ntype=semver,pattern={{major}}.{{minor}}\n";
+    let push = pushed(&repository, "refs/tags/v1.2.3", &["push", "--dry-run"]).env("HEPHY_TAGS", rules);
+    // when it only looks, then it shows and hands over what the action would.
+    let push = push.env("HEPHY_IMAGES", "name=127.0.0.1:1/Acme/Shop").args(["--all"]).run().exits(0);
+    assert!(
+        push.stdout.contains("127.0.0.1:1/acme/shop: 1 of 1 images, then tag `1.2.3` `1.2` `latest`"),
+        "{push}"
+    );
+    assert!(push.stdout.contains(&format!("app: label {STANDARD}.version=1.2.3\n")), "{push}");
+    let output = std::fs::read_to_string(repository.beside("output")).expect("outputs");
+    let image = "127.0.0.1:1/acme/shop";
+    for expected in [
+        "1.2.3\n".to_owned(),
+        format!("{image}:1.2.3\n{image}:1.2\n{image}:latest\n"),
+        format!("manifest,index:{STANDARD}.title=shop\n"),
+    ] {
+        assert!(output.contains(&format!("\n{expected}")), "{expected} in {output}");
+    }
+    assert!(!repository.path().join(".hephy").exists(), "nothing was touched");
+}
+
+#[test]
+fn a_rule_that_cannot_be_followed_is_named() {
+    let repository = Repository::app();
+    for (flags, expected) in [
+        (
+            ["--tags", "type=raw,value={{brnach}}"],
+            "replace the expressions in `{{brnach}}`: `brnach` is unknown here",
+        ),
+        (["--flavor", "latest=perhaps"], "`latest=perhaps` is neither true nor false"),
+        (["--images", "a/b,enable=false"], "none of them is enabled here"),
+    ] {
+        let output = refused(&repository, &["plan", flags[0], flags[1]], 2);
+        assert!(output.error().contains(expected), "{output}");
+    }
+}

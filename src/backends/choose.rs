@@ -78,19 +78,8 @@ pub(crate) fn choose(component: &Component, definitions: &Definitions) -> Result
 }
 
 /// All rules, those first that decide before the others.
-fn rules(component: &Component, definitions: &Definitions) -> Vec<Rule> {
+fn rules(component: &Component, files: &Definitions) -> Vec<Rule> {
     use Strength::{Said, Strong, Weak};
-    let Definitions {
-        dockerfile,
-        cargo_manifest,
-        cargo_mark,
-        spin,
-        chart,
-        ko_file,
-        go_main,
-        project,
-        procfile,
-    } = definitions;
     let named = component.backend;
     let prebuilt = !component.recipe.prebuilt.is_empty();
     let file = |is_there: bool, name: &str, strength| is_there.then(|| (name.to_owned(), strength));
@@ -107,37 +96,37 @@ fn rules(component: &Component, definitions: &Definitions) -> Vec<Rule> {
             "spin",
             Backend::Spin,
             "`spin.toml` with a `spin_manifest_version`",
-            file(*spin, "spin.toml", Strong),
+            file(files.spin, "spin.toml", Strong),
         ),
         rule(
             "helm",
             Backend::Helm,
             "`Chart.yaml` with an `apiVersion` that is no part of another chart",
-            file(*chart, "Chart.yaml", Strong),
+            file(files.chart, "Chart.yaml", Strong),
         ),
         rule(
             "buildah",
             Backend::Buildah,
             "`Dockerfile` or `Containerfile`",
-            dockerfile.clone().map(|name| (name, Strong)),
+            files.dockerfile.clone().map(|name| (name, Strong)),
         ),
         rule(
             "ko",
             Backend::Ko,
             "`.ko.yaml` below the root, and no Go file with `package main` in a module",
-            file(*ko_file, ".ko.yaml", Strong).or(go_main.clone().map(|name| (name, Weak))),
+            file(files.ko_file, ".ko.yaml", Strong).or(files.go_main.clone().map(|name| (name, Weak))),
         ),
         rule(
             "cargo",
             Backend::Cargo,
             "`Cargo.toml`",
-            file(*cargo_manifest, "Cargo.toml", if *cargo_mark { Strong } else { Weak }),
+            file(files.cargo_manifest, "Cargo.toml", if files.cargo_mark { Strong } else { Weak }),
         ),
         rule(
             "buildpacks",
             Backend::Buildpacks,
             "`project.toml` with a table of buildpacks, and no `Procfile`",
-            file(*project, "project.toml", Strong).or(file(*procfile, "Procfile", Weak)),
+            file(files.project, "project.toml", Strong).or(file(files.procfile, "Procfile", Weak)),
         ),
     ]
 }

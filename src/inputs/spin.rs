@@ -3,7 +3,7 @@
 
 mod manifest;
 
-use super::{Dockerignore, Hidden, Ignore, InputsError, Pattern, Reads, Rule, below, normal};
+use super::{Dockerignore, Hidden, Ignore, InputsError, Pattern, Reads, Rule, below, is_at_or_below, normal};
 use crate::component::Component;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,8 +24,9 @@ pub(super) fn reads(root: &Path, component: &Component) -> Result<Reads, InputsE
     let mut rules = vec![Rule { hidden, ..Rule::path(&component.path, why) }];
     let outside =
         |path: &String| InputsError::Outside { component: component.name.to_string(), path: path.into() };
+    let mut named_rules = vec![];
     for path in &named.read {
-        rules.push(rule(component, path).ok_or_else(|| outside(path))?);
+        named_rules.push(rule(component, path).ok_or_else(|| outside(path))?);
     }
     // What it is relative to depends on the version of spin; more is never wrong.
     for paths in &named.watched {
@@ -33,9 +34,19 @@ pub(super) fn reads(root: &Path, component: &Component) -> Result<Reads, InputsE
         if inside.is_empty() {
             return Err(outside(&paths[0]));
         }
-        rules.extend(inside);
+        named_rules.extend(inside);
     }
-    Ok(Reads { rules, ..Reads::default() })
+    // A finished program may lie in a folder that is marked as a cache.
+    let caches = named_rules.iter().any(|rule| is_in_cache(root, rule.pattern.folder()));
+    // The folder itself is read already, but for what is made anew.
+    let is_elsewhere =
+        |rule: &Rule| !is_at_or_below(rule.pattern.folder().as_bytes(), component.path.as_bytes());
+    rules.extend(named_rules.into_iter().filter(is_elsewhere));
+    Ok(Reads { rules, caches, ..Reads::default() })
+}
+
+fn is_in_cache(root: &Path, path: &str) -> bool {
+    Path::new(path).ancestors().any(|folder| root.join(folder).join("CACHEDIR.TAG").is_file())
 }
 
 /// The rule for what the manifest calls `path`; `None` if that is not in the repository.

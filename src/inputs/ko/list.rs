@@ -74,7 +74,7 @@ pub(super) struct Module {
     path: String,
     version: String,
     pub(super) go_mod: Option<PathBuf>,
-    replace: Option<Box<Module>>,
+    replace: Option<Box<Self>>,
 }
 
 impl Module {

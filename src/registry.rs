@@ -12,6 +12,7 @@ mod learnt;
 mod pulse;
 mod push;
 mod retry;
+mod session;
 mod token;
 mod upload;
 mod wire;

@@ -3,7 +3,8 @@
 
 use super::RegistryError;
 use super::retry::{self, Patience};
-use super::upload::{Hitch, Session, Upload};
+use super::session::Session;
+use super::upload::{Hitch, Upload};
 use super::wire::Answer;
 use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
@@ -27,7 +28,7 @@ pub(super) async fn send(
     let attempt = blob.begin();
     let (mut offset, mut length, mut misunderstood) = (0, CHUNK.max(session.shortest_chunk), 0);
     while offset < blob.size {
-        let range = offset..(offset + length).min(blob.size);
+        let range = offset..offset.saturating_add(length).min(blob.size);
         let answer = upload.http.once(upload.errand, Method::PATCH, &session.place, |request, pulse| {
             let request = request.header(CONTENT_TYPE, "application/octet-stream");
             let request = request.header(CONTENT_RANGE, format!("{}-{}", range.start, range.end - 1));
@@ -115,7 +116,7 @@ fn end_of(range: &str) -> Option<u64> {
     let (_, last) = range.trim_start_matches("bytes=").split_once('-')?;
     match last.parse().ok()? {
         0 => Some(0),
-        last => Some(last + 1),
+        last => Some(u64::saturating_add(last, 1)),
     }
 }
 

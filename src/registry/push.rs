@@ -9,6 +9,7 @@ use crate::layout::Layout;
 use futures::stream::{self, StreamExt as _};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -138,7 +139,9 @@ impl Registry {
         tell: &impl Fn(Pace),
     ) -> Result<usize, RegistryError> {
         let (sent, done, stop) = (Arc::new(AtomicU64::new(0)), AtomicUsize::new(0), CancellationToken::new());
-        let push = async |(digest, size): &(Digest, u64)| {
+        // An image may have the same layer twice.
+        let blobs: BTreeSet<&(Digest, u64)> = image.blobs.iter().collect();
+        let push = async |(digest, size): &&(Digest, u64)| {
             let blob = Blob::new(digest, *size, image.layout.blob(digest), Arc::clone(&sent))?;
             let errand =
                 self.http.to_write(repository, format!("push blob {} to {repository}", digest.short()))?;
@@ -146,7 +149,7 @@ impl Registry {
             done.fetch_add(1, Ordering::Relaxed);
             Ok::<Option<bool>, RegistryError>(sent)
         };
-        let all = stream::iter(&image.blobs).map(push).buffer_unordered(AT_ONCE).collect::<Vec<_>>();
+        let all = stream::iter(&blobs).map(push).buffer_unordered(AT_ONCE).collect::<Vec<_>>();
         let pace = || Pace { done: done.load(Ordering::Relaxed), sent: sent.load(Ordering::Relaxed) };
         let results = telling(all, || tell(pace())).await;
         // Those that were stopped have nothing to say; the one that failed has.

@@ -42,7 +42,8 @@ fn pause(tries: u32, paused: Duration, asked: Duration, spread: u32) -> Option<D
     }
     let own = FIRST_PAUSE * 2u32.pow(tries) * (750 + spread / 2) / 1000;
     let pause = own.max(asked);
-    (paused + pause <= LONGEST).then_some(pause)
+    // What a registry asks for can be any number.
+    paused.checked_add(pause).filter(|all| *all <= LONGEST).map(|_| pause)
 }
 
 /// Whether the same request may get another answer later.
@@ -104,6 +105,7 @@ mod tests {
             (0, 0, 180, Some(seconds(180))),
             (0, 0, 181, None),
             (1, 100, 90, None),
+            (1, 100, u64::MAX, None),
             (5, 0, 0, None),
         ] {
             assert_eq!(

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// How long a token lives whose answer does not say so (the spec's default).
 const DEFAULT_LIFE: Duration = Duration::from_secs(60);
+/// No token is believed to live longer.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A token and how long it can be used from now on.
 #[derive(Debug)]
@@ -105,7 +107,7 @@ fn read(answer: &Answer) -> Option<Token> {
     let text = |name: &str| body.get(name).and_then(|text| text.as_str()).filter(|text| !text.is_empty());
     let secret = Secret::new(text("token").or_else(|| text("access_token"))?)?;
     let life = body.get("expires_in").and_then(serde_json::Value::as_u64);
-    let life = life.map_or(DEFAULT_LIFE, Duration::from_secs);
+    let life = life.map_or(DEFAULT_LIFE, Duration::from_secs).min(LONGEST_LIFE);
     let issued = text("issued_at").and_then(|time| time.parse::<jiff::Timestamp>().ok());
     let now = answer.header("date").and_then(retry::date);
     let age = issued.zip(now).and_then(|(issued, now)| Duration::try_from(now.duration_since(issued)).ok());

@@ -3,30 +3,19 @@
 use super::body::Blob;
 use super::chunks;
 use super::http::{Errand, Http};
-use super::learnt::{Learnt, Rung, SelfMount};
+use super::learnt::{Learnt, Rung};
 use super::retry::{self, Patience};
+use super::session::{Session, WORTH_A_LOOK};
 use super::wire::Answer;
 use super::{Registry, RegistryError};
 use crate::image::Digest;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::{Method, Url};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// A blob of more bytes is looked for where a mount has not proven to do so: sending it in vain costs more.
-const WORTH_A_LOOK: u64 = 4 << 20;
 /// How often a connection may break while a blob is sent as a whole, before it is sent in parts that can be resumed.
 const BREAKS: u32 = 2;
-/// A registry that does not even let an upload be cancelled is not waited for.
-const CANCEL: Duration = Duration::from_secs(5);
-
-/// An upload that has begun, and where it goes on.
-#[derive(Debug)]
-pub(super) struct Session {
-    pub(super) place: Url,
-    /// The smallest part that the registry takes (distribution spec, `OCI-Chunk-Min-Length`).
-    pub(super) shortest_chunk: u64,
-}
 
 /// One blob on its way.
 pub(super) struct Upload<'a> {
@@ -159,89 +148,6 @@ impl Upload<'_> {
         sent.map(|()| true)
     }
 
-    /// Starts an upload; `None` if the registry has the blob, or mounted it from a repository that has.
-    async fn begin(&self) -> Result<Option<Session>, Hitch> {
-        let target = &self.errand.target;
-        let habits = self.learnt.habits(&target.host);
-        let other = self.learnt.elsewhere(target, &self.blob.digest).filter(|_| !habits.no_mount);
-        if let Some(from) = other {
-            match self.mount(&from).await {
-                Ok(answer) if answer.status == StatusCode::CREATED => return Ok(None),
-                Ok(answer) if answer.status.is_success() => return self.session(&answer).map(Some),
-                Ok(answer) if retry::is_transient(answer.status) => return Err(Hitch::of(answer)),
-                // Harbor answers 401 where the spec has 202; whatever it is, the blob can be sent.
-                Ok(_) | Err(RegistryError::Login { .. }) => {
-                    self.learnt.note(&target.host, |habits| habits.no_mount = true);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if habits.self_mount != SelfMount::Useless {
-            let answer = self.mount(&target.path).await?;
-            match answer.status {
-                StatusCode::CREATED => {
-                    self.learnt.note(&target.host, |habits| habits.self_mount = SelfMount::Works);
-                    return Ok(None);
-                }
-                status if status.is_success() => return self.unless_there(answer, habits.self_mount).await,
-                status if retry::is_transient(status) => return Err(Hitch::of(answer)),
-                _ => self.learnt.note(&target.host, |habits| habits.self_mount = SelfMount::Useless),
-            }
-        }
-        if self.is_there().await? {
-            return Ok(None);
-        }
-        let answer = self.post(&target.url("blobs/uploads/"), self.errand).await?;
-        if answer.status.is_success() { self.session(&answer).map(Some) } else { Err(Hitch::of(answer)) }
-    }
-
-    /// A session that a mount from the repository itself has begun. It means that the blob is not there, if this
-    /// registry understands such a mount.
-    async fn unless_there(&self, answer: Answer, proven: SelfMount) -> Result<Option<Session>, Hitch> {
-        let session = self.session(&answer)?;
-        if proven == SelfMount::Unproven && self.blob.size > WORTH_A_LOOK && self.is_there().await? {
-            self.learnt.note(&self.errand.target.host, |habits| habits.self_mount = SelfMount::Useless);
-            self.cancel(&session).await;
-            return Ok(None);
-        }
-        Ok(Some(session))
-    }
-
-    async fn mount(&self, from: &str) -> Result<Answer, RegistryError> {
-        let mut url = self.errand.target.url("blobs/uploads/");
-        let digest = self.blob.digest.to_string();
-        url.query_pairs_mut().append_pair("mount", &digest).append_pair("from", from);
-        self.post(&url, &self.errand.reading(from)).await
-    }
-
-    async fn post(&self, url: &Url, errand: &Errand) -> Result<Answer, RegistryError> {
-        self.http.once(errand, Method::POST, url, |request, _| request.header(CONTENT_LENGTH, 0)).await
-    }
-
-    /// Registries that hide what one may not read answer 403 here and still take the blob.
-    async fn is_there(&self) -> Result<bool, Hitch> {
-        let url = self.errand.target.url(&format!("blobs/{}", self.blob.digest));
-        let answer = self.http.once(self.errand, Method::HEAD, &url, |request, _| request).await?;
-        if retry::is_transient(answer.status) {
-            Err(Hitch::of(answer))
-        } else {
-            Ok(answer.status.is_success())
-        }
-    }
-
-    fn session(&self, answer: &Answer) -> Result<Session, Hitch> {
-        let shortest = answer.header("oci-chunk-min-length").and_then(|text| text.parse().ok());
-        Ok(Session { place: self.place(answer)?, shortest_chunk: shortest.unwrap_or(0) })
-    }
-
-    /// Where the upload goes on: `Location` may be relative and may have a query of its own (distribution spec, end-4a).
-    pub(super) fn place(&self, answer: &Answer) -> Result<Url, Hitch> {
-        let location = answer
-            .header(LOCATION.as_str())
-            .ok_or_else(|| Hitch::End(answer.incomplete("a place for the upload")))?;
-        Ok(self.http.onward(self.errand, &answer.url, location)?)
-    }
-
     async fn put_whole(&self, session: &Session) -> Result<(), Hitch> {
         let attempt = self.blob.begin();
         let url = with_digest(&session.place, &self.blob.digest);
@@ -293,12 +199,6 @@ impl Upload<'_> {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Tells the registry that nothing more will come, so that it need not keep what it has.
-    pub(super) async fn cancel(&self, session: &Session) {
-        let delete = self.http.once(self.errand, Method::DELETE, &session.place, |request, _| request);
-        let _ = tokio::time::timeout(CANCEL, delete).await;
     }
 }
 

@@ -1,8 +1,10 @@
 //! Real registries of two generations, open and guarded, with and without TLS: push, push again, mount, index, repair.
 
 use crate::support::Repository;
+use crate::support::faulty::Faulty;
 use crate::support::guarded::{Door, Generation, Guarded};
 use crate::support::pushing::{PASSWORD, noise};
+use crate::support::registry::Registry;
 
 /// Two components with the same program, one of them for two platforms.
 const COMPONENTS: &str = "\
@@ -85,6 +87,23 @@ fn a_certificate_that_nobody_trusts_is_an_error_with_a_remedy() {
     // The variable that OpenSSL reads works too.
     let hephy = repository.hephy(["up", "--registry", &name]);
     hephy.env("SSL_CERT_FILE", registry.authority()).run().exits(0);
+}
+
+#[test]
+fn a_proxy_is_used_for_other_machines_and_never_for_this_one() {
+    // Given a registry behind a proxy, under a name that only the proxy knows,
+    let registry = Registry::start();
+    let proxy = Faulty::start(registry.address(), |_| None);
+    let repository = repository();
+    let proxied = repository.hephy(["up", "--registry", "registry.test:5000/shop"]);
+    let proxied = proxied.args(["--insecure-registry", "registry.test:5000"]);
+    // when an image is pushed, then it goes through the proxy;
+    proxied.env("http_proxy", format!("http://{}", proxy.address)).run().exits(0);
+    assert!(proxy.count("PUT", "http://registry.test:5000/v2/shop/one/") > 0, "{:?}", proxy.asked());
+    registry.read_back(&format!("shop/one:sha-{}", repository.short_id()));
+    // what is on this machine does not.
+    let direct = repository.hephy(["up", "--registry", &registry.image("near")]);
+    direct.env("http_proxy", "http://127.0.0.1:1").run().exits(0);
 }
 
 #[test]

@@ -104,6 +104,8 @@ pub(crate) struct Component {
     pub(crate) platforms: Vec<Platform>,
     /// Globs, relative to the root, of files that the build reads outside `path`.
     pub(crate) watch: Vec<String>,
+    /// The user says that its Dockerfile reads only the package in `path`, and what that needs of its npm workspace.
+    pub(crate) is_workspace_package: bool,
     pub(crate) image: Option<Repository>,
     /// Other names under which manifests know its image.
     pub(crate) aliases: Vec<String>,
@@ -124,6 +126,7 @@ impl Component {
             backend: None,
             platforms: vec![],
             watch: vec![],
+            is_workspace_package: false,
             image: None,
             aliases: vec![],
             needs: vec![],

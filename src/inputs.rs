@@ -10,6 +10,7 @@ mod helm;
 mod ko;
 mod links;
 mod lockfile;
+mod node;
 mod spin;
 mod wildcard;
 
@@ -120,6 +121,10 @@ pub(crate) enum InputsError {
     Submodule { component: String, path: BString },
     #[error("list the inputs of `{component}`: `{path}` has no package")]
     NoPackage { component: String, path: PathBuf },
+    #[error(
+        "list the inputs of `{component}`: `inputs: workspace` is for a Dockerfile, and `{backend}` builds it"
+    )]
+    NoDockerfile { component: String, backend: Backend },
     #[error("list the inputs of `{component}`")]
     Cargo { component: String, source: ExecError },
     #[error("list the inputs of `{component}`: {problem}")]
@@ -182,9 +187,21 @@ pub(crate) async fn reads(
     backend: Backend,
     platforms: &[Platform],
 ) -> Result<Reads, InputsError> {
+    if component.is_workspace_package && backend != Backend::Buildah {
+        return Err(InputsError::NoDockerfile { component: component.name.to_string(), backend });
+    }
     let mut reads = match backend {
         Backend::Cargo => cargo::reads(events, known, &checkout.root, component).await?,
-        Backend::Buildah => buildah::reads(&checkout.root, component, platforms)?,
+        Backend::Buildah => {
+            let docker = buildah::reads(&checkout.root, component, platforms)?;
+            match component.is_workspace_package {
+                true => {
+                    let hidden = buildah::hidden(&checkout.root, component);
+                    node::reads(events, checkout, component, docker, hidden)
+                }
+                false => docker,
+            }
+        }
         Backend::Prebuilt => {
             Reads { rules: prebuilt(&checkout.root, component)?, caches: true, ..Reads::default() }
         }

@@ -86,6 +86,12 @@ impl Source<'_> {
             backend: keys.backend.as_ref().map(|text| self.backend(text)).transpose()?,
             platforms,
             watch: keys.watch.iter().map(|glob| glob.value.clone()).collect(),
+            is_workspace_package: keys
+                .inputs
+                .as_ref()
+                .map(|inputs| self.inputs(inputs))
+                .transpose()?
+                .is_some(),
             image: keys.image.as_ref().map(|text| self.parse(text)).transpose()?,
             aliases: vec![],
             needs: keys.needs.iter().map(|text| self.parse(text)).collect::<Result<_, _>>()?,
@@ -111,6 +117,15 @@ impl Source<'_> {
             return Err(self.fault(place, problem, hint("add `prebuilt: {linux/amd64: path/to/program}`")));
         }
         Ok(Definition { component, places: self.places(keys) })
+    }
+
+    /// Accepts the only word that says something of the inputs.
+    fn inputs(&self, text: &Spanned<String>) -> Result<(), ConfigError> {
+        if text.value == "workspace" {
+            return Ok(());
+        }
+        let problem = format!("`inputs: {}` is unknown, expected `workspace`", text.value);
+        Err(self.fault(spot(text), problem, hint("remove it: inputs are then what the build reads")))
     }
 
     fn places(&self, keys: &ComponentFile) -> BTreeMap<&'static str, String> {

@@ -40,6 +40,7 @@ pub(super) struct ComponentFile {
     pub(super) platforms: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     pub(super) watch: Vec<Spanned<String>>,
+    pub(super) inputs: Option<Spanned<String>>,
     pub(super) image: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) needs: Vec<Spanned<String>>,

@@ -37,6 +37,7 @@ pub(super) fn of_inputs(error: &InputsError) -> Vec<String> {
     let hint = match error {
         InputsError::Outside { .. } => "move it into the repository, or depend on a released version",
         InputsError::Submodule { .. } => "run `git submodule update --init --recursive`",
+        InputsError::NoDockerfile { .. } => "remove `inputs` from hephy.yaml",
         InputsError::NoModule { .. } => "run `go mod init`, or name another `backend`",
         InputsError::KoFile { source: SettingsError::Foreign(_), .. } => {
             "give it a value in hephy.yaml: `build-args: {NAME: value}`, and write `{{.Env.NAME}}`"

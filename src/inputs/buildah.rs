@@ -54,7 +54,7 @@ pub(super) fn reads(
         readings.truncate(1);
         readings.iter_mut().for_each(|(platform, _)| *platform = None);
     }
-    let context = Context { root, component, dockerfile: &name, hidden: hidden(root, component, &name) };
+    let context = Context { root, component, dockerfile: &name, hidden: hidden(root, component) };
     let mut images = vec![];
     for (platform, reading) in &readings {
         // buildah runs such a file through the C preprocessor, which reads what it includes.
@@ -69,8 +69,10 @@ pub(super) fn reads(
     Ok(Reads { rules, images, caches: true, ..Reads::default() })
 }
 
-fn hidden(root: &Path, component: &Component, dockerfile: &str) -> Option<Arc<Hidden>> {
-    let bytes = std::fs::read(ignore_file(root, component, dockerfile)?).ok()?;
+/// What the build cannot see of its context.
+pub(super) fn hidden(root: &Path, component: &Component) -> Option<Arc<Hidden>> {
+    let dockerfile = dockerfile_name(root, component)?;
+    let bytes = std::fs::read(ignore_file(root, component, &dockerfile)?).ok()?;
     let by = Ignore::Docker(Dockerignore::read(&String::from_utf8_lossy(&bytes)));
     Some(Arc::new(Hidden { folder: component.context().to_owned(), by }))
 }

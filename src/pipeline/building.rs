@@ -113,7 +113,9 @@ async fn with_backend(
     leg: &PlannedLeg,
     name: &Leg,
 ) -> Result<Digest, Failure> {
-    let watches = |component: &Component| component.name == name.component && !component.watch.is_empty();
+    let watches = |component: &Component| {
+        component.name == name.component && (!component.watch.is_empty() || component.is_workspace_package)
+    };
     let order = Order {
         root: &run.root,
         component: &planned.component,

@@ -218,6 +218,7 @@ fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
         backend: Some(backend),
         platforms: legs.iter().map(|leg| leg.platform.clone()).collect(),
         watch: vec![],
+        is_workspace_package: false,
         image: None,
         aliases: vec![],
         needs: file.needs.iter().map(|need| value("component name", need)).collect::<Result<_, _>>()?,

@@ -26,6 +26,7 @@ mod plan_context;
 mod plan_dockerfile;
 mod plan_partial;
 mod plan_schema;
+mod plan_workspace;
 mod proven;
 mod registry_faults;
 mod registry_kinds;

@@ -97,6 +97,10 @@ fn two_places_that_disagree_are_both_named() {
     hint: say it in one place only, or the same in both
     ------- exit Some(2)
     "#);
+}
+
+#[test]
+fn a_name_and_a_folder_have_one_meaning() {
     let skaffold = "build:\n  artifacts:\n    - image: api\n      context: services/api\n      platforms: [linux/amd64]\n";
     shows!(
         fault(&[

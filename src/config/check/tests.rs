@@ -35,7 +35,7 @@ fn faults_name_their_place_and_a_way_out() {
         ),
         (
             "components:\n  api: {pth: src}",
-            "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, image, needs, fail-fast, dockerfile, context, target, build-args, bin, prebuilt; did you mean `path`?",
+            "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, inputs, image, needs, fail-fast, dockerfile, context, target, build-args, bin, prebuilt; did you mean `path`?",
         ),
         ("components: [api]", "`hephy.yaml:1:13`: expected keys with values, for example `key: value`"),
         ("version: 2", "`hephy.yaml:1:10`: version 2 is unknown; write `version: 1`"),
@@ -67,6 +67,10 @@ fn faults_name_their_place_and_a_way_out() {
         (
             "components:\n  a: {path: src, backend: prebuilt}",
             "`hephy.yaml:2:6`: `a` is prebuilt, but no file is named; add `prebuilt: {linux/amd64: path/to/program}`",
+        ),
+        (
+            "components:\n  a: {path: src, inputs: package}",
+            "`hephy.yaml:2:26`: `inputs: package` is unknown, expected `workspace`; remove it: inputs are then what the build reads",
         ),
         ("wait: {timeout: soon}", "`hephy.yaml:1:17`: read duration `soon`; write it like `10m` or `90s`"),
         (

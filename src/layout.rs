@@ -1,10 +1,14 @@
 //! OCI image layouts on disk: what a backend leaves behind, and a target in their own right
 //! (OCI image spec, `image-layout.md`).
 
+mod arriving;
 mod assemble;
+mod contents;
 mod manifest;
 
+pub(crate) use arriving::Arriving;
 pub(crate) use assemble::{Program, assemble};
+pub(crate) use contents::Contents;
 pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index};
 
 use crate::image::Digest;

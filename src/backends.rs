@@ -4,9 +4,11 @@ mod buildah;
 mod cargo;
 mod choose;
 mod prebuilt;
+mod spin;
 
 pub(crate) use choose::{Choice, ChooseError, Tried, choose};
 
+use crate::capture::CaptureError;
 use crate::component::{Backend, Component};
 use crate::config::Definitions;
 use crate::event::Events;
@@ -59,6 +61,8 @@ pub(crate) enum BuildError {
     Exec(#[from] ExecError),
     #[error(transparent)]
     Layout(#[from] LayoutError),
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
     #[error("build for {platform}: no Rust target for it is installed")]
     NoTarget { platform: Platform, target: &'static str },
     #[error("build for {platform}: cargo cannot build for it")]
@@ -81,6 +85,8 @@ pub(crate) enum BuildError {
     NotYet { backend: Backend },
     #[error("find the image that `{tool}` built")]
     NoImage { tool: &'static str },
+    #[error("take over the image that `{tool}` pushed: it reports {said}, and {found} arrived")]
+    OtherImage { tool: &'static str, said: String, found: String },
 }
 
 /// Looks for the definitions in the folder of `component`.
@@ -94,10 +100,8 @@ pub(crate) fn definitions(root: &Path, component: &Component) -> Definitions {
 /// Refuses what cannot be built before anything starts.
 pub(crate) fn ensure_possible(backend: Backend) -> Result<(), BuildError> {
     match backend {
-        Backend::Cargo | Backend::Prebuilt | Backend::Buildah => Ok(()),
-        Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
-            Err(BuildError::NotYet { backend })
-        }
+        Backend::Cargo | Backend::Prebuilt | Backend::Buildah | Backend::Spin => Ok(()),
+        Backend::Ko | Backend::Buildpacks | Backend::Helm => Err(BuildError::NotYet { backend }),
     }
 }
 
@@ -119,9 +123,8 @@ pub(crate) async fn build(
         Backend::Buildah => {
             Ok(Built { manifest: buildah::build(events, cancel, order).await?, reads: vec![] })
         }
-        Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
-            Err(BuildError::NotYet { backend })
-        }
+        Backend::Spin => Ok(Built { manifest: spin::build(events, cancel, order).await?, reads: vec![] }),
+        Backend::Ko | Backend::Buildpacks | Backend::Helm => Err(BuildError::NotYet { backend }),
     }
 }
 

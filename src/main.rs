@@ -27,7 +27,6 @@ mod plan;
 
 // Do: build, publish, deploy, and find out whether it is healthy.
 mod layout;
-#[cfg_attr(not(test), expect(dead_code, reason = "the spin backend, its first user, is the next change"))]
 mod capture;
 mod backends;
 mod registry;

@@ -7,6 +7,7 @@ mod architecture;
 mod asked;
 mod bad_configuration;
 mod bad_input;
+mod backend_spin;
 mod base;
 mod checkout;
 mod clones;

@@ -10,7 +10,7 @@ use crate::exec::ExecError;
 use crate::exit::ExitCode;
 use crate::git::GitError;
 use crate::health::{HealthError, Outcome, Report};
-use crate::inputs::InputsError;
+use crate::inputs::{InputsError, SettingsError};
 use crate::plan::{PlanError, SelectError};
 use crate::registry::RegistryError;
 use crate::release::ReleaseError;
@@ -171,7 +171,15 @@ impl From<InputsError> for Failure {
                 failure.hint("move it into the repository, or depend on a released version")
             }
             InputsError::Submodule { .. } => failure.hint("run `git submodule update --init --recursive`"),
-            InputsError::Cargo { source, .. } => failure.words_of(&source),
+            InputsError::Cargo { source, .. } | InputsError::Go { source, .. } => failure.words_of(&source),
+            InputsError::NoModule { .. } => failure.hint("run `go mod init`, or name another `backend`"),
+            InputsError::KoFile { source: SettingsError::Foreign(_), .. } => failure.hint(
+                "give it a value in hephy.yaml: `build-args: {NAME: value}`, and write `{{.Env.NAME}}`",
+            ),
+            InputsError::KoFile { source: SettingsError::Moving(_), .. } => {
+                failure.hint("take it out: an image is reused as long as nothing changes that it is made of")
+            }
+            InputsError::KoFile { .. } | InputsError::Definition { .. } => failure,
             InputsError::Disk { .. } | InputsError::Metadata { .. } | InputsError::NoPackage { .. } => {
                 failure
             }
@@ -213,8 +221,14 @@ impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         let failure = Self::of(ExitCode::Build, &error);
         match error {
-            BuildError::NotYet { .. } => Self { code: ExitCode::Usage, ..failure }
-                .hint("leave it out with `--only`, or name another `backend` in hephy.yaml"),
+            BuildError::Inputs(error) => error.into(),
+            BuildError::MissingChart { .. } => {
+                failure.hint("run `helm dependency build` in the chart's folder before hephy runs")
+            }
+            BuildError::NoBuilder => {
+                failure.hint("write `[io.buildpacks]` and below it `builder = \"IMAGE\"` into `project.toml`")
+            }
+            BuildError::TooOld { .. } => failure.hint("install a newer one, or put it first on PATH"),
             BuildError::Exec(source) => hints::of_exec(failure.words_of(&source), &source),
             error => Self { hints: hints::of_build(&error), ..failure },
         }

@@ -1,6 +1,7 @@
 //! The `spin` backend: a Spin application. Spin writes no layout and can only push, under a tag, so it pushes to a capture
 //! registry. What it makes is one manifest for every machine, and no index.
 
+use super::tool::Tool;
 use super::{BuildError, Order};
 use crate::capture::{Capture, Captured};
 use crate::event::Events;
@@ -8,6 +9,12 @@ use crate::exec::{self, Program};
 use crate::image::Digest;
 use crate::layout::{Descriptor, Layout};
 use tokio_util::sync::CancellationToken;
+
+pub(super) const TOOLS: [Tool; 1] = [
+    // The command line is that of 4.0; which version first knew all of it is not known here, and an older one says itself
+    // what it does not know.
+    Tool { program: "spin", ask: &["--version"], least: "2.0" },
+];
 
 /// The annotation that Spin fills with the time of the clock if nobody says otherwise; nothing else in what it pushes
 /// depends on the run.

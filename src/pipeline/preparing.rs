@@ -10,7 +10,7 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::{Checkout, File};
 use crate::image::{Digest, Image};
-use crate::inputs::{self, BaseImage, Reads, Workspaces};
+use crate::inputs::{self, BaseImage, Chart, Reads, Workspaces};
 use crate::matrix;
 use crate::plan::{Candidate, CandidateLeg, Target};
 use crate::platform::Platform;
@@ -40,6 +40,17 @@ pub(super) struct Survey<'a> {
     pub(super) choice: Choice,
     platforms: Vec<Platform>,
     pub(super) reads: Reads,
+    /// The chart, where it is one.
+    chart: Option<Chart>,
+}
+
+/// Refuses platforms for what is the same on all of them: nothing would be built for them.
+fn ensure_platforms(component: &Component, built: &[Platform]) -> Result<(), Failure> {
+    let Some(platform) = component.platforms.iter().find(|platform| !built.contains(platform)) else {
+        return Ok(());
+    };
+    let headline = format!("plan `{}`: it is the same on every platform, `{platform}` too", component.name);
+    Err(Failure::new(ExitCode::Usage, headline).hint("remove its `platforms` from hephy.yaml"))
 }
 
 /// What each of `components` reads.
@@ -53,11 +64,14 @@ pub(super) async fn survey<'a>(
     for component in components {
         let choice = backends::choose(component, &backends::definitions(&run.root, component))?;
         let backend = choice.backend;
-        let legs = matrix::legs(component, &ci::host_platform()).into_iter();
+        let legs = matrix::legs(component, backend, &ci::host_platform()).into_iter();
         let platforms: Vec<Platform> = legs.map(|leg| leg.platform).collect();
         let reads =
             inputs::reads(&run.events, &mut workspaces, checkout, component, backend, &platforms).await?;
-        surveys.push(Survey { component, choice, platforms, reads });
+        ensure_platforms(component, &platforms)?;
+        let chart =
+            (backend == Backend::Helm).then(|| inputs::chart(&checkout.root, component)).transpose()?;
+        surveys.push(Survey { component, choice, platforms, reads, chart });
     }
     Ok(surveys)
 }
@@ -112,7 +126,13 @@ pub(super) fn prepare(
         component: (*component).clone(),
         backend: choice.backend,
         backend_reason: choice.reason.clone(),
-        image: naming::repository(run, target, component)?,
+        image: naming::repository(run, target, component, survey.chart.as_ref().map(|chart| &*chart.name))?,
+        version: survey
+            .chart
+            .as_ref()
+            .map(|chart| chart.tag().parse())
+            .transpose()
+            .map_err(StoreError::from)?,
         legs,
         is_asked: run.settings.all,
         touched,

@@ -5,6 +5,8 @@ mod support;
 mod architecture;
 
 mod asked;
+mod backend_helm;
+mod backend_ko;
 mod bad_configuration;
 mod bad_input;
 mod backend_spin;

@@ -6,6 +6,7 @@ mod discover;
 mod file;
 
 pub(crate) use definitions::Definitions;
+pub(crate) use discover::discover;
 
 use crate::component::Component;
 use crate::image::Repository;
@@ -85,7 +86,7 @@ pub(crate) enum ConfigError {
 }
 
 /// Reads the configuration of the repository at `root`: `file` if one is named, else `hephy.yaml` if it exists. Where it
-/// lists no components, they are discovered.
+/// lists no components, [`discover`] finds them.
 pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigError> {
     let path = file.map_or_else(|| root.join(FILE_NAME), Path::to_owned);
     if file.is_none() && !path.exists() && root.join(OTHER_NAME).exists() {
@@ -98,11 +99,7 @@ pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigErr
     };
     let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
     let source = check::Source { file: shown, text: &text, root };
-    let mut config = source.read()?;
-    if config.components.is_empty() {
-        config.components = discover::components(root)?;
-    }
-    Ok(config)
+    source.read()
 }
 
 /// The components of these names, all if there are none.

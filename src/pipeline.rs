@@ -17,11 +17,13 @@ use crate::config::Config;
 use crate::event::{Events, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
+use crate::git::{self, Checkout, GitError};
 use crate::plan::{Plan, Selection, Target};
 use crate::registry::Registry;
 use crate::report::Summary;
 use crate::store::Store;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -64,8 +66,18 @@ pub(crate) struct Run {
     pub(crate) cancel: CancellationToken,
     pub(crate) ci: Ci,
     pub(crate) settings: Settings,
-    pub(crate) root: PathBuf,
-    pub(crate) config: Config,
+    root: PathBuf,
+    config: Config,
+    /// What was read to find the components, until somebody takes it.
+    checkout: Mutex<Option<Checkout>>,
+}
+
+/// A repository with what it says about itself.
+pub(crate) struct Configured {
+    root: PathBuf,
+    config: Config,
+    /// Git's answer, where it was needed to find the components.
+    checkout: Option<Checkout>,
 }
 
 /// How a run ended, if it did not fail.
@@ -249,6 +261,27 @@ pub(crate) fn create_folder(folder: &Path) -> std::io::Result<()> {
 }
 
 impl Run {
+    /// A run in the repository that was configured.
+    pub(crate) fn new(
+        events: Events,
+        cancel: CancellationToken,
+        ci: Ci,
+        settings: Settings,
+        configured: Configured,
+    ) -> Self {
+        let Configured { root, config, checkout } = configured;
+        Self { events, cancel, ci, settings, root, config, checkout: Mutex::new(checkout) }
+    }
+
+    /// What git knows about the checkout. The first who asks gets what was read to find the components.
+    async fn checkout(&self) -> Result<Checkout, GitError> {
+        let known = self.checkout.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match known {
+            Some(checkout) => Ok(checkout),
+            None => git::read(&self.root, self.ci.default_branch.as_deref()).await,
+        }
+    }
+
     /// The place that the plan's images are in.
     fn store(&self, target: &Target) -> Result<Store, Failure> {
         match target {
@@ -312,7 +345,11 @@ impl Run {
         &self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let cancelled = || Err(Failure::new(ExitCode::Terminated, "the run was cancelled"));
-        self.cancel.run_until_cancelled(work).await.unwrap_or_else(cancelled)
+        self.cancel.run_until_cancelled(work).await.unwrap_or_else(|| Err(cancelled()))
     }
+}
+
+/// Why a run ended that was told to stop.
+pub(crate) fn cancelled() -> Failure {
+    Failure::new(ExitCode::Terminated, "the run was cancelled")
 }

@@ -1,9 +1,9 @@
 //! The plan stage: facts are gathered, `plan::decide` decides.
 
 use super::preparing::{Digests, Known, images, in_order_of_needs, prepare, survey};
-use super::{Run, Settings, base, base_images, naming};
+use super::{Configured, Run, Settings, base, base_images, naming};
 use crate::component::Component;
-use crate::config::{self, Config};
+use crate::config;
 use crate::event::{Progress, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -14,19 +14,30 @@ use crate::registry::RegistryError;
 use crate::store::{Store, StoreError};
 use bstr::ByteSlice as _;
 use futures::future::try_join_all;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Folders in which manifests are looked for, first come first served (DESIGN.md section 5).
 const MANIFEST_FOLDERS: [&str; 3] = ["k8s", "deploy", "manifests"];
 
-/// Finds the repository that `directory` is in and reads its configuration.
-pub(crate) fn configure(directory: &Path, file: Option<&Path>) -> Result<(PathBuf, Config), Failure> {
+/// Finds the repository that `directory` is in and reads its configuration; git is asked only where that does not say
+/// what the components are. `default_branch` is its name, where somebody knows it.
+pub(crate) async fn configure(
+    directory: &Path,
+    file: Option<&Path>,
+    default_branch: Option<&str>,
+) -> Result<Configured, Failure> {
     let directory = directory.canonicalize().map_err(|error| {
         Failure::new(ExitCode::Usage, format!("open the folder `{}`: {error}", directory.display()))
     })?;
     let root = git::find_root(&directory)?;
-    let config = config::load(&root, file)?;
-    Ok((root, config))
+    let mut config = config::load(&root, file)?;
+    let mut checkout = None;
+    if config.components.is_empty() {
+        let read = git::read(&root, default_branch).await?;
+        config.components = config::discover(&root, &read.listed(), &read.repositories())?;
+        checkout = Some(read);
+    }
+    Ok(Configured { root, config, checkout })
 }
 
 /// The plan: read from the file that the user names, else made.
@@ -86,7 +97,7 @@ pub(crate) fn announce(run: &Run, plan: &Plan) {
 }
 
 async fn make(run: &Run) -> Result<Plan, Failure> {
-    let mut checkout = git::read(&run.root, run.ci.default_branch.as_deref()).await?;
+    let mut checkout = run.checkout().await?;
     // In CI, HEAD is detached and only the CI system knows the branch.
     checkout.commit.branch = checkout.commit.branch.or_else(|| run.ci.reference.clone());
     if checkout.commit.dirty {

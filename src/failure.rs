@@ -10,7 +10,7 @@ use crate::exec::ExecError;
 use crate::exit::ExitCode;
 use crate::git::GitError;
 use crate::health::{HealthError, Outcome, Report};
-use crate::inputs::{InputsError, SettingsError};
+use crate::inputs::InputsError;
 use crate::plan::{PlanError, SelectError};
 use crate::registry::RegistryError;
 use crate::release::ReleaseError;
@@ -165,24 +165,10 @@ impl From<GitError> for Failure {
 
 impl From<InputsError> for Failure {
     fn from(error: InputsError) -> Self {
-        let failure = Self::of(ExitCode::Usage, &error);
+        let failure = Self { hints: hints::of_inputs(&error), ..Self::of(ExitCode::Usage, &error) };
         match error {
-            InputsError::Outside { .. } => {
-                failure.hint("move it into the repository, or depend on a released version")
-            }
-            InputsError::Submodule { .. } => failure.hint("run `git submodule update --init --recursive`"),
             InputsError::Cargo { source, .. } | InputsError::Go { source, .. } => failure.words_of(&source),
-            InputsError::NoModule { .. } => failure.hint("run `go mod init`, or name another `backend`"),
-            InputsError::KoFile { source: SettingsError::Foreign(_), .. } => failure.hint(
-                "give it a value in hephy.yaml: `build-args: {NAME: value}`, and write `{{.Env.NAME}}`",
-            ),
-            InputsError::KoFile { source: SettingsError::Moving(_), .. } => {
-                failure.hint("take it out: an image is reused as long as nothing changes that it is made of")
-            }
-            InputsError::KoFile { .. } | InputsError::Definition { .. } => failure,
-            InputsError::Disk { .. } | InputsError::Metadata { .. } | InputsError::NoPackage { .. } => {
-                failure
-            }
+            _ => failure,
         }
     }
 }
@@ -222,13 +208,6 @@ impl From<BuildError> for Failure {
         let failure = Self::of(ExitCode::Build, &error);
         match error {
             BuildError::Inputs(error) => error.into(),
-            BuildError::MissingChart { .. } => {
-                failure.hint("run `helm dependency build` in the chart's folder before hephy runs")
-            }
-            BuildError::NoBuilder => {
-                failure.hint("write `[io.buildpacks]` and below it `builder = \"IMAGE\"` into `project.toml`")
-            }
-            BuildError::TooOld { .. } => failure.hint("install a newer one, or put it first on PATH"),
             BuildError::Exec(source) => hints::of_exec(failure.words_of(&source), &source),
             error => Self { hints: hints::of_build(&error), ..failure },
         }

@@ -375,7 +375,7 @@ mod tests {
             ),
             (
                 "components:\n  a: {path: src, backend: carg}",
-                "`hephy.yaml:2:27`: backend `carg` is unknown, expected one of cargo, prebuilt, buildah; did you mean `cargo`?",
+                "`hephy.yaml:2:27`: backend `carg` is unknown, expected one of cargo, prebuilt, buildah, ko, spin, buildpacks, helm; did you mean `cargo`?",
             ),
             (
                 "components:\n  a: {path: src, platforms: [linux/z80]}",

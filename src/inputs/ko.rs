@@ -86,7 +86,7 @@ pub(super) async fn reads(
         Err(source) => return Err(fault(source)),
     }
     reads.tools.extend(version(&program).await);
-    if !list::is_understood(&program.settings) {
+    if !list::is_understood(&program.settings, &program.place.variables) {
         reads.rules.extend(program.everything(root, "flags of the build may read it, so everything counts"));
         return Ok(reads);
     }

@@ -22,14 +22,28 @@ pub(super) fn reads(root: &Path, component: &Component) -> Result<Reads, InputsE
     let hidden = Some(Arc::new(Hidden { folder: component.path.clone(), by }));
     let why = format!("it is in the folder of `{}`", component.name);
     let mut rules = vec![Rule { hidden, ..Rule::path(&component.path, why) }];
+    let outside =
+        |path: &String| InputsError::Outside { component: component.name.to_string(), path: path.into() };
     for path in &named.read {
-        let outside = || InputsError::Outside { component: component.name.to_string(), path: path.into() };
-        let from_root = inside(&component.path, path).ok_or_else(outside)?;
-        let why = format!("`spin.toml` of `{}` names `{path}`", component.name);
-        let pattern = if from_root.contains(['*', '?', '[', '{']) { Pattern::Glob } else { Pattern::Path };
-        rules.push(Rule::new(pattern(from_root), why));
+        rules.push(rule(component, path).ok_or_else(|| outside(path))?);
+    }
+    // What it is relative to depends on the version of spin; more is never wrong.
+    for paths in &named.watched {
+        let inside: Vec<Rule> = paths.iter().filter_map(|path| rule(component, path)).collect();
+        if inside.is_empty() {
+            return Err(outside(&paths[0]));
+        }
+        rules.extend(inside);
     }
     Ok(Reads { rules, ..Reads::default() })
+}
+
+/// The rule for what the manifest calls `path`; `None` if that is not in the repository.
+fn rule(component: &Component, path: &str) -> Option<Rule> {
+    let from_root = inside(&component.path, path)?;
+    let why = format!("`spin.toml` of `{}` names `{path}`", component.name);
+    let pattern = if from_root.contains(['*', '?', '[', '{']) { Pattern::Glob } else { Pattern::Path };
+    Some(Rule::new(pattern(from_root), why))
 }
 
 /// `path`, which is relative to `folder`, from the repository's root; `None` if it leads out of that.

@@ -156,8 +156,8 @@ fn tags(flags: &[String]) -> Vec<String> {
     chosen
 }
 
-/// Whether a build with these settings reads no other files than `go list` says.
-pub(super) fn is_understood(settings: &Settings) -> bool {
+/// Whether a build with these settings and variables reads no other files than `go list` says.
+pub(super) fn is_understood(settings: &Settings, variables: &BTreeMap<String, String>) -> bool {
     const HARMLESS: [&str; 11] = [
         "a",
         "v",
@@ -174,9 +174,45 @@ pub(super) fn is_understood(settings: &Settings) -> bool {
     let flag = |word: &&String| word.starts_with('-');
     let name = |word: &String| word.trim_start_matches('-').split('=').next().unwrap_or_default().to_owned();
     let is_harmless = |word: &String| HARMLESS.contains(&name(word).as_str());
-    let steers = |entry: &String| {
-        let name = entry.split('=').next().unwrap_or_default();
-        name == "GOFLAGS" || name == "GOWORK" || name.starts_with("CGO_") && !entry.ends_with("CGO_ENABLED=0")
+    let entries = settings.env.iter().filter_map(|entry| entry.split_once('='));
+    let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let steers = |(name, value): (&str, &str)| {
+        let is_cgo = name.starts_with("CGO_") && (name, value) != ("CGO_ENABLED", "0");
+        is_cgo || matches!(name, "GOFLAGS" | "GOWORK")
     };
-    settings.flags.iter().filter(flag).all(is_harmless) && !settings.env.iter().any(steers)
+    let is_template = |word: &String| word.contains("{{");
+    let is_plain =
+        settings.flags.iter().filter(flag).all(is_harmless) && !settings.flags.iter().any(is_template);
+    is_plain && !entries.chain(variables).any(steers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::Subject;
+    use super::*;
+
+    #[test]
+    fn only_flags_that_read_no_other_files_are_understood() {
+        for (flags, env, expected) in [
+            ("-v -trimpath -tags=a,b", "", true),
+            ("-tags a,b", "CGO_ENABLED=0", true),
+            ("-overlay=x.json", "", false),
+            ("-modfile=other.mod", "", false),
+            ("-pgo=auto.pgo", "", false),
+            ("-tags={{.Env.LDFLAGS}}", "", false),
+            ("-v", "CGO_ENABLED=1", false),
+            ("-v", "GOFLAGS=-mod=mod", false),
+        ] {
+            let text = format!("defaultFlags: '{flags}'\ndefaultEnv: ['{env}']\n");
+            let variables = BTreeMap::new();
+            let subject = Subject { folder: "", import_path: "x", variables: &variables };
+            let settings = Settings::read(&text, "", &subject).expect("valid");
+            assert_eq!(is_understood(&settings, &variables), expected, "{text}");
+            let steering = BTreeMap::from([("GOFLAGS".to_owned(), "-mod=mod".to_owned())]);
+            assert!(!is_understood(&settings, &steering));
+        }
+        let chosen = |words: &[&str]| tags(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        assert_eq!(chosen(&["-v", "-tags", "a,b"]), ["-tags=a,b"]);
+        assert_eq!(chosen(&["--tags=a", "-x"]), ["-tags=a"]);
+    }
 }

@@ -5,8 +5,10 @@ use toml::{Table, Value};
 /// What the manifest names, as paths and globs from its own folder, not yet cleaned of `..`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Named {
-    /// Files and folders that go into the application, and what its builds are said to watch.
+    /// Files and folders that go into the application, and where its commands run.
     pub(super) read: Vec<String>,
+    /// What its builds are said to watch: as seen from the manifest, and from where the command runs.
+    pub(super) watched: Vec<[String; 2]>,
     /// Programs that a build command makes anew.
     pub(super) made: Vec<String>,
 }
@@ -36,10 +38,8 @@ pub(super) fn read(text: &str) -> Result<Named, String> {
         named.read.extend(local.filter_map(|dependency| text(Some(dependency), "path")));
         let workdir = text(build, "workdir").unwrap_or_default();
         named.read.extend(Some(workdir.clone()).filter(|workdir| !workdir.is_empty()));
-        // Relative to where the command runs, or to the manifest: both, for more is never wrong.
-        for watched in list(build.and_then(|build| build.get("watch"))).filter_map(Value::as_str) {
-            named.read.extend([watched.to_owned(), format!("{workdir}/{watched}")]);
-        }
+        let watched = list(build.and_then(|build| build.get("watch"))).filter_map(Value::as_str);
+        named.watched.extend(watched.map(|path| [path.to_owned(), format!("{workdir}/{path}")]));
     }
     Ok(named)
 }
@@ -79,21 +79,11 @@ source = { url = "https://x/y.wasm", digest = "sha256:0" }
 "#;
         let named = read(second).expect("valid");
         assert_eq!(named.made, ["target/api.wasm"]);
-        assert_eq!(
-            named.read,
-            [
-                "assets/*",
-                "../shared/static",
-                "../api",
-                "src/**/*.rs",
-                "../api/src/**/*.rs",
-                "plain.wasm",
-                "../b.wasm"
-            ]
-        );
+        assert_eq!(named.read, ["assets/*", "../shared/static", "../api", "plain.wasm", "../b.wasm"]);
+        assert_eq!(named.watched, [["src/**/*.rs".to_owned(), "../api/src/**/*.rs".to_owned()]]);
         let first = "spin_manifest_version = '1'\n[[component]]\nid = 'x'\nsource = 'x.wasm'\n[component.build]\n\
             command = 'make'\n";
-        assert_eq!(read(first), Ok(Named { read: vec![], made: vec!["x.wasm".to_owned()] }));
+        assert_eq!(read(first), Ok(Named { made: vec!["x.wasm".to_owned()], ..Named::default() }));
         assert!(read("[").is_err());
     }
 }

@@ -7,10 +7,12 @@ mod choose;
 mod helm;
 mod ko;
 mod prebuilt;
+mod spin;
 mod tool;
 
 pub(crate) use choose::{Choice, ChooseError, Tried, choose};
 
+use crate::capture::CaptureError;
 use crate::component::{Backend, Component};
 use crate::config::Definitions;
 use crate::event::Events;
@@ -64,6 +66,8 @@ pub(crate) enum BuildError {
     #[error(transparent)]
     Layout(#[from] LayoutError),
     #[error(transparent)]
+    Capture(#[from] CaptureError),
+    #[error(transparent)]
     Inputs(#[from] InputsError),
     #[error("choose a builder: `project.toml` names none")]
     NoBuilder,
@@ -89,10 +93,10 @@ pub(crate) enum BuildError {
         "build on `{image}`: it has {what}, so the build may have read files that do not count as its inputs"
     )]
     Unseen { image: String, what: String },
-    #[error("build with {backend}: hephy plans such components, and this version cannot build them yet")]
-    NotYet { backend: Backend },
     #[error("find the image that `{tool}` built")]
     NoImage { tool: &'static str },
+    #[error("take over the image that `{tool}` pushed: it reports {said}, and {found} arrived")]
+    OtherImage { tool: &'static str, said: String, found: String },
 }
 
 /// Looks for the definitions in the folder of `component`.
@@ -112,9 +116,9 @@ pub(crate) async fn ensure_possible(
     match backend {
         Backend::Cargo | Backend::Prebuilt | Backend::Buildah => Ok(()),
         Backend::Ko => tool::ensure(&ko::TOOLS, root).await,
+        Backend::Spin => tool::ensure(&spin::TOOLS, root).await,
         Backend::Helm => helm::ensure_possible(root, component),
         Backend::Buildpacks => buildpacks::ensure_possible(root, component).await,
-        Backend::Spin => Err(BuildError::NotYet { backend }),
     }
 }
 
@@ -141,7 +145,7 @@ pub(crate) async fn build(
         Backend::Buildpacks => {
             Ok(Built { manifest: buildpacks::build(events, cancel, order).await?, reads: vec![] })
         }
-        Backend::Spin => Err(BuildError::NotYet { backend }),
+        Backend::Spin => Ok(Built { manifest: spin::build(events, cancel, order).await?, reads: vec![] }),
     }
 }
 

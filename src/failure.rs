@@ -216,9 +216,6 @@ impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         let failure = Self::of(ExitCode::Build, &error);
         match error {
-            BuildError::NotYet { .. } => {
-                Self { code: ExitCode::Usage, hints: hints::of_build(&error), ..failure }
-            }
             BuildError::Inputs(error) => error.into(),
             BuildError::Exec(source) => hints::of_exec(failure.words_of(&source), &source),
             error => Self { hints: hints::of_build(&error), ..failure },

@@ -1,13 +1,17 @@
 //! OCI image layouts on disk: what a backend leaves behind, and a target in their own right
 //! (OCI image spec, `image-layout.md`).
 
+mod arriving;
 mod assemble;
 mod chart;
+mod contents;
 mod manifest;
 mod stamp;
 
+pub(crate) use arriving::Arriving;
 pub(crate) use assemble::{Program, assemble};
 pub(crate) use chart::{ChartPackage, package};
+pub(crate) use contents::Contents;
 pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index};
 pub(crate) use stamp::{Stamp, common_annotations, stamp};
 

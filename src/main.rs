@@ -28,6 +28,7 @@ mod plan;
 
 // Do: build, publish, deploy, and find out whether it is healthy.
 mod layout;
+mod capture;
 mod backends;
 mod registry;
 mod store;

@@ -69,8 +69,8 @@ pub(super) fn of_build(error: &BuildError) -> Vec<String> {
         BuildError::Unseen { .. } => {
             "say what it reads in hephy.yaml: `watch: [\"path/of/the/component/**\"]`, or copy the whole folder".to_owned()
         }
-        BuildError::NotYet { .. } => {
-            "leave it out with `--only`, or name another `backend` in hephy.yaml".to_owned()
+        BuildError::OtherImage { .. } => {
+            "run again; if it happens again, another user of this machine pushes while the tool does".to_owned()
         }
         BuildError::MissingChart { .. } => {
             "run `helm dependency build` in the chart's folder before hephy runs".to_owned()

@@ -32,6 +32,8 @@ const PURE: &[&str] = &[
     "metadata",
     "plan",
     "release",
+    "capture/catalog",
+    "capture/route",
     "backends/choose",
     "health/verdict",
     "health/rules",
@@ -51,10 +53,11 @@ const WORLD: [&str; 11] = [
     "async fn",
 ];
 /// Foreign things and the modules that own them.
-const OWNERS: [(&str, &[&str]); 10] = [
+const OWNERS: [(&str, &[&str]); 11] = [
     ("kube", &["cluster", "deploy", "health", "logs"]),
     ("k8s_openapi", &["cluster", "deploy", "health", "logs"]),
     ("reqwest", &["registry"]),
+    ("axum", &["capture"]),
     ("clap", &["cli", "commands"]),
     ("std::env", &["ci", "cli"]),
     ("Command::new", &["exec"]),

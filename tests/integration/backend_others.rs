@@ -1,5 +1,6 @@
 //! Spin applications and buildpacks. Neither spin nor pack can be had here: what they read is tested with their files, and
-//! how pack is called with a stand-in that writes down its command line (docs/backends.md says so).
+//! how pack is called with a stand-in that writes down its command line (docs/backends.md says so). How spin is called is in
+//! `backend_spin`.
 
 use crate::support::Repository;
 use crate::support::registry::Registry;
@@ -77,16 +78,13 @@ fn a_spin_application_reads_its_folder_and_what_it_names() {
 }
 
 #[test]
-fn a_spin_application_is_not_built_by_this_version_and_nothing_else_is_started() {
+fn without_spin_nothing_else_is_started() {
     let repository = repository(&[("app/spin.toml", SPIN), ("other/run", "run")]);
     let components =
         "components:\n  app: {path: app}\n  other: {path: other, prebuilt: {linux/amd64: run}}\n";
     repository.write("hephy.yaml", components).commit("Add another");
-    let output = repository.hephy(["up"]).run().exits(2);
-    assert_eq!(
-        output.error(),
-        "error: build app (wasi/wasm): build with spin: hephy plans such components, and this version cannot build them yet"
-    );
+    let output = repository.hephy(["up"]).run().exits(3);
+    assert_eq!(output.error(), "error: build app (wasi/wasm): find the program `spin`");
     assert!(!output.stderr.contains("► build"), "{output}");
     repository.write("app/spin.toml", &SPIN.replace("../shared", "../../shared"));
     let output = repository.hephy(["plan"]).run().exits(2);

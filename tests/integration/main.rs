@@ -10,6 +10,7 @@ mod backend_ko;
 mod backend_others;
 mod bad_configuration;
 mod bad_input;
+mod backend_spin;
 mod base;
 mod checkout;
 mod clones;

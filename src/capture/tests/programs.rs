@@ -32,7 +32,7 @@ impl Source {
             let image = assemble(&layout, &image).expect("an image");
             (platform, image)
         });
-        let index = layout::index(&images).expect("an index");
+        let index = layout::index(&images, std::collections::BTreeMap::new()).expect("an index");
         let index = layout.write(&index, layout::IMAGE_INDEX).expect("write");
         layout.refer(&[("v1".to_owned(), index.clone())]).expect("refer");
         Self { folder, index }

@@ -1,11 +1,19 @@
 //! Backends: what turns a leg into a layout. Each gets an [`Order`] and leaves an OCI layout in its folder.
 
+mod asking;
 mod buildah;
+mod buildkit;
 mod cargo;
 mod choose;
+mod context;
+mod dockerfile;
+mod docker;
+mod engine;
 mod prebuilt;
 
+pub(crate) use asking::ask;
 pub(crate) use choose::{Choice, ChooseError, Tried, choose};
+pub(crate) use engine::{Answer, Engine};
 
 use crate::component::{Backend, Component};
 use crate::config::Definitions;
@@ -38,6 +46,8 @@ pub(crate) struct Order<'a> {
     pub(crate) base_images: &'a BTreeMap<String, Image>,
     /// The user names files that the build reads, beside those that hephy finds.
     pub(crate) is_watched: bool,
+    /// What the engines of this machine said; empty where no Dockerfile is built.
+    pub(crate) engines: &'a [(Engine, Answer)],
 }
 
 /// A leg that was built.
@@ -81,6 +91,10 @@ pub(crate) enum BuildError {
     NotYet { backend: Backend },
     #[error("find the image that `{tool}` built")]
     NoImage { tool: &'static str },
+    #[error("take the image that BuildKit built: it says that it made `{said}`, and it left `{found}`")]
+    OtherImage { said: String, found: String },
+    #[error("find an engine that builds a Dockerfile ({backend}): {}", tried.join("; "))]
+    NoEngine { backend: Backend, tried: Vec<String> },
 }
 
 /// Looks for the definitions in the folder of `component`.
@@ -94,7 +108,12 @@ pub(crate) fn definitions(root: &Path, component: &Component) -> Definitions {
 /// Refuses what cannot be built before anything starts.
 pub(crate) fn ensure_possible(backend: Backend) -> Result<(), BuildError> {
     match backend {
-        Backend::Cargo | Backend::Prebuilt | Backend::Buildah => Ok(()),
+        Backend::Cargo
+        | Backend::Prebuilt
+        | Backend::Dockerfile
+        | Backend::Buildkit
+        | Backend::Buildah
+        | Backend::Docker => Ok(()),
         Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
             Err(BuildError::NotYet { backend })
         }
@@ -108,20 +127,26 @@ pub(crate) async fn build(
     backend: Backend,
     order: &Order<'_>,
 ) -> Result<Built, BuildError> {
-    let fault = |source| BuildError::Prepare { path: order.out.to_owned(), source };
-    match std::fs::remove_dir_all(order.out) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fault(error)),
-        _ => std::fs::create_dir_all(order.out).map_err(fault)?,
-    }
+    empty(order.out)?;
     match backend {
         Backend::Cargo => cargo::build(events, cancel, order).await,
         Backend::Prebuilt => Ok(Built { manifest: prebuilt::build(order)?, reads: vec![] }),
-        Backend::Buildah => {
-            Ok(Built { manifest: buildah::build(events, cancel, order).await?, reads: vec![] })
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Docker => {
+            let manifest = dockerfile::build(events, cancel, backend, order).await?;
+            Ok(Built { manifest, reads: vec![] })
         }
         Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
             Err(BuildError::NotYet { backend })
         }
+    }
+}
+
+/// Makes `folder` an empty one.
+fn empty(folder: &Path) -> Result<(), BuildError> {
+    let fault = |source| BuildError::Prepare { path: folder.to_owned(), source };
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(fault(error)),
+        _ => std::fs::create_dir_all(folder).map_err(fault),
     }
 }
 

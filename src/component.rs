@@ -60,7 +60,11 @@ impl fmt::Display for Name {
 pub(crate) enum Backend {
     Cargo,
     Prebuilt,
+    /// A Dockerfile, built by whichever engine answers.
+    Dockerfile,
+    Buildkit,
     Buildah,
+    Docker,
     Ko,
     Spin,
     Buildpacks,
@@ -69,20 +73,38 @@ pub(crate) enum Backend {
 
 impl Backend {
     /// Every backend, for messages and documentation.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Cargo, Self::Prebuilt, Self::Buildah, Self::Ko, Self::Spin, Self::Buildpacks, Self::Helm];
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Cargo,
+        Self::Prebuilt,
+        Self::Dockerfile,
+        Self::Buildkit,
+        Self::Buildah,
+        Self::Docker,
+        Self::Ko,
+        Self::Spin,
+        Self::Buildpacks,
+        Self::Helm,
+    ];
 
     /// The name used in configuration and messages.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Cargo => "cargo",
             Self::Prebuilt => "prebuilt",
+            Self::Dockerfile => "dockerfile",
+            Self::Buildkit => "buildkit",
             Self::Buildah => "buildah",
+            Self::Docker => "docker",
             Self::Ko => "ko",
             Self::Spin => "spin",
             Self::Buildpacks => "buildpacks",
             Self::Helm => "helm",
         }
+    }
+
+    /// Whether it builds a Dockerfile: what that reads is the same for every engine.
+    pub(crate) fn is_dockerfile(self) -> bool {
+        matches!(self, Self::Dockerfile | Self::Buildkit | Self::Buildah | Self::Docker)
     }
 }
 

@@ -9,7 +9,7 @@ mod links;
 mod lockfile;
 mod wildcard;
 
-pub(crate) use buildah::{dockerfile_name, dockerfile_reading, ignore_file};
+pub(crate) use buildah::{dockerfile_name, dockerfile_reading, dockerignore, ignore_file};
 pub(crate) use cargo::Workspaces;
 pub(crate) use dockerfile::Reading;
 pub(crate) use dockerignore::Dockerignore;
@@ -146,7 +146,9 @@ pub(crate) async fn reads(
 ) -> Result<Reads, InputsError> {
     let mut reads = match backend {
         Backend::Cargo => cargo::reads(events, known, &checkout.root, component).await?,
-        Backend::Buildah => buildah::reads(&checkout.root, component, platforms)?,
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Docker => {
+            buildah::reads(&checkout.root, component, platforms)?
+        }
         Backend::Prebuilt => {
             Reads { rules: prebuilt(&checkout.root, component)?, caches: true, ..Reads::default() }
         }

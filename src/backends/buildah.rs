@@ -1,5 +1,6 @@
 //! The `buildah` backend: a Dockerfile, built without a daemon.
 
+use super::dockerfile::is_pinned;
 use super::{BuildError, Order};
 use crate::event::Events;
 use crate::exec::{self, Program};
@@ -94,12 +95,6 @@ fn build_command(order: &Order<'_>, reading: &Reading, image_id: &Path, ignore: 
         program = program.arg("--pull=always");
     }
     program.arg(&folder)
-}
-
-/// The input digest has the digest of each base image, so the build must use that very image. A stage of the same name
-/// would be hidden by it.
-fn is_pinned(reading: &Reading, name: &str) -> bool {
-    !reading.stages.contains(&name.to_lowercase())
 }
 
 /// What only the base images know, and what the list of inputs took for granted: they have no `ONBUILD` lines, which

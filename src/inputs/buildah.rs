@@ -1,4 +1,4 @@
-//! What buildah reads: the Dockerfile, what that names in its context, and the images it is built on.
+//! What the engines of a Dockerfile read: the file itself, what that names in its context, and the images it is built on.
 
 use super::dockerfile::{self, Reading, Source, What};
 use super::{BaseImage, Dockerignore, Hidden, InputsError, Pattern, Reads, Rule, below, real, wildcard};
@@ -21,6 +21,13 @@ pub(crate) fn ignore_file(root: &Path, component: &Component, dockerfile: &str) 
     let usual = [".containerignore", ".dockerignore"].map(str::to_owned);
     let folder = root.join(&component.path);
     beside.into_iter().chain(usual).map(|name| folder.join(name)).find(|path| path.is_file())
+}
+
+/// What that file leaves out of the context.
+pub(crate) fn dockerignore(root: &Path, component: &Component) -> Dockerignore {
+    let dockerfile = dockerfile_name(root, component).unwrap_or_default();
+    let bytes = ignore_file(root, component, &dockerfile).and_then(|path| std::fs::read(path).ok());
+    Dockerignore::read(&String::from_utf8_lossy(&bytes.unwrap_or_default()))
 }
 
 /// What the Dockerfile of `component` says that a build for `platform` reads.

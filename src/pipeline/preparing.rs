@@ -138,7 +138,9 @@ fn selected(
         Backend::Cargo | Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
             inputs::behind_links(checkout, component, files, &selected)?
         }
-        Backend::Buildah => inputs::behind_links_in_context(checkout, component, files, &selected)?,
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Docker => {
+            inputs::behind_links_in_context(checkout, component, files, &selected)?
+        }
         Backend::Prebuilt => vec![],
     });
     for file in &mut selected {

@@ -1,0 +1,44 @@
+//! A Dockerfile, built by the engine that was chosen, and what all engines have in common.
+
+use super::engine::{Chosen, Engine};
+use super::{BuildError, Order, buildah, buildkit, docker};
+use crate::component::Backend;
+use crate::event::{Events, Progress, Stage};
+use crate::image::Image;
+use crate::inputs::Reading;
+use crate::layout::Descriptor;
+use tokio_util::sync::CancellationToken;
+
+/// Builds `order` with the engine for `backend` and says which one that is.
+pub(super) async fn build(
+    events: &Events,
+    cancel: &CancellationToken,
+    backend: Backend,
+    order: &Order<'_>,
+) -> Result<Descriptor, BuildError> {
+    let Chosen { engine, reason } = chosen(backend, order)?;
+    events.step(Stage::Build, order.subject(), Progress::Doing, format!("by {engine}: {reason}"));
+    match engine {
+        Engine::Buildctl | Engine::Buildx => buildkit::build(events, cancel, engine, order).await,
+        Engine::Buildah => buildah::build(events, cancel, order).await,
+        Engine::Docker => docker::build(events, cancel, order).await,
+    }
+}
+
+fn chosen(backend: Backend, order: &Order<'_>) -> Result<Chosen, BuildError> {
+    super::engine::pick(backend, order.engines).map_err(|tried| BuildError::NoEngine { backend, tried })
+}
+
+/// The base images of which the plan knows what they are, by the names that the Dockerfile gives them. The input digest
+/// has the digest of each, so the build must use that very image. A stage of the same name would be hidden by it.
+pub(super) fn pinned<'a>(
+    order: &'a Order<'_>,
+    reading: &'a Reading,
+) -> impl Iterator<Item = (&'a String, &'a Image)> {
+    let names = reading.images.keys().filter(|name| is_pinned(reading, name));
+    names.filter_map(|name| Some((name, order.base_images.get(name)?)))
+}
+
+pub(super) fn is_pinned(reading: &Reading, name: &str) -> bool {
+    !reading.stages.contains(&name.to_lowercase())
+}

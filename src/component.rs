@@ -149,6 +149,11 @@ impl Component {
             recipe: Recipe::default(),
         }
     }
+
+    /// The folder that a Dockerfile copies from, from the repository's root.
+    pub(crate) fn context(&self) -> &str {
+        self.recipe.context.as_deref().unwrap_or(&self.path)
+    }
 }
 
 /// How a component is built, as far as the user says. Every field belongs to the input digest.
@@ -156,6 +161,10 @@ impl Component {
 pub(crate) struct Recipe {
     /// The Dockerfile, relative to the component; `Dockerfile` or `Containerfile` if absent.
     pub(crate) dockerfile: Option<String>,
+    /// The folder that the Dockerfile copies from, from the repository's root; the component's own if absent.
+    pub(crate) context: Option<String>,
+    /// The stage of the Dockerfile that becomes the image; the last one if absent.
+    pub(crate) target: Option<String>,
     pub(crate) build_args: BTreeMap<String, String>,
     /// The Cargo binary, where the package has several.
     pub(crate) bin: Option<String>,

@@ -1,9 +1,13 @@
 //! Configuration: what `hephy.yaml` says, or what can be discovered where it says nothing.
 
+mod build_config;
 mod check;
+mod definition;
 mod definitions;
 mod discover;
 mod file;
+mod source;
+mod sources;
 
 pub(crate) use definitions::Definitions;
 
@@ -76,8 +80,14 @@ pub(crate) enum ConfigError {
     At { file: String, spot: Spot, problem: String, excerpt: String, hint: Option<String> },
     #[error("walk through `{root}`")]
     Walk { root: PathBuf, source: ignore::Error },
+    #[error(
+        "`{component}` is defined in two places that disagree: `{first}` says `{mine}`, `{second}` says `{theirs}`"
+    )]
+    Disagree { component: String, first: String, mine: String, second: String, theirs: String },
     #[error("`{first}` and `{second}` are both named `{name}`")]
     SameName { name: String, first: String, second: String },
+    #[error("read `{place}`: it may mean {}", names.join(" or "))]
+    Unclear { place: String, names: Vec<String> },
     #[error("find the component `{name}`: there is none of this name")]
     UnknownComponent { name: String, hint: Option<String> },
     #[error("name the component in `{folder}`")]
@@ -97,12 +107,13 @@ pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigErr
         Err(source) => return Err(ConfigError::Read { file: path, source }),
     };
     let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-    let source = check::Source { file: shown, text: &text, root };
-    let mut config = source.read()?;
-    if config.components.is_empty() {
-        config.components = discover::components(root)?;
-    }
-    Ok(config)
+    let (config, listed) = source::Source { file: shown, text: &text, root }.read()?;
+    let definitions = match listed.is_empty() {
+        true => sources::discovered(root)?,
+        false => sources::listed(root, listed)?,
+    };
+    let components = definitions.into_iter().map(|definition| definition.component).collect();
+    Ok(Config { components, ..config })
 }
 
 /// The components of these names, all if there are none.
@@ -112,7 +123,7 @@ pub(crate) fn select<'a>(
 ) -> Result<Vec<&'a Component>, ConfigError> {
     let is_known = |name: &&String| components.iter().any(|component| component.name.as_str() == *name);
     if let Some(name) = names.iter().find(|name| !is_known(name)) {
-        let hint = check::nearest(name, components.iter().map(|component| component.name.as_str()));
+        let hint = source::nearest(name, components.iter().map(|component| component.name.as_str()));
         return Err(ConfigError::UnknownComponent { name: name.clone(), hint });
     }
     let is_wanted =

@@ -15,7 +15,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use sha2::{Digest as _, Sha256};
 
 /// Part of every input digest: a change of what is hashed, or how, must not find images of the old way.
-const ALGORITHM: &str = "hephy-inputs-2";
+const ALGORITHM: &str = "hephy-inputs-3";
 
 /// The rules of one component, ready to be asked.
 pub(crate) struct Matcher<'a> {
@@ -148,9 +148,13 @@ pub(crate) fn input_digest<'f>(
 fn recipe(component: &Component, platform: &Platform, field: &mut impl FnMut(&[u8])) {
     let recipe = &component.recipe;
     let prebuilt = recipe.prebuilt.get(platform).map(String::as_str);
-    for (key, value) in
-        [("dockerfile", recipe.dockerfile.as_deref()), ("bin", recipe.bin.as_deref()), ("prebuilt", prebuilt)]
-    {
+    for (key, value) in [
+        ("dockerfile", recipe.dockerfile.as_deref()),
+        ("context", Some(component.context())),
+        ("target", recipe.target.as_deref()),
+        ("bin", recipe.bin.as_deref()),
+        ("prebuilt", prebuilt),
+    ] {
         field(key.as_bytes());
         field(value.unwrap_or_default().as_bytes());
     }

@@ -134,6 +134,8 @@ impl From<ConfigError> for Failure {
             ConfigError::UnknownComponent { hint, .. } => {
                 Self { hints: hint.into_iter().collect(), ..failure }
             }
+            ConfigError::Unclear { .. } => failure.hint("say it in hephy.yaml, for each of them"),
+            ConfigError::Disagree { .. } => failure.hint("say it in one place only, or the same in both"),
             ConfigError::SameName { .. } => failure.hint("name them apart under `components` in hephy.yaml"),
             ConfigError::Name { .. } => failure.hint("name it under `components` in hephy.yaml"),
             ConfigError::OtherName { .. } => failure.hint("rename it, or name it with `--config`"),

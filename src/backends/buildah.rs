@@ -94,7 +94,10 @@ fn build_command(order: &Order<'_>, reading: &Reading, image_id: &Path, ignore: 
     if reading.images.keys().all(is_followed) && reading.images.keys().any(|name| !is_pinned(reading, name)) {
         program = program.arg("--pull=always");
     }
-    program.arg(&folder)
+    if let Some(stage) = &order.component.recipe.target {
+        program = program.args(["--target", stage]);
+    }
+    program.arg(order.root.join(order.component.context()))
 }
 
 /// What only the base images know, and what the list of inputs took for granted: they have no `ONBUILD` lines, which

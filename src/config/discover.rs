@@ -1,21 +1,27 @@
 //! Discovery: which folders of a repository are components when nobody says so.
 
-use super::ConfigError;
+use super::{ConfigError, build_config};
 use crate::component::{Component, Name};
 use ignore::WalkBuilder;
 use std::path::Path;
 
 /// The file names that make a folder a component, strongest first. What builds it is decided later, by
 /// `backends::choose`.
-const DEFINITIONS: [&str; 2] = ["Dockerfile", "Containerfile"];
+const DEFINITIONS: [&str; 3] = [build_config::FILE_NAME, "Dockerfile", "Containerfile"];
 /// A Cargo package is a component only if it says so: most binaries of a workspace are tools.
 const CARGO_MARK: &str = "[package.metadata.hephy";
 /// Folders that hold other people's components, or none (DESIGN.md section 5).
 const SKIPPED: [&str; 3] = ["examples", "vendor", "node_modules"];
 
-/// The components below `root`, sorted by name. Hidden and git-ignored folders are not looked into.
-pub(super) fn components(root: &Path) -> Result<Vec<Component>, ConfigError> {
-    let mut found: Vec<Component> = vec![];
+/// A component with the name of the file that makes its folder one.
+pub(super) struct Found {
+    pub(super) component: Component,
+    pub(super) definition: &'static str,
+}
+
+/// The components below `root`. Hidden and git-ignored folders are not looked into.
+pub(super) fn discover(root: &Path) -> Result<Vec<Found>, ConfigError> {
+    let mut found = vec![];
     let walk = WalkBuilder::new(root)
         .require_git(false)
         // What lies above the repository, or in the home of whoever runs this, says nothing about the repository.
@@ -32,17 +38,8 @@ pub(super) fn components(root: &Path) -> Result<Vec<Component>, ConfigError> {
             continue;
         }
         let Some(definition) = definition(entry.path()) else { continue };
-        let component = component(root, entry.path(), definition)?;
-        if let Some(twin) = found.iter().find(|other| other.name == component.name) {
-            return Err(ConfigError::SameName {
-                name: component.name.to_string(),
-                first: twin.origin.clone(),
-                second: component.origin,
-            });
-        }
-        found.push(component);
+        found.push(Found { component: component(root, entry.path(), definition)?, definition });
     }
-    found.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(found)
 }
 
@@ -59,45 +56,50 @@ fn definition(folder: &Path) -> Option<&'static str> {
 
 fn component(root: &Path, folder: &Path, definition: &str) -> Result<Component, ConfigError> {
     let path = folder.strip_prefix(root).unwrap_or(folder).to_string_lossy().into_owned();
-    let named = if path.is_empty() { root } else { folder };
-    let folder_name = named.file_name().unwrap_or_default().to_string_lossy();
-    let name = Name::from_folder(&folder_name)
-        .map_err(|source| ConfigError::Name { folder: path.clone(), source })?;
+    let name = name(root, &path)?;
     let origin = if path.is_empty() { definition.to_owned() } else { format!("{path}/{definition}") };
     Ok(Component::new(name, path, origin))
+}
+
+/// The name of the component in the folder `path`, which is that of the folder.
+pub(super) fn name(root: &Path, path: &str) -> Result<Name, ConfigError> {
+    let folder = if path.is_empty() { root.to_owned() } else { root.join(path) };
+    let folder_name = folder.file_name().unwrap_or_default().to_string_lossy();
+    Name::from_folder(&folder_name).map_err(|source| ConfigError::Name { folder: path.to_owned(), source })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn discover(files: &[(&str, &str)]) -> Result<Vec<String>, String> {
+    fn discover_in(files: &[(&str, &str)]) -> Result<Vec<String>, String> {
         let root = tempfile::tempdir().expect("a temporary folder");
         for (path, text) in files {
             let path = root.path().join(path);
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("create the folder");
             std::fs::write(path, text).expect("write the file");
         }
-        let found = components(root.path()).map_err(|error| error.to_string())?;
-        Ok(found.iter().map(|component| format!("{} from {}", component.name, component.origin)).collect())
+        let found = discover(root.path()).map_err(|error| error.to_string())?;
+        let shown = |found: &Found| format!("{} from {}", found.component.name, found.component.origin);
+        Ok(found.iter().map(shown).collect())
     }
 
     #[test]
     fn definitions_make_components() {
-        let found = discover(&[
+        let found = discover_in(&[
             ("services/api/Cargo.toml", "[package]\n[package.metadata.hephy]\n"),
             ("services/tool/Cargo.toml", "[package]\n"),
             ("My Web/Containerfile", ""),
         ]);
         assert_eq!(
             found.expect("valid"),
-            ["api from services/api/Cargo.toml", "my-web from My Web/Containerfile"]
+            ["my-web from My Web/Containerfile", "api from services/api/Cargo.toml"]
         );
     }
 
     #[test]
     fn vendored_hidden_and_ignored_folders_are_skipped() {
-        let found = discover(&[
+        let found = discover_in(&[
             ("vendor/x/Dockerfile", ""),
             ("examples/y/Dockerfile", ""),
             (".cache/z/Dockerfile", ""),
@@ -105,11 +107,5 @@ mod tests {
             ("out/w/Dockerfile", ""),
         ]);
         assert_eq!(found.expect("valid"), Vec::<String>::new());
-    }
-
-    #[test]
-    fn two_folders_of_one_name_are_an_error_that_names_both() {
-        let error = discover(&[("a/api/Dockerfile", ""), ("b/api/Dockerfile", "")]).expect_err("twins");
-        assert_eq!(error, "`a/api/Dockerfile` and `b/api/Dockerfile` are both named `api`");
     }
 }

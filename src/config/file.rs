@@ -37,8 +37,10 @@ pub(super) struct ComponentFile {
     pub(super) needs: Vec<Spanned<String>>,
     pub(super) fail_fast: Option<bool>,
     pub(super) dockerfile: Option<Spanned<String>>,
+    pub(super) context: Option<Spanned<String>>,
+    pub(super) target: Option<Spanned<String>>,
     #[serde(default)]
-    pub(super) build_args: BTreeMap<String, String>,
+    pub(super) build_args: BTreeMap<String, Spanned<String>>,
     pub(super) bin: Option<String>,
     #[serde(default)]
     pub(super) prebuilt: BTreeMap<String, Spanned<String>>,

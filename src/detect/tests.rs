@@ -60,6 +60,10 @@ fn everything_a_build_depends_on_changes_the_digest() {
     let original = digest(&component("api"), &files);
     let mut other = component("api");
     other.recipe.build_args.insert("MODE".to_owned(), "prod".to_owned());
+    let mut elsewhere = component("api");
+    elsewhere.recipe.context = Some(String::new());
+    let mut stage = component("api");
+    stage.recipe.target = Some("prod".to_owned());
     let mut executable = files.clone();
     executable[0].mode = "100755".to_owned();
     for (what, changed) in [
@@ -69,6 +73,8 @@ fn everything_a_build_depends_on_changes_the_digest() {
         ("mode", digest(&component("api"), &executable)),
         ("folder", digest(&component("api2"), &files)),
         ("build argument", digest(&other, &files)),
+        ("context", digest(&elsewhere, &files)),
+        ("stage", digest(&stage, &files)),
         ("backend", input_digest(&component("api"), Backend::Buildah, &amd64(), &files)),
         (
             "platform",

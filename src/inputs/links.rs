@@ -28,9 +28,9 @@ pub(crate) fn behind_links_in_context(
     follow(checkout, files, selected, |link| {
         let path = link.path.to_path_lossy();
         let Ok(target) = checkout.root.join(&path).read_link() else { return Ok(None) };
-        let context = Path::new(&component.path);
+        let context = Path::new(component.context());
         let beside = path.strip_prefix(context).ok().and_then(Path::parent).unwrap_or(Path::new(""));
-        Ok(Some(super::below(&component.path, &inside(beside, &target))))
+        Ok(Some(super::below(component.context(), &inside(beside, &target))))
     })
 }
 

@@ -241,14 +241,17 @@ impl From<StoreError> for Failure {
 impl From<RegistryError> for Failure {
     fn from(error: RegistryError) -> Self {
         let code = match error {
-            RegistryError::Unreachable { .. } | RegistryError::Unwell { .. } => ExitCode::Infrastructure,
-            RegistryError::NoHost { .. } => ExitCode::Usage,
+            RegistryError::Unreachable { .. }
+            | RegistryError::Silent { .. }
+            | RegistryError::Unwell { .. }
+            | RegistryError::Unreadable { .. } => ExitCode::Infrastructure,
+            RegistryError::NoHost { .. } | RegistryError::Certificates { .. } => ExitCode::Usage,
             _ => ExitCode::Registry,
         };
         let failure = Self { hints: hints::of_registry(&error), ..Self::of(code, &error) };
         match &error {
             // The layers in between say "client error (Connect)" and the like, which helps nobody.
-            RegistryError::Unreachable { source, .. } => {
+            RegistryError::Unreachable { source, .. } | RegistryError::Untrusted { source, .. } => {
                 Self { headline: format!("{error}: {}", innermost(source)), ..failure }
             }
             _ => failure,

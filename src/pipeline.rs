@@ -18,7 +18,7 @@ use crate::event::{Events, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::plan::{Plan, Selection, Target};
-use crate::registry::Registry;
+use crate::registry::{self, Registry};
 use crate::report::Summary;
 use crate::store::Store;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,8 @@ pub(crate) use publishing::Pushes;
 
 /// hephy's own folder in a repository.
 const OWN_FOLDER: &str = ".hephy";
+/// A registry that says nothing for this long is asked again; a slow upload is not silent.
+const REGISTRY_SILENCE: Duration = Duration::from_secs(60);
 
 /// What the user said, in the words of the command line.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +45,10 @@ pub(crate) struct Settings {
     pub(crate) registry: Option<String>,
     pub(crate) layout: Option<PathBuf>,
     pub(crate) insecure_registries: Vec<String>,
+    /// Certificates that are trusted beside the system's.
+    pub(crate) registry_ca: Option<PathBuf>,
+    /// How long a registry may say nothing.
+    pub(crate) registry_timeout: Option<Duration>,
     /// The part of the plan that this run is about.
     pub(crate) selection: Selection,
     pub(crate) plan: Option<PathBuf>,
@@ -270,7 +276,13 @@ impl Run {
     }
 
     fn registry(&self) -> Result<Registry, Failure> {
-        Ok(Registry::new(self.ci.registry_login.clone(), self.settings.insecure_registries.clone())?)
+        let settings = registry::Settings {
+            login: self.ci.registry_login.clone(),
+            insecure: self.settings.insecure_registries.clone(),
+            certificates: self.settings.registry_ca.clone(),
+            silence: self.settings.registry_timeout.unwrap_or(REGISTRY_SILENCE),
+        };
+        Ok(Registry::new(self.events.clone(), settings)?)
     }
 
     /// hephy's own folder, which hides itself from git: what lies in it must not make the next run dirty.

@@ -59,13 +59,21 @@ pub(super) fn of_build(error: &BuildError) -> Vec<String> {
 
 pub(super) fn of_registry(error: &RegistryError) -> Vec<String> {
     let hint = match error {
-        RegistryError::Unauthorised { host, .. } => {
+        RegistryError::Unauthorised { host, .. } | RegistryError::Login { host, .. } => {
             format!("run `docker login {host}`, or check what the token may do")
         }
         RegistryError::Unreachable { host, .. } => {
             format!("check the address; if `{host}` speaks plain HTTP, run with `--insecure-registry {host}`")
         }
-        RegistryError::Unwell { .. } => "run again later".to_owned(),
+        RegistryError::Unwell { .. } | RegistryError::Silent { .. } | RegistryError::Unreadable { .. } => {
+            "run again later".to_owned()
+        }
+        RegistryError::Untrusted { host, .. } => {
+            format!("name the certificate authority of `{host}` with `--registry-ca FILE`")
+        }
+        RegistryError::Certificates { .. } => {
+            "name a file with `-----BEGIN CERTIFICATE-----` in it with `--registry-ca`".to_owned()
+        }
         RegistryError::NoHost { .. } => "write the registry's host: `ghcr.io/OWNER/REPOSITORY`".to_owned(),
         _ => return vec![],
     };

@@ -7,13 +7,12 @@ mod cargo;
 mod choose;
 mod context;
 mod dockerfile;
-mod docker;
 mod engine;
 mod prebuilt;
 
 pub(crate) use asking::ask;
 pub(crate) use choose::{Choice, ChooseError, Tried, choose};
-pub(crate) use engine::{Answer, Engine};
+pub(crate) use engine::{Answer, Chosen, Engine};
 
 use crate::component::{Backend, Component};
 use crate::config::Definitions;
@@ -46,8 +45,8 @@ pub(crate) struct Order<'a> {
     pub(crate) base_images: &'a BTreeMap<String, Image>,
     /// The user names files that the build reads, beside those that hephy finds.
     pub(crate) is_watched: bool,
-    /// What the engines of this machine said; empty where no Dockerfile is built.
-    pub(crate) engines: &'a [(Engine, Answer)],
+    /// What builds the Dockerfile; `None` for a backend that has none.
+    pub(crate) engine: Option<&'a Chosen>,
 }
 
 /// A leg that was built.
@@ -108,12 +107,9 @@ pub(crate) fn definitions(root: &Path, component: &Component) -> Definitions {
 /// Refuses what cannot be built before anything starts.
 pub(crate) fn ensure_possible(backend: Backend) -> Result<(), BuildError> {
     match backend {
-        Backend::Cargo
-        | Backend::Prebuilt
-        | Backend::Dockerfile
-        | Backend::Buildkit
-        | Backend::Buildah
-        | Backend::Docker => Ok(()),
+        Backend::Cargo | Backend::Prebuilt | Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
+            Ok(())
+        }
         Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
             Err(BuildError::NotYet { backend })
         }
@@ -131,14 +127,25 @@ pub(crate) async fn build(
     match backend {
         Backend::Cargo => cargo::build(events, cancel, order).await,
         Backend::Prebuilt => Ok(Built { manifest: prebuilt::build(order)?, reads: vec![] }),
-        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Docker => {
-            let manifest = dockerfile::build(events, cancel, backend, order).await?;
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
+            let manifest = dockerfile::build(events, cancel, order).await?;
             Ok(Built { manifest, reads: vec![] })
         }
         Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
             Err(BuildError::NotYet { backend })
         }
     }
+}
+
+/// The engine that builds for `backend`, `None` if that needs none. `answers` is what [`ask`] found out.
+pub(crate) fn engine_for(
+    backend: Backend,
+    answers: &[(Engine, Answer)],
+) -> Result<Option<Chosen>, BuildError> {
+    if !backend.is_dockerfile() {
+        return Ok(None);
+    }
+    engine::pick(backend, answers).map(Some).map_err(|tried| BuildError::NoEngine { backend, tried })
 }
 
 /// Makes `folder` an empty one.
@@ -153,6 +160,11 @@ fn empty(folder: &Path) -> Result<(), BuildError> {
 impl Order<'_> {
     fn folder(&self) -> PathBuf {
         self.root.join(&self.component.path)
+    }
+
+    /// The folder that a Dockerfile copies from.
+    fn context(&self) -> PathBuf {
+        self.root.join(self.component.context())
     }
 
     fn subject(&self) -> String {

@@ -64,7 +64,6 @@ pub(crate) enum Backend {
     Dockerfile,
     Buildkit,
     Buildah,
-    Docker,
     Ko,
     Spin,
     Buildpacks,
@@ -73,13 +72,12 @@ pub(crate) enum Backend {
 
 impl Backend {
     /// Every backend, for messages and documentation.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Cargo,
         Self::Prebuilt,
         Self::Dockerfile,
         Self::Buildkit,
         Self::Buildah,
-        Self::Docker,
         Self::Ko,
         Self::Spin,
         Self::Buildpacks,
@@ -94,7 +92,6 @@ impl Backend {
             Self::Dockerfile => "dockerfile",
             Self::Buildkit => "buildkit",
             Self::Buildah => "buildah",
-            Self::Docker => "docker",
             Self::Ko => "ko",
             Self::Spin => "spin",
             Self::Buildpacks => "buildpacks",
@@ -104,7 +101,7 @@ impl Backend {
 
     /// Whether it builds a Dockerfile: what that reads is the same for every engine.
     pub(crate) fn is_dockerfile(self) -> bool {
-        matches!(self, Self::Dockerfile | Self::Buildkit | Self::Buildah | Self::Docker)
+        matches!(self, Self::Dockerfile | Self::Buildkit | Self::Buildah)
     }
 }
 

@@ -146,7 +146,7 @@ pub(crate) async fn reads(
 ) -> Result<Reads, InputsError> {
     let mut reads = match backend {
         Backend::Cargo => cargo::reads(events, known, &checkout.root, component).await?,
-        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Docker => {
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
             buildah::reads(&checkout.root, component, platforms)?
         }
         Backend::Prebuilt => {

@@ -11,6 +11,7 @@ mod naming;
 mod planning;
 mod preparing;
 mod publishing;
+mod unseen;
 
 use crate::ci::Ci;
 use crate::config::Config;

@@ -29,7 +29,6 @@ async fn one(root: &Path, engine: Engine) -> Answer {
         // A builder that sleeps is woken up: it would be for the build as well.
         Engine::Buildx => Program::new("docker", root).args(["buildx", "inspect", "--bootstrap"]),
         Engine::Buildah => Program::new("buildah", root).arg("--version"),
-        Engine::Docker => Program::new("docker", root).args(["version", "--format", "{{.Server.Version}}"]),
     };
     let output = match tokio::time::timeout(PATIENCE, exec::capture(&program)).await {
         Ok(Ok(output)) => String::from_utf8_lossy(&output).into_owned(),
@@ -40,7 +39,6 @@ async fn one(root: &Path, engine: Engine) -> Answer {
         Engine::Buildctl => engine::read_workers(&output),
         Engine::Buildx => engine::read_builder(&output),
         Engine::Buildah => engine::read_buildah(&output),
-        Engine::Docker => engine::read_docker(&output),
     }
 }
 

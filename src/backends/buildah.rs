@@ -97,7 +97,7 @@ fn build_command(order: &Order<'_>, reading: &Reading, image_id: &Path, ignore: 
     if let Some(stage) = &order.component.recipe.target {
         program = program.args(["--target", stage]);
     }
-    program.arg(order.root.join(order.component.context()))
+    program.arg(order.context())
 }
 
 /// What only the base images know, and what the list of inputs took for granted: they have no `ONBUILD` lines, which

@@ -62,6 +62,9 @@ fn buildctl(order: &Order<'_>, reading: &Reading, staged: &Staged, metadata: &Pa
     for (key, value) in build_args(order) {
         program = program.args(["--opt", &format!("build-arg:{key}={value}")]);
     }
+    if let Some(stage) = &order.component.recipe.target {
+        program = program.args(["--opt", &format!("target={stage}")]);
+    }
     for (name, image) in pinned(order, reading) {
         program = program.args(["--opt", &format!("context:{}=docker-image://{image}", familiar(name))]);
     }
@@ -80,6 +83,9 @@ fn buildx(order: &Order<'_>, reading: &Reading, staged: &Staged, metadata: &Path
         .arg(metadata);
     for (key, value) in build_args(order) {
         program = program.args(["--build-arg", &format!("{key}={value}")]);
+    }
+    if let Some(stage) = &order.component.recipe.target {
+        program = program.args(["--target", stage]);
     }
     for (name, image) in pinned(order, reading) {
         program = program.args(["--build-context", &format!("{}=docker-image://{image}", familiar(name))]);
@@ -102,7 +108,8 @@ fn build_args<'a>(order: &'a Order<'_>) -> impl Iterator<Item = (&'a str, String
 
 /// A name as BuildKit looks it up: without Docker's defaults.
 fn familiar(name: &str) -> &str {
-    let name = ["docker.io/", "index.docker.io/"].iter().find_map(|host| name.strip_prefix(host)).unwrap_or(name);
+    let name =
+        ["docker.io/", "index.docker.io/"].iter().find_map(|host| name.strip_prefix(host)).unwrap_or(name);
     let name = name.strip_prefix("library/").filter(|rest| !rest.contains('/')).unwrap_or(name);
     name.strip_suffix(":latest").unwrap_or(name)
 }

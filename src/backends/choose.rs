@@ -190,7 +190,11 @@ mod tests {
             (component(Some(Backend::Cargo), true), &all[..], "cargo: `backend: cargo` at hephy.yaml:3"),
             (component(None, true), &["Dockerfile"], "prebuilt: `prebuilt` at hephy.yaml:3"),
             (none.clone(), &["Dockerfile"], "dockerfile: `Dockerfile` is in its folder"),
-            (none.clone(), &["Dockerfile", "Cargo.toml"], "dockerfile: `Dockerfile` comes before `Cargo.toml`"),
+            (
+                none.clone(),
+                &["Dockerfile", "Cargo.toml"],
+                "dockerfile: `Dockerfile` comes before `Cargo.toml`",
+            ),
             (none.clone(), &["Dockerfile", "main.go"], "dockerfile: `Dockerfile` comes before `main.go`"),
             (none.clone(), &["Cargo.toml"], "cargo: `Cargo.toml` is in its folder"),
             (none.clone(), &["spin.toml", "Cargo.toml"], "spin: `spin.toml` comes before `Cargo.toml`"),

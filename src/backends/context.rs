@@ -49,7 +49,7 @@ pub(super) fn stage(order: &Order<'_>) -> Result<Staged, BuildError> {
     let ignore = staged.beside().join(format!("{DOCKERFILE}.dockerignore"));
     fs::write(&ignore, own_ignore_file(order, &name)?).map_err(fault)?;
     let tree = Tree {
-        from: order.folder(),
+        from: order.context(),
         to: staged.context(),
         ignore: inputs::dockerignore(order.root, order.component),
         epoch: order.epoch,
@@ -94,7 +94,8 @@ impl Tree {
             let entry = entry.map_err(fault)?;
             let path = folder.join(entry.file_name());
             let kind = entry.file_type().map_err(fault)?;
-            if is_own(&entry.file_name()) || kind.is_dir() && self.ignore.hides_all_of(as_text(&path).into()) {
+            if is_own(&entry.file_name()) || kind.is_dir() && self.ignore.hides_all_of(as_text(&path).into())
+            {
                 continue;
             }
             let is_copied = if kind.is_dir() {
@@ -164,7 +165,8 @@ mod tests {
         // Given a folder with much that is no input,
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (from, to) = (folder.path().join("from"), folder.path().join("to"));
-        for path in ["a.txt", "src/run", "src/deep/b.md", "hidden/c.txt", ".git/HEAD", "src/.git", ".hephy/x"] {
+        for path in ["a.txt", "src/run", "src/deep/b.md", "hidden/c.txt", ".git/HEAD", "src/.git", ".hephy/x"]
+        {
             let path = from.join(path);
             fs::create_dir_all(path.parent().expect("a parent")).expect("create the folder");
             fs::write(path, "text").expect("write");

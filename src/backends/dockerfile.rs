@@ -1,7 +1,7 @@
 //! A Dockerfile, built by the engine that was chosen, and what all engines have in common.
 
 use super::engine::{Chosen, Engine};
-use super::{BuildError, Order, buildah, buildkit, docker};
+use super::{BuildError, Order, buildah, buildkit};
 use crate::component::Backend;
 use crate::event::{Events, Progress, Stage};
 use crate::image::Image;
@@ -9,24 +9,21 @@ use crate::inputs::Reading;
 use crate::layout::Descriptor;
 use tokio_util::sync::CancellationToken;
 
-/// Builds `order` with the engine for `backend` and says which one that is.
+/// Builds `order` with its engine and says which one that is.
 pub(super) async fn build(
     events: &Events,
     cancel: &CancellationToken,
-    backend: Backend,
     order: &Order<'_>,
 ) -> Result<Descriptor, BuildError> {
-    let Chosen { engine, reason } = chosen(backend, order)?;
+    let Some(Chosen { engine, reason }) = order.engine else {
+        let tried = vec!["none was asked".to_owned()];
+        return Err(BuildError::NoEngine { backend: Backend::Dockerfile, tried });
+    };
     events.step(Stage::Build, order.subject(), Progress::Doing, format!("by {engine}: {reason}"));
     match engine {
-        Engine::Buildctl | Engine::Buildx => buildkit::build(events, cancel, engine, order).await,
+        Engine::Buildctl | Engine::Buildx => buildkit::build(events, cancel, *engine, order).await,
         Engine::Buildah => buildah::build(events, cancel, order).await,
-        Engine::Docker => docker::build(events, cancel, order).await,
     }
-}
-
-fn chosen(backend: Backend, order: &Order<'_>) -> Result<Chosen, BuildError> {
-    super::engine::pick(backend, order.engines).map_err(|tried| BuildError::NoEngine { backend, tried })
 }
 
 /// The base images of which the plan knows what they are, by the names that the Dockerfile gives them. The input digest

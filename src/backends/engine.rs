@@ -12,8 +12,6 @@ pub(crate) enum Engine {
     /// BuildKit, through Docker's client.
     Buildx,
     Buildah,
-    /// The Docker daemon, which keeps the image and gives it away as an archive.
-    Docker,
 }
 
 /// What an engine said when it was asked whether it can build.
@@ -33,14 +31,12 @@ pub(crate) struct Chosen {
 }
 
 /// Oldest versions that understand all the flags that hephy gives.
-const OLDEST: [(Engine, (u64, u64)); 4] = [
+const OLDEST: [(Engine, (u64, u64)); 3] = [
     // `rewrite-timestamp`.
     (Engine::Buildctl, (0, 13)),
     (Engine::Buildx, (0, 13)),
     // The oldest that the tests have seen; `--build-context` with an image is younger than 1.24.
     (Engine::Buildah, (1, 28)),
-    // The oldest that the tests have seen.
-    (Engine::Docker, (20, 10)),
 ];
 
 impl Engine {
@@ -50,18 +46,16 @@ impl Engine {
             Self::Buildctl => "buildctl",
             Self::Buildx => "docker buildx",
             Self::Buildah => "buildah",
-            Self::Docker => "docker build",
         }
     }
 
     /// Those that may build for `backend`, the best first. BuildKit's own client comes first, because it answers only
-    /// where somebody has set up a daemon for it; Docker's daemon last, because its image makes a detour.
+    /// where somebody has set up a daemon for it.
     pub(crate) fn of(backend: Backend) -> &'static [Self] {
         match backend {
-            Backend::Dockerfile => &[Self::Buildctl, Self::Buildx, Self::Buildah, Self::Docker],
+            Backend::Dockerfile => &[Self::Buildctl, Self::Buildx, Self::Buildah],
             Backend::Buildkit => &[Self::Buildctl, Self::Buildx],
             Backend::Buildah => &[Self::Buildah],
-            Backend::Docker => &[Self::Docker],
             _ => &[],
         }
     }
@@ -79,7 +73,8 @@ pub(crate) fn pick(backend: Backend, answers: &[(Engine, Answer)]) -> Result<Cho
     for engine in Engine::of(backend) {
         match answers.iter().find(|(asked, _)| asked == engine) {
             Some((_, Answer::Ready(what))) => {
-                let because = if unfit.is_empty() { what.clone() } else { format!("{what}; {}", unfit.join("; ")) };
+                let because =
+                    if unfit.is_empty() { what.clone() } else { format!("{what}; {}", unfit.join("; ")) };
                 return Ok(Chosen { engine: *engine, reason: because });
             }
             Some((_, Answer::Unfit(why))) => unfit.push(format!("no {engine}: {why}")),
@@ -113,7 +108,9 @@ pub(super) fn read_builder(output: &str) -> Answer {
     match line("Driver") {
         None => Answer::Unfit("its builder has no driver".to_owned()),
         // Only some daemons could (those that keep images in containerd), and they do not say so here.
-        Some("docker") => Answer::Unfit("its builder of the driver `docker` cannot export a layout".to_owned()),
+        Some("docker") => {
+            Answer::Unfit("its builder of the driver `docker` cannot export a layout".to_owned())
+        }
         Some(_) if line("Status").is_some_and(|status| status != "running") => {
             Answer::Unfit("its builder does not run".to_owned())
         }
@@ -130,22 +127,13 @@ pub(super) fn read_buildah(output: &str) -> Answer {
     versioned(Engine::Buildah, "buildah", version)
 }
 
-/// Reads the version of a Docker daemon.
-pub(super) fn read_docker(output: &str) -> Answer {
-    match output.trim() {
-        "" => Answer::Unfit("its daemon does not answer".to_owned()),
-        version => versioned(Engine::Docker, "the daemon", version),
-    }
-}
-
 /// A version that cannot be read is no reason against an engine: people build their own.
 fn versioned(engine: Engine, what: &str, version: &str) -> Answer {
     let oldest = OLDEST.iter().find(|(known, _)| *known == engine).map_or((0, 0), |(_, oldest)| *oldest);
     match numbers(version) {
-        Some(found) if found < oldest && !version.contains("unknown") => Answer::Unfit(format!(
-            "{what} {version} is too old, it takes {}.{} or newer",
-            oldest.0, oldest.1
-        )),
+        Some(found) if found < oldest && !version.contains("unknown") => {
+            Answer::Unfit(format!("{what} {version} is too old, it takes {}.{} or newer", oldest.0, oldest.1))
+        }
         _ if version.is_empty() => Answer::Ready(format!("{what} answers")),
         _ => Answer::Ready(format!("{what} {version} answers")),
     }
@@ -172,31 +160,31 @@ mod tests {
     #[test]
     fn the_first_engine_that_answers_builds_and_says_what_was_passed_over() {
         let missing = || unfit("it is not installed");
-        let all = |answers: [Answer; 4]| {
-            let engines = [Engine::Docker, Engine::Buildah, Engine::Buildx, Engine::Buildctl];
+        let all = |answers: [Answer; 3]| {
+            let engines = [Engine::Buildah, Engine::Buildx, Engine::Buildctl];
             engines.into_iter().zip(answers).collect::<Vec<_>>()
         };
         for (backend, answers, expected) in [
             (
                 Backend::Dockerfile,
-                all([ready("d"), ready("b"), ready("x"), ready("BuildKit v1 answers")]),
+                all([ready("b"), ready("x"), ready("BuildKit v1 answers")]),
                 Ok("buildctl: BuildKit v1 answers".to_owned()),
             ),
             (
                 Backend::Dockerfile,
-                all([ready("d"), ready("b"), ready("x"), missing()]),
+                all([ready("b"), ready("x"), missing()]),
                 Ok("docker buildx: x; no buildctl: it is not installed".to_owned()),
             ),
             (
                 Backend::Dockerfile,
-                all([ready("d"), ready("b"), missing(), missing()]),
-                Ok("buildah: b; no buildctl: it is not installed; no docker buildx: it is not installed".to_owned()),
+                all([ready("b"), missing(), missing()]),
+                Ok("buildah: b; no buildctl: it is not installed; no docker buildx: it is not installed"
+                    .to_owned()),
             ),
-            (Backend::Buildah, all([ready("d"), ready("b"), ready("x"), ready("k")]), Ok("buildah: b".to_owned())),
-            (Backend::Docker, all([ready("d"), ready("b"), ready("x"), ready("k")]), Ok("docker build: d".to_owned())),
+            (Backend::Buildah, all([ready("b"), ready("x"), ready("k")]), Ok("buildah: b".to_owned())),
             (
                 Backend::Buildkit,
-                all([ready("d"), ready("b"), missing(), missing()]),
+                all([ready("b"), missing(), missing()]),
                 Err(vec![
                     "no buildctl: it is not installed".to_owned(),
                     "no docker buildx: it is not installed".to_owned(),
@@ -227,7 +215,9 @@ mod tests {
             (read_workers("[]"), unfit("its daemon has no worker")),
             (read_workers("ID PLATFORMS"), unfit("it does not say which workers it has")),
             (
-                read_builder("Name: x\nDriver:  docker-container\n\nNodes:\nStatus:   running\nBuildKit version: v0.21.0\n"),
+                read_builder(
+                    "Name: x\nDriver:  docker-container\n\nNodes:\nStatus:   running\nBuildKit version: v0.21.0\n",
+                ),
                 ready("BuildKit v0.21.0 answers"),
             ),
             (read_builder("Driver: remote\nStatus: inactive\n"), unfit("its builder does not run")),
@@ -244,9 +234,6 @@ mod tests {
                 read_buildah("buildah version 1.23.1 (image-spec 1.0.1-dev)"),
                 unfit("buildah 1.23.1 is too old, it takes 1.28 or newer"),
             ),
-            (read_docker("20.10.24+dfsg1\n"), ready("the daemon 20.10.24+dfsg1 answers")),
-            (read_docker("19.03.1"), unfit("the daemon 19.03.1 is too old, it takes 20.10 or newer")),
-            (read_docker("\n"), unfit("its daemon does not answer")),
         ] {
             assert_eq!(answer, expected);
         }

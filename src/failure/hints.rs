@@ -51,6 +51,10 @@ pub(super) fn of_build(error: &BuildError) -> Vec<String> {
         BuildError::Unseen { .. } => {
             "say what it reads in hephy.yaml: `watch: [\"path/of/the/component/**\"]`, or copy the whole folder".to_owned()
         }
+        BuildError::NoEngine { .. } => {
+            "install `buildah`, or start a BuildKit builder: `docker buildx create --use`, or `BUILDKIT_HOST` for `buildctl`"
+                .to_owned()
+        }
         BuildError::NoStart { .. } => "name the program in the folder: `bin: NAME` in hephy.yaml".to_owned(),
         _ => return vec![],
     };

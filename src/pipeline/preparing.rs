@@ -138,7 +138,7 @@ fn selected(
         Backend::Cargo | Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
             inputs::behind_links(checkout, component, files, &selected)?
         }
-        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Docker => {
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
             inputs::behind_links_in_context(checkout, component, files, &selected)?
         }
         Backend::Prebuilt => vec![],

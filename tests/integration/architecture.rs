@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Modules and files that only think: data in, data and reasons out.
-const PURE: [&str; 19] = [
+const PURE: [&str; 20] = [
     "platform",
     "image",
     "component",
@@ -22,6 +22,7 @@ const PURE: [&str; 19] = [
     "plan",
     "release",
     "backends/choose",
+    "backends/engine",
     "health/verdict",
     "health/rules",
 ];

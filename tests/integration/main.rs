@@ -11,6 +11,7 @@ mod base;
 mod checkout;
 mod clones;
 mod documents;
+mod engines;
 mod forks;
 mod layout;
 mod matrix;

@@ -124,6 +124,8 @@ pub(crate) struct Component {
     /// Globs, relative to the root, of files that the build reads outside `path`.
     pub(crate) watch: Vec<String>,
     pub(crate) image: Option<Repository>,
+    /// Other names under which manifests know its image.
+    pub(crate) aliases: Vec<String>,
     pub(crate) needs: Vec<Name>,
     /// Whether a failed leg stops all the others.
     pub(crate) fail_fast: bool,
@@ -141,6 +143,7 @@ impl Component {
             platforms: vec![],
             watch: vec![],
             image: None,
+            aliases: vec![],
             needs: vec![],
             fail_fast: true,
             recipe: Recipe::default(),

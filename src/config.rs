@@ -6,10 +6,12 @@ mod definition;
 mod definitions;
 mod discover;
 mod file;
+mod skaffold;
 mod source;
 mod sources;
 
 pub(crate) use definitions::Definitions;
+pub(crate) use sources::discover;
 
 use crate::component::Component;
 use crate::image::Repository;
@@ -36,6 +38,10 @@ pub(crate) struct Config {
     pub(crate) base_images: BaseImages,
     pub(crate) environments: BTreeMap<String, Environment>,
     pub(crate) wait: Wait,
+    /// Paths and globs of the release's manifests, from the root; `None` if nobody names them.
+    pub(crate) manifests: Option<Vec<String>>,
+    /// What the user should know about what was read.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What a base image counts as in an input digest.
@@ -95,7 +101,7 @@ pub(crate) enum ConfigError {
 }
 
 /// Reads the configuration of the repository at `root`: `file` if one is named, else `hephy.yaml` if it exists. Where it
-/// lists no components, they are discovered.
+/// lists no components, [`discover`] finds them.
 pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigError> {
     let path = file.map_or_else(|| root.join(FILE_NAME), Path::to_owned);
     if file.is_none() && !path.exists() && root.join(OTHER_NAME).exists() {
@@ -108,12 +114,7 @@ pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigErr
     };
     let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
     let (config, listed) = source::Source { file: shown, text: &text, root }.read()?;
-    let definitions = match listed.is_empty() {
-        true => sources::discovered(root)?,
-        false => sources::listed(root, listed)?,
-    };
-    let components = definitions.into_iter().map(|definition| definition.component).collect();
-    Ok(Config { components, ..config })
+    Ok(Config { components: sources::listed(root, listed)?, ..config })
 }
 
 /// The components of these names, all if there are none.

@@ -6,9 +6,9 @@ mod explain;
 pub(crate) use explain::{Explanation, Reader, explain, ignore_globs, inputs};
 
 use crate::component::{Backend, Component};
-use crate::git::File;
+use crate::git::{File, SUBMODULE};
 use crate::image::Digest;
-use crate::inputs::{Pattern, Reads, Rule, SUBMODULE, is_at_or_below};
+use crate::inputs::{Pattern, Reads, Rule, is_at_or_below};
 use crate::platform::Platform;
 use bstr::{BStr, BString, ByteSlice as _};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};

@@ -9,8 +9,11 @@ mod parse;
 pub(crate) use heal::heal;
 
 use crate::exec::{self, ExecError, Program};
-use bstr::BString;
+use bstr::{BStr, BString, ByteSlice as _};
 use std::path::{Path, PathBuf};
+
+/// The mode of a submodule in a tree: its content is one commit of another repository.
+pub(crate) const SUBMODULE: &str = "160000";
 
 /// The refs that may be the default branch, best first.
 const DEFAULT_BRANCHES: [&str; 5] = [
@@ -74,6 +77,29 @@ pub(crate) struct Checkout {
     pub(crate) default_branch: Option<String>,
     /// History was cut off when this was cloned.
     pub(crate) is_shallow: bool,
+}
+
+impl Checkout {
+    /// The files that are in the commit or could be added to it, and those that were removed here.
+    pub(crate) fn listed(&self) -> Vec<&BStr> {
+        let of_commit =
+            self.files.iter().filter(|file| file.mode != SUBMODULE).map(|file| file.path.as_bstr());
+        of_commit.chain(self.dirty().filter(|path| !path.ends_with(b"/"))).collect()
+    }
+
+    /// The repositories within this one, of which git lists no files: submodules, and clones that nobody added.
+    pub(crate) fn repositories(&self) -> Vec<&BStr> {
+        let of_commit =
+            self.files.iter().filter(|file| file.mode == SUBMODULE).map(|file| file.path.as_bstr());
+        of_commit.chain(self.dirty().filter_map(|path| path.strip_suffix(b"/").map(BStr::new))).collect()
+    }
+
+    fn dirty(&self) -> impl Iterator<Item = &BStr> {
+        self.deviations.iter().filter_map(|deviation| match deviation {
+            Deviation::Dirty(path) => Some(path.as_bstr()),
+            Deviation::Ignored(_) => None,
+        })
+    }
 }
 
 /// Why git could not tell.

@@ -18,16 +18,13 @@ pub(crate) use links::{behind_links, behind_links_in_context};
 use crate::component::{Backend, Component};
 use crate::event::Events;
 use crate::exec::ExecError;
-use crate::git::{Checkout, Deviation, File};
+use crate::git::{Checkout, Deviation, File, SUBMODULE};
 use crate::platform::Platform;
 use bstr::{BStr, BString, ByteSlice as _};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The mode of a submodule in a tree: its content is one commit of another repository.
-pub(crate) const SUBMODULE: &str = "160000";
 
 /// What a build reads, as rules. Unsure means more rules, never fewer.
 #[derive(Clone, Debug, Default)]

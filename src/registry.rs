@@ -120,6 +120,9 @@ impl Registry {
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Vec<u8>, RegistryError> {
+        if let Some(known) = self.learnt.manifest(digest) {
+            return Ok(known);
+        }
         let errand = self.http.to_read(repository, format!("fetch {repository}@{digest}"))?;
         let url = errand.target.url(&format!("manifests/{digest}"));
         let answer = self

@@ -3,7 +3,7 @@
 use super::definition::Definition;
 use super::file::{ComponentFile, EnvironmentFile, File, Labels};
 use super::source::{Source, hint, nearest, plain, spot};
-use super::{BaseImages, Config, ConfigError, Environment, Wait};
+use super::{BaseImages, Config, ConfigError, Environment, Spot, Wait};
 use crate::component::{Backend, Component, Name, Recipe};
 use crate::platform::{self, Platform};
 use serde_saphyr::Spanned;
@@ -25,6 +25,8 @@ impl Source<'_> {
         self.globs(&file.ignore)?;
         let config = Config {
             components: vec![],
+            manifests: None,
+            warnings: vec![],
             ignore: file.ignore.into_iter().map(|glob| glob.value).collect(),
             registry: file.registry.as_ref().map(|text| self.parse(text)).transpose()?,
             runners: self.runners(&file.runners)?,
@@ -49,19 +51,21 @@ impl Source<'_> {
     ) -> Result<Vec<Definition>, ConfigError> {
         let components =
             files.iter().map(|(name, file)| self.component(name, file)).collect::<Result<Vec<_>, _>>()?;
+        let mut needs = vec![];
         for (name, file) in files {
             for need in &file.value.needs {
                 if !files.contains_key(&need.value) {
                     let problem = format!("`{name}` needs `{}`, which is not a component", need.value);
                     return Err(self.fault(spot(need), problem, nearest(&need.value, files.keys())));
                 }
-                if let Some(cycle) = cycle_through(&need.value, name, &components) {
-                    let problem =
-                        format!("components need each other in a circle: {name} -> {}", cycle.join(" -> "));
-                    return Err(self.fault(spot(need), problem, hint("remove one of these `needs`")));
-                }
+                needs.push((
+                    self.parse(&Spanned::new(name.clone(), need.referenced, need.defined))?,
+                    self.parse(need)?,
+                    spot(need),
+                ));
             }
         }
+        ensure_no_cycle(self, &components, &needs)?;
         Ok(components)
     }
 
@@ -82,6 +86,7 @@ impl Source<'_> {
             platforms,
             watch: keys.watch.iter().map(|glob| glob.value.clone()).collect(),
             image: keys.image.as_ref().map(|text| self.parse(text)).transpose()?,
+            aliases: vec![],
             needs: keys.needs.iter().map(|text| self.parse(text)).collect::<Result<_, _>>()?,
             fail_fast: keys.fail_fast.unwrap_or(true),
             recipe: self.recipe(keys, &path)?,
@@ -198,6 +203,21 @@ impl Source<'_> {
             )
         })
     }
+}
+
+/// Refuses components that need each other in a circle. Each of `needs` says who needs whom, and where it is said.
+pub(super) fn ensure_no_cycle(
+    source: &Source<'_>,
+    components: &[Definition],
+    needs: &[(Name, Name, Spot)],
+) -> Result<(), ConfigError> {
+    for (name, need, spot) in needs {
+        if let Some(cycle) = cycle_through(need.as_str(), name.as_str(), components) {
+            let problem = format!("components need each other in a circle: {name} -> {}", cycle.join(" -> "));
+            return Err(source.fault(*spot, problem, hint("remove one of these `needs`")));
+        }
+    }
+    Ok(())
 }
 
 /// The path from `from` back to `target` along `needs`, if there is one.

@@ -154,6 +154,9 @@ fn in_words(problem: &str) -> &str {
         "expected sequence start" => "expected a list, for example `[a, b]`",
         "expected mapping start" => "expected keys with values, for example `key: value`",
         "expected string scalar" => "expected a text",
+        other if other.starts_with("multiple YAML documents") => {
+            "expected one YAML document, and here a second one starts"
+        }
         other => other,
     }
 }

@@ -6,7 +6,7 @@ use crate::backends::Tried;
 use crate::detect::{self, Explanation, Reader};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::git::{self, File};
+use crate::git::File;
 use crate::inputs;
 use bstr::{BStr, ByteSlice as _};
 
@@ -23,7 +23,7 @@ pub(crate) async fn explain(run: &Run, subject: &str) -> Result<Explained, Failu
 }
 
 async fn look(run: &Run, subject: &str) -> Result<Explained, Failure> {
-    let checkout = git::read(&run.root, None).await?;
+    let checkout = run.checkout().await?;
     let mut files = inputs::working_files(&checkout)?.to_vec();
     let surveys = survey(run, &checkout, run.config.components.iter().collect()).await?;
     let mut readers = vec![];

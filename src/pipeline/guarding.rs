@@ -17,7 +17,7 @@ use std::path::PathBuf;
 /// Refuses a plan whose legs would be built from other inputs than it was made of. Returns what they are built from
 /// as far as it is committed: a build may write other files beside its sources, and those are its own affair.
 pub(super) async fn ensure_current(run: &Run, plan: &Plan) -> Result<Digests, Failure> {
-    let checkout = git::read(&run.root, None).await?;
+    let checkout = run.checkout().await?;
     let here = planning::digests(run, plan, &checkout).await?;
     for planned in &plan.components {
         let name = &planned.component.name;

@@ -217,6 +217,7 @@ fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
         platforms: legs.iter().map(|leg| leg.platform.clone()).collect(),
         watch: vec![],
         image: None,
+        aliases: vec![],
         needs: file.needs.iter().map(|need| value("component name", need)).collect::<Result<_, _>>()?,
         fail_fast: file.fail_fast,
         recipe,

@@ -71,7 +71,7 @@ impl Auth {
         }
     }
 
-    /// Answers a challenge to a request that was sent with `used`. Returns whether it is worth another try.
+    /// Answers a challenge to a request that was sent with `used`. Returns the header for another try, if it is worth one.
     pub(super) async fn renew(
         &self,
         wire: &Wire,
@@ -79,22 +79,22 @@ impl Auth {
         scopes: &Scopes,
         used: Option<&HeaderValue>,
         challenges: &[&str],
-    ) -> Result<bool, RegistryError> {
-        let Some(challenge) = Challenge::best(challenges.iter().copied()) else { return Ok(false) };
+    ) -> Result<Option<HeaderValue>, RegistryError> {
+        let Some(challenge) = Challenge::best(challenges.iter().copied()) else { return Ok(None) };
         let host = self.host(target);
         let mut host = host.lock().await;
         host.challenge = Some(challenge.clone());
         let Challenge::Bearer { scopes: asked, .. } = &challenge else {
             let header = basic(&self.credential(wire, &mut host, target).await);
-            return Ok(header.is_some() && header.as_ref() != used);
+            return Ok(header.filter(|header| Some(header) != used));
         };
         // Somebody else may have fetched a new one meanwhile.
         let wanted = scopes.clone().and(asked);
         let newer = |ticket: &&Ticket| Some(&ticket.header) != used && ticket.scopes.cover(&wanted);
-        if host.tokens.get(&target.path).filter(newer).is_none() {
-            self.fetch(wire, &mut host, target, &challenge, &wanted).await?;
+        if let Some(ticket) = host.tokens.get(&target.path).filter(newer) {
+            return Ok(Some(ticket.header.clone()));
         }
-        Ok(true)
+        self.fetch(wire, &mut host, target, &challenge, &wanted).await.map(Some)
     }
 
     /// Fetches a token for `scopes` and for what the one before allowed: the scopes of a repository add up.

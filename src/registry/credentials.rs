@@ -81,7 +81,7 @@ fn warning(host: &str, problem: &CredentialRetrievalError) -> Option<String> {
         }
         CredentialRetrievalError::HelperFailure { helper, .. } => format!("`{helper}` failed"),
         CredentialRetrievalError::HelperCommunicationError => {
-            "the credential helper does not start".to_owned()
+            "the credential helper cannot be run".to_owned()
         }
         CredentialRetrievalError::MalformedHelperResponse => {
             "the credential helper's answer cannot be read".to_owned()

@@ -116,14 +116,18 @@ impl Http {
     ) -> Result<Answer, RegistryError> {
         let Errand { target, action, scopes } = errand;
         let mut url = url.clone();
-        let (mut may_log_in, mut hops) = (true, 0);
+        let (mut may_log_in, mut fresh, mut hops) = (true, None, 0);
         loop {
             self.governor.rest(&target.host).await;
             let is_own = target.owns(&url);
             if is_own && self.with_tls().contains(&target.host) {
                 let _ = url.set_scheme("https");
             }
-            let login = if is_own { self.auth.header(&self.wire, target, scopes).await? } else { None };
+            let login = match fresh.take() {
+                Some(fresh) => Some(fresh),
+                None if is_own => self.auth.header(&self.wire, target, scopes).await?,
+                None => None,
+            };
             let answer = self
                 .wire
                 .exchange(&target.host, action, method.clone(), &url, |request, pulse| {
@@ -139,7 +143,8 @@ impl Http {
             }
             if answer.status == StatusCode::UNAUTHORIZED && is_own && may_log_in {
                 may_log_in = false;
-                if self.log_in(errand, login.as_ref(), &answer).await? {
+                fresh = self.log_in(errand, login.as_ref(), &answer).await?;
+                if fresh.is_some() {
                     continue;
                 }
             }
@@ -170,7 +175,7 @@ impl Http {
         errand: &Errand,
         used: Option<&HeaderValue>,
         answer: &Answer,
-    ) -> Result<bool, RegistryError> {
+    ) -> Result<Option<HeaderValue>, RegistryError> {
         let challenges = answer.headers.get_all(WWW_AUTHENTICATE);
         let challenges: Vec<&str> = challenges.iter().filter_map(|text| text.to_str().ok()).collect();
         self.auth.renew(&self.wire, &errand.target, &errand.scopes, used, &challenges).await

@@ -41,9 +41,12 @@ pub(super) struct Learnt {
     hosts: Arc<Mutex<BTreeMap<String, Habits>>>,
     /// By host and digest, the paths of the repositories that have the blob.
     blobs: Arc<Mutex<BTreeMap<(String, Digest), BTreeSet<String>>>>,
+    /// Manifests that were pushed, for their tags.
+    manifests: Arc<Mutex<BTreeMap<Digest, Vec<u8>>>>,
 }
 
 impl Learnt {
+    /// How a host behaves, as far as is known.
     pub(super) fn habits(&self, host: &str) -> Habits {
         lock(&self.hosts).get(host).copied().unwrap_or_default()
     }
@@ -51,6 +54,16 @@ impl Learnt {
     /// Remembers something about a host.
     pub(super) fn note(&self, host: &str, change: impl FnOnce(&mut Habits)) {
         change(lock(&self.hosts).entry(host.to_owned()).or_default());
+    }
+
+    /// Keeps a manifest, which some tag will need.
+    pub(super) fn keep(&self, digest: &Digest, bytes: &[u8]) {
+        lock(&self.manifests).entry(digest.clone()).or_insert_with(|| bytes.to_vec());
+    }
+
+    /// A manifest that was kept.
+    pub(super) fn manifest(&self, digest: &Digest) -> Option<Vec<u8>> {
+        lock(&self.manifests).get(digest).cloned()
     }
 
     /// The registry has this blob in this repository.
@@ -66,6 +79,7 @@ impl Learnt {
         }
     }
 
+    /// Whether the registry is known to have this blob in this repository.
     pub(super) fn is_known(&self, target: &Target, digest: &Digest) -> bool {
         let key = (target.host.clone(), digest.clone());
         lock(&self.blobs).get(&key).is_some_and(|paths| paths.contains(&target.path))

@@ -49,6 +49,7 @@ impl Registry {
         tell: impl Fn(Pace),
     ) -> Result<usize, RegistryError> {
         let digest = Digest::of(image.manifest);
+        self.learnt.keep(&digest, image.manifest);
         if self.points_at(repository, name, &digest).await? {
             return Ok(0);
         }

@@ -168,6 +168,7 @@ impl Upload<'_> {
             match self.mount(&from).await {
                 Ok(answer) if answer.status == StatusCode::CREATED => return Ok(None),
                 Ok(answer) if answer.status.is_success() => return self.session(&answer).map(Some),
+                Ok(answer) if retry::is_transient(answer.status) => return Err(Hitch::of(answer)),
                 // Harbor answers 401 where the spec has 202; whatever it is, the blob can be sent.
                 Ok(_) | Err(RegistryError::Login { .. }) => {
                     self.learnt.note(&target.host, |habits| habits.no_mount = true);
@@ -214,14 +215,18 @@ impl Upload<'_> {
     }
 
     async fn post(&self, url: &Url, errand: &Errand) -> Result<Answer, RegistryError> {
-        self.http.send(errand, Method::POST, url, |request| request.header(CONTENT_LENGTH, 0)).await
+        self.http.once(errand, Method::POST, url, |request, _| request.header(CONTENT_LENGTH, 0)).await
     }
 
     /// Registries that hide what one may not read answer 403 here and still take the blob.
-    async fn is_there(&self) -> Result<bool, RegistryError> {
+    async fn is_there(&self) -> Result<bool, Hitch> {
         let url = self.errand.target.url(&format!("blobs/{}", self.blob.digest));
-        let answer = self.http.send(self.errand, Method::HEAD, &url, |request| request).await?;
-        Ok(answer.status.is_success())
+        let answer = self.http.once(self.errand, Method::HEAD, &url, |request, _| request).await?;
+        if retry::is_transient(answer.status) {
+            Err(Hitch::of(answer))
+        } else {
+            Ok(answer.status.is_success())
+        }
     }
 
     fn session(&self, answer: &Answer) -> Result<Session, Hitch> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Modules and files that only think: data in, data and reasons out.
-const PURE: [&str; 20] = [
+const PURE: [&str; 22] = [
     "platform",
     "image",
     "component",
@@ -16,9 +16,11 @@ const PURE: [&str; 20] = [
     "ci/bitbucket",
     "ci/github",
     "ci/gitlab",
+    "ci/subject",
     "ci/trigger",
     "detect",
     "matrix",
+    "metadata",
     "plan",
     "release",
     "backends/choose",

@@ -2,8 +2,10 @@
 
 pub(crate) mod buildkit;
 pub(crate) mod cluster;
+pub(crate) mod faulty;
 mod left_behind;
 pub(crate) mod proxy;
+pub(crate) mod pushing;
 pub(crate) mod registry;
 
 use std::ffi::OsStr;

@@ -114,7 +114,7 @@ fn what_cannot_be_honoured_says_where_it_stands_and_what_to_do() {
         ),
         ("context_path: none\n", "`my api/build-config.yaml:1:15`: the folder `none` does not exist"),
         ("platforms: [linux/z80]\n", "`my api/build-config.yaml:1:13`: read platform `linux/z80`"),
-        ("use_local_context: maybe\n", "`my api/build-config.yaml:1:20`: invalid boolean `maybe`"),
+        ("use_local_context: maybe\n", "`my api/build-config.yaml:1:20`: invalid boolean"),
     ] {
         assert_eq!(read_in(text).map(|definition| definition.component).expect_err(text), expected);
     }

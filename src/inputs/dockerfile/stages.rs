@@ -34,7 +34,7 @@ pub(super) fn read_for(target: Option<&str>, stages: Vec<Stage>, mut found: Read
     found
 }
 
-/// The stage `name` and all that it needs, by number. Of several stages with one name all count.
+/// The stage `name` and all that it needs, by number. A number may be the name of another stage, and then both count.
 fn reached(stages: &[Stage], name: &str) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
     let mut waiting = vec![name];

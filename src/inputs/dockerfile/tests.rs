@@ -89,8 +89,6 @@ fn only_the_stages_that_the_target_needs_count() {
         ("FROM a\nCOPY x /\nFROM b\nCOPY --from=$X y /\n", None, "x", "$X a b"),
         ("FROM a AS one\nCOPY x /\nARG Y\nFROM $X\n", None, "x", "$X a"),
         ("FROM a\nRUN <<E\nFROM b\nE\nCOPY x /\nFROM c\nCOPY y /\n", None, "* x y", "a c"),
-        // Of two stages with one name either may be meant.
-        ("FROM a AS n\nCOPY x /\nFROM b AS n\nCOPY y /\nFROM n\n", None, "x y", "a b"),
     ] {
         let read = read(text, &BTreeMap::new(), target, &Platform::new("linux", "amd64"));
         let shown = |source: &Source| match &source.what {

@@ -17,6 +17,9 @@ pub(super) fn of_exec(failure: Failure, error: &ExecError) -> Failure {
         ExecError::Failed { last_lines, .. } if last_lines.iter().any(|line| line.contains("--locked")) => {
             failure.hint("run `cargo update --workspace` and commit `Cargo.lock`")
         }
+        ExecError::Failed { last_lines, .. } if last_lines.iter().any(|line| line.contains("exec format error")) => {
+            failure.hint("install an emulator for that platform (`qemu-user-static`), or build it on a runner of its own")
+        }
         ExecError::Start { .. } | ExecError::Read { .. } | ExecError::Failed { .. } => failure,
     }
 }

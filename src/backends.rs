@@ -3,12 +3,16 @@
 mod asking;
 mod buildah;
 mod buildkit;
+mod buildpacks;
 mod cargo;
 mod choose;
 mod context;
 mod dockerfile;
 mod engine;
+mod helm;
+mod ko;
 mod prebuilt;
+mod tool;
 
 pub(crate) use asking::ask;
 pub(crate) use choose::{Choice, ChooseError, Tried, choose};
@@ -19,7 +23,7 @@ use crate::config::Definitions;
 use crate::event::Events;
 use crate::exec::ExecError;
 use crate::image::{Image, Tag};
-use crate::inputs;
+use crate::inputs::{self, InputsError};
 use crate::layout::{Descriptor, Layout, LayoutError};
 use crate::platform::Platform;
 use std::collections::BTreeMap;
@@ -68,6 +72,14 @@ pub(crate) enum BuildError {
     Exec(#[from] ExecError),
     #[error(transparent)]
     Layout(#[from] LayoutError),
+    #[error(transparent)]
+    Inputs(#[from] InputsError),
+    #[error("choose a builder: `project.toml` names none")]
+    NoBuilder,
+    #[error("package the chart `{chart}`: it depends on `{dependency}`, which is not in its `charts` folder")]
+    MissingChart { chart: String, dependency: String },
+    #[error("use `{program}`: it is version {found}, and hephy needs {least} or newer")]
+    TooOld { program: &'static str, found: String, least: &'static str },
     #[error("build for {platform}: no Rust target for it is installed")]
     NoTarget { platform: Platform, target: &'static str },
     #[error("build for {platform}: cargo cannot build for it")]
@@ -104,15 +116,20 @@ pub(crate) fn definitions(root: &Path, component: &Component) -> Definitions {
     }
 }
 
-/// Refuses what cannot be built before anything starts.
-pub(crate) fn ensure_possible(backend: Backend) -> Result<(), BuildError> {
+/// Refuses what cannot be built here before anything starts: a tool is missing or too old, or a part of the sources is.
+pub(crate) async fn ensure_possible(
+    backend: Backend,
+    root: &Path,
+    component: &Component,
+) -> Result<(), BuildError> {
     match backend {
         Backend::Cargo | Backend::Prebuilt | Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
             Ok(())
         }
-        Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
-            Err(BuildError::NotYet { backend })
-        }
+        Backend::Ko => tool::ensure(&ko::TOOLS, root).await,
+        Backend::Helm => helm::ensure_possible(root, component),
+        Backend::Buildpacks => buildpacks::ensure_possible(root, component).await,
+        Backend::Spin => Err(BuildError::NotYet { backend }),
     }
 }
 
@@ -131,9 +148,12 @@ pub(crate) async fn build(
             let manifest = dockerfile::build(events, cancel, order).await?;
             Ok(Built { manifest, reads: vec![] })
         }
-        Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
-            Err(BuildError::NotYet { backend })
+        Backend::Ko => Ok(Built { manifest: ko::build(events, cancel, order).await?, reads: vec![] }),
+        Backend::Helm => Ok(Built { manifest: helm::build(order)?, reads: vec![] }),
+        Backend::Buildpacks => {
+            Ok(Built { manifest: buildpacks::build(events, cancel, order).await?, reads: vec![] })
         }
+        Backend::Spin => Err(BuildError::NotYet { backend }),
     }
 }
 

@@ -17,6 +17,9 @@ use sha2::{Digest as _, Sha256};
 /// Part of every input digest: a change of what is hashed, or how, must not find images of the old way.
 const ALGORITHM: &str = "hephy-inputs-3";
 
+/// How many bytes are collected before they are hashed.
+const HASHED_AT_ONCE: usize = 16 * 1024;
+
 /// The rules of one component, ready to be asked.
 pub(crate) struct Matcher<'a> {
     rules: Vec<(&'a Rule, GlobSet)>,
@@ -127,10 +130,16 @@ pub(crate) fn input_digest<'f>(
     files: impl IntoIterator<Item = &'f File>,
 ) -> Digest {
     let mut hasher = Sha256::new();
+    // Hashing many small pieces costs more than copying them together first.
+    let mut pending = Vec::with_capacity(HASHED_AT_ONCE * 2);
     let mut field = |bytes: &[u8]| {
         // The length goes first, so that no two lists of fields run together into the same bytes.
-        hasher.update((bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
+        pending.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        pending.extend_from_slice(bytes);
+        if pending.len() >= HASHED_AT_ONCE {
+            hasher.update(&pending);
+            pending.clear();
+        }
     };
     field(ALGORITHM.as_bytes());
     field(backend.as_str().as_bytes());
@@ -142,6 +151,7 @@ pub(crate) fn input_digest<'f>(
         field(file.mode.as_bytes());
         field(file.content.as_bytes());
     }
+    hasher.update(&pending);
     Digest::of_hasher(hasher)
 }
 

@@ -167,16 +167,10 @@ impl From<GitError> for Failure {
 
 impl From<InputsError> for Failure {
     fn from(error: InputsError) -> Self {
-        let failure = Self::of(ExitCode::Usage, &error);
+        let failure = Self { hints: hints::of_inputs(&error), ..Self::of(ExitCode::Usage, &error) };
         match error {
-            InputsError::Outside { .. } => {
-                failure.hint("move it into the repository, or depend on a released version")
-            }
-            InputsError::Submodule { .. } => failure.hint("run `git submodule update --init --recursive`"),
-            InputsError::Cargo { source, .. } => failure.words_of(&source),
-            InputsError::Disk { .. } | InputsError::Metadata { .. } | InputsError::NoPackage { .. } => {
-                failure
-            }
+            InputsError::Cargo { source, .. } | InputsError::Go { source, .. } => failure.words_of(&source),
+            _ => failure,
         }
     }
 }
@@ -215,8 +209,10 @@ impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         let failure = Self::of(ExitCode::Build, &error);
         match error {
-            BuildError::NotYet { .. } => Self { code: ExitCode::Usage, ..failure }
-                .hint("leave it out with `--only`, or name another `backend` in hephy.yaml"),
+            BuildError::NotYet { .. } => {
+                Self { code: ExitCode::Usage, hints: hints::of_build(&error), ..failure }
+            }
+            BuildError::Inputs(error) => error.into(),
             BuildError::Exec(source) => hints::of_exec(failure.words_of(&source), &source),
             error => Self { hints: hints::of_build(&error), ..failure },
         }

@@ -44,22 +44,31 @@ impl Definitions {
     }
 }
 
-fn is_marked(manifest: &str) -> bool {
+/// Whether a `Cargo.toml` says that its package is a component: most binaries of a workspace are tools.
+pub(super) fn is_marked(manifest: &str) -> bool {
     manifest.lines().any(|line| line.trim_start().starts_with("[package.metadata.hephy"))
 }
 
 /// Both versions of the manifest have the key, the first as a text (spin's manifest reference).
-fn is_spin(text: &str) -> bool {
+pub(super) fn is_spin(text: &str) -> bool {
     text.parse::<toml::Table>().is_ok_and(|table| table.contains_key("spin_manifest_version"))
 }
 
 fn is_chart(text: &str) -> bool {
+    chart(text).is_some()
+}
+
+/// The name in a `Chart.yaml`; `None` if it is no chart.
+pub(super) fn chart(text: &str) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Chart {
         api_version: Option<String>,
+        #[serde(default)]
+        name: String,
     }
-    serde_saphyr::from_str::<Chart>(text).is_ok_and(|chart| chart.api_version.is_some())
+    let chart = serde_saphyr::from_str::<Chart>(text).ok()?;
+    chart.api_version.map(|_| chart.name)
 }
 
 /// A chart in the `charts` folder of another one is a part of that.
@@ -69,7 +78,7 @@ fn is_subchart(folder: &Path, root: &Path) -> bool {
 }
 
 /// The tables of a project descriptor, old and new (buildpacks specification, `extensions/project-descriptor.md`).
-fn is_project(text: &str) -> bool {
+pub(super) fn is_project(text: &str) -> bool {
     let Ok(table) = text.parse::<toml::Table>() else { return false };
     let io = table.get("io").and_then(toml::Value::as_table);
     ["_", "build"].iter().any(|name| table.get(*name).is_some_and(toml::Value::is_table))
@@ -85,18 +94,21 @@ fn has_module(folder: &Path, root: &Path) -> bool {
 /// The first file of the folder, by name, that belongs to a Go program.
 fn go_main(folder: &Path) -> Option<String> {
     let names = folder.read_dir().ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let is_source =
-        |name: &String| name.ends_with(".go") && !name.ends_with("_test.go") && !name.starts_with(['_', '.']);
-    let mut sources: Vec<String> = names.filter(is_source).collect();
+    let mut sources: Vec<String> = names.filter(|name| is_go_source(name)).collect();
     sources.sort();
     let is_main =
         |name: &String| std::fs::read_to_string(folder.join(name)).is_ok_and(|text| declares_main(&text));
     sources.into_iter().find(is_main)
 }
 
+/// Whether a file of this name may belong to a Go program.
+pub(super) fn is_go_source(name: &str) -> bool {
+    name.ends_with(".go") && !name.ends_with("_test.go") && !name.starts_with(['_', '.'])
+}
+
 /// Whether the package clause of a Go source is `package main`, and no constraint keeps it out of every build. Only
 /// comments may stand before the clause (Go specification, "Package clause").
-fn declares_main(text: &str) -> bool {
+pub(super) fn declares_main(text: &str) -> bool {
     let mut rest = text.trim_start_matches('\u{feff}').trim_start();
     loop {
         if let Some(comment) = rest.strip_prefix("//") {

@@ -1,6 +1,6 @@
 //! Discovery: which folders of a repository are components when nobody says so.
 
-use super::{ConfigError, build_config};
+use super::{ConfigError, build_config, definitions};
 use crate::component::{Component, Name};
 use bstr::{BStr, BString, ByteSlice as _};
 use ignore::WalkBuilder;
@@ -8,18 +8,16 @@ use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-/// The file names that make a folder a component, strongest first. What builds it is decided later, by
+/// The file names that make a folder a component by themselves, strongest first. What builds it is decided later, by
 /// `backends::choose`.
 const DEFINITIONS: [&str; 3] = [build_config::FILE_NAME, "Dockerfile", "Containerfile"];
-/// A Cargo package is a component only if it says so: most binaries of a workspace are tools.
-const CARGO_MARK: &str = "[package.metadata.hephy";
 /// Folders that hold other people's components, or none (DESIGN.md section 5).
 const SKIPPED: [&str; 3] = ["examples", "vendor", "node_modules"];
 
 /// A component with the name of the file that makes its folder one.
 pub(super) struct Found {
     pub(super) component: Component,
-    pub(super) definition: &'static str,
+    pub(super) definition: String,
 }
 
 /// The components of the repository at `root`. `files` are those that git lists, in any order: they are in
@@ -37,21 +35,78 @@ pub(super) fn discover(
     }
     let files: Vec<&BStr> = files.iter().copied().chain(inner.iter().map(|path| path.as_bstr())).collect();
     let mut found = vec![];
-    for (path, names) in by_folder(&files) {
-        let folder = Folder { root, path, names };
-        let Some(definition) = definition(&folder) else { continue };
-        found.push(Found { component: component(&folder, definition)?, definition });
+    let folders = Folders { root, names: by_folder(&files) };
+    for path in folders.names.keys() {
+        let folder = folders.at(path);
+        let Some(definition) = definition(&folder).or_else(|| folders.go_main(&folder)) else { continue };
+        found.push(Found { component: component(&folder, &definition)?, definition });
     }
     Ok(found)
 }
 
-/// What makes `folder` a component, if anything does.
-fn definition(folder: &Folder<'_>) -> Option<&'static str> {
-    let is_marked = |text: &str| text.lines().any(|line| line.trim_start().starts_with(CARGO_MARK));
-    DEFINITIONS
-        .into_iter()
-        .find(|name| folder.has(name))
-        .or_else(|| is_marked(&folder.read("Cargo.toml")).then_some("Cargo.toml"))
+/// What makes `folder` a component, if anything does that says nothing else. Where there are several, choosing a backend
+/// refuses to guess.
+fn definition(folder: &Folder<'_>) -> Option<String> {
+    let is_ko = !folder.path.is_empty() && folder.has(".ko.yaml");
+    let rules: [(&str, &dyn Fn() -> bool); 5] = [
+        ("spin.toml", &|| definitions::is_spin(&folder.read("spin.toml"))),
+        ("Chart.yaml", &|| folder.is_whole_chart()),
+        (".ko.yaml", &|| is_ko),
+        ("Cargo.toml", &|| definitions::is_marked(&folder.read("Cargo.toml"))),
+        ("project.toml", &|| definitions::is_project(&folder.read("project.toml"))),
+    ];
+    let sure = DEFINITIONS.into_iter().find(|name| folder.has(name));
+    let other =
+        || rules.iter().find(|(name, is_meant)| folder.has(name) && is_meant()).map(|(name, _)| *name);
+    sure.or_else(other).map(str::to_owned)
+}
+
+/// All folders that are looked into, with the names of the files in them.
+struct Folders<'a> {
+    root: &'a Path,
+    names: BTreeMap<&'a BStr, Vec<&'a BStr>>,
+}
+
+impl<'a> Folders<'a> {
+    fn at(&self, path: &'a BStr) -> Folder<'a> {
+        Folder { root: self.root, path, names: self.names.get(path).cloned().unwrap_or_default() }
+    }
+
+    /// The source of a Go program that is a component: that of a module itself, or below its `cmd`, where Go projects keep
+    /// what they ship. Other programs are tools. What lies below another definition belongs to that.
+    fn go_main(&self, folder: &Folder<'a>) -> Option<String> {
+        let mut sources: Vec<String> = folder
+            .names
+            .iter()
+            .map(ToString::to_string)
+            .filter(|name| definitions::is_go_source(name))
+            .collect();
+        sources.sort();
+        if sources.is_empty() {
+            return None;
+        }
+        let mut above = ancestors(folder.path).map(|path| self.at(path));
+        let module = above.find(|above| above.has("go.mod"))?;
+        let below = folder.path.strip_prefix(module.path.as_bytes()).unwrap_or_default();
+        let parts: Vec<&[u8]> = below.split_str("/").filter(|part| !part.is_empty()).collect();
+        let is_shipped = matches!(parts.as_slice(), [] | [b"cmd", _]);
+        let between = ancestors(folder.path).skip(1).filter(|path| path.len() >= module.path.len());
+        let is_defined = || between.map(|path| self.at(path)).any(|above| definition(&above).is_some());
+        let main = || sources.into_iter().find(|name| definitions::declares_main(&folder.read(name)));
+        if is_shipped && (parts.is_empty() || !is_defined()) { main() } else { None }
+    }
+}
+
+/// The folder and those above it, nearest first; the last one is the empty path.
+fn ancestors(path: &BStr) -> impl Iterator<Item = &BStr> {
+    std::iter::successors(Some(path), |path| above(path))
+}
+
+fn above(path: &BStr) -> Option<&BStr> {
+    match path.rfind_byte(b'/') {
+        Some(end) => Some(path[..end].as_bstr()),
+        None => (!path.is_empty()).then_some(BStr::new("")),
+    }
 }
 
 /// A folder of the repository with the names of the files that git lists in it.
@@ -72,6 +127,16 @@ impl Folder<'_> {
     fn read(&self, name: &str) -> String {
         let text = self.has(name).then(|| std::fs::read_to_string(self.place().join(name)).ok());
         text.flatten().unwrap_or_default()
+    }
+
+    /// Whether it is a chart, and no part of another one.
+    fn is_whole_chart(&self) -> bool {
+        let is_in_chart = || {
+            ancestors(self.path)
+                .skip(1)
+                .any(|above| self.root.join(above.to_path_lossy()).join("Chart.yaml").is_file())
+        };
+        definitions::chart(&self.read("Chart.yaml")).is_some() && !is_in_chart()
     }
 
     fn place(&self) -> std::path::PathBuf {
@@ -129,7 +194,10 @@ fn files_below(root: &Path, repository: &BStr) -> Result<Vec<BString>, ConfigErr
 
 fn component(folder: &Folder<'_>, definition: &str) -> Result<Component, ConfigError> {
     let path = folder.path.to_string();
-    let name = name(folder.root, &path)?;
+    let name = match chart_name(folder).filter(|_| definition == "Chart.yaml") {
+        Some(chart) => named(&chart, &path)?,
+        None => name(folder.root, &path)?,
+    };
     let origin = if path.is_empty() { definition.to_owned() } else { format!("{path}/{definition}") };
     Ok(Component::new(name, path, origin))
 }
@@ -137,81 +205,18 @@ fn component(folder: &Folder<'_>, definition: &str) -> Result<Component, ConfigE
 /// The name of the component in the folder `path`, which is that of the folder.
 pub(super) fn name(root: &Path, path: &str) -> Result<Name, ConfigError> {
     let folder = if path.is_empty() { root.to_owned() } else { root.join(path) };
-    let folder_name = folder.file_name().unwrap_or_default().to_string_lossy();
-    Name::from_folder(&folder_name).map_err(|source| ConfigError::Name { folder: path.to_owned(), source })
+    named(&folder.file_name().unwrap_or_default().to_string_lossy(), path)
+}
+
+fn named(text: &str, path: &str) -> Result<Name, ConfigError> {
+    Name::from_folder(text).map_err(|source| ConfigError::Name { folder: path.to_owned(), source })
+}
+
+/// What a chart is called as a component: services often have the name of their chart.
+fn chart_name(folder: &Folder<'_>) -> Option<String> {
+    let name = definitions::chart(&folder.read("Chart.yaml")).filter(|name| !name.is_empty())?;
+    Some(if name.ends_with("chart") { name } else { format!("{name}-chart") })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Writes the files and discovers among those that are `listed`, all if that is empty; a path that ends in `/` is a
-    /// repository.
-    fn discover_among(files: &[(&str, &str)], listed: &[&str]) -> Result<Vec<String>, String> {
-        let root = tempfile::tempdir().expect("a temporary folder");
-        for (path, text) in files {
-            let path = root.path().join(path);
-            std::fs::create_dir_all(path.parent().expect("a parent")).expect("create the folder");
-            std::fs::write(path, text).expect("write the file");
-        }
-        let all = files.iter().map(|(path, _)| *path).filter(|_| listed.is_empty());
-        let (repositories, files): (Vec<&str>, Vec<&str>) =
-            all.chain(listed.iter().copied()).partition(|path| path.ends_with('/'));
-        let repositories: Vec<&BStr> =
-            repositories.iter().map(|path| BStr::new(path.trim_end_matches('/'))).collect();
-        let files: Vec<&BStr> = files.into_iter().map(BStr::new).collect();
-        let found = discover(root.path(), &files, &repositories).map_err(|error| error.to_string())?;
-        let shown = |found: &Found| format!("{} from {}", found.component.name, found.component.origin);
-        Ok(found.iter().map(shown).collect())
-    }
-
-    #[test]
-    fn definitions_make_components() {
-        let found = discover_among(
-            &[
-                ("services/api/Cargo.toml", "[package]\n[package.metadata.hephy]\n"),
-                ("services/tool/Cargo.toml", "[package]\n"),
-                ("My Web/Containerfile", ""),
-            ],
-            &[],
-        );
-        assert_eq!(
-            found.expect("valid"),
-            ["my-web from My Web/Containerfile", "api from services/api/Cargo.toml"]
-        );
-    }
-
-    #[test]
-    fn vendored_and_hidden_folders_and_what_is_not_listed_or_not_there_are_skipped() {
-        let found = discover_among(
-            &[
-                ("vendor/x/Dockerfile", ""),
-                ("examples/y/Dockerfile", ""),
-                (".cache/z/Dockerfile", ""),
-                ("out/w/Dockerfile", ""),
-            ],
-            &["vendor/x/Dockerfile", "examples/y/Dockerfile", ".cache/z/Dockerfile", "sparse/v/Dockerfile"],
-        );
-        assert_eq!(found.expect("valid"), Vec::<String>::new());
-    }
-
-    #[test]
-    fn the_files_of_a_folder_need_not_stand_beside_each_other() {
-        let found =
-            discover_among(&[("b/c/x", ""), ("b/Containerfile", ""), ("a/y", ""), ("b/Dockerfile", "")], &[]);
-        assert_eq!(found.expect("valid"), ["b from b/Dockerfile"]);
-    }
-
-    #[test]
-    fn a_repository_within_is_looked_through() {
-        let files = [
-            ("lib/api/Dockerfile", ""),
-            ("lib/.hidden/Dockerfile", ""),
-            ("lib/.gitignore", "/out/\n"),
-            ("lib/out/Dockerfile", ""),
-            ("vendor/lib/web/Dockerfile", ""),
-        ];
-        let found = discover_among(&files, &["lib/", "vendor/lib/"]);
-        assert_eq!(found.expect("valid"), ["api from lib/api/Dockerfile"]);
-    }
-}
+mod tests;

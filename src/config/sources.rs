@@ -76,7 +76,7 @@ fn skaffold(root: &Path) -> Result<Option<skaffold::Read>, ConfigError> {
 fn is_built_by(definition: &Definition, found: &Found) -> bool {
     let component = &definition.component;
     let dockerfile = component.recipe.dockerfile.as_deref().and_then(|name| led_from(&component.path, name));
-    dockerfile.is_some_and(|path| Some(path) == led_from(&found.component.path, found.definition))
+    dockerfile.is_some_and(|path| Some(path) == led_from(&found.component.path, &found.definition))
 }
 
 /// What the `build-config.yaml` in `folder` defines.

@@ -5,6 +5,7 @@ use crate::backends::BuildError;
 use crate::cluster::ClusterError;
 use crate::exec::ExecError;
 use crate::exit::ExitCode;
+use crate::inputs::{InputsError, SettingsError};
 use crate::registry::RegistryError;
 use crate::release::ReleaseError;
 
@@ -35,6 +36,22 @@ pub(super) fn of_git(failure: Failure, error: &ExecError) -> Failure {
     }
 }
 
+pub(super) fn of_inputs(error: &InputsError) -> Vec<String> {
+    let hint = match error {
+        InputsError::Outside { .. } => "move it into the repository, or depend on a released version",
+        InputsError::Submodule { .. } => "run `git submodule update --init --recursive`",
+        InputsError::NoModule { .. } => "run `go mod init`, or name another `backend`",
+        InputsError::KoFile { source: SettingsError::Foreign(_), .. } => {
+            "give it a value in hephy.yaml: `build-args: {NAME: value}`, and write `{{.Env.NAME}}`"
+        }
+        InputsError::KoFile { source: SettingsError::Moving(_), .. } => {
+            "take it out: an image is reused as long as nothing changes that it is made of"
+        }
+        _ => return vec![],
+    };
+    vec![hint.to_owned()]
+}
+
 pub(super) fn of_build(error: &BuildError) -> Vec<String> {
     let hint = match error {
         BuildError::NoTarget { target, .. } => format!("run `rustup target add {target}`"),
@@ -58,6 +75,16 @@ pub(super) fn of_build(error: &BuildError) -> Vec<String> {
             "install `buildah`, or start a BuildKit builder: `docker buildx create --use`, or `BUILDKIT_HOST` for `buildctl`"
                 .to_owned()
         }
+        BuildError::NotYet { .. } => {
+            "leave it out with `--only`, or name another `backend` in hephy.yaml".to_owned()
+        }
+        BuildError::MissingChart { .. } => {
+            "run `helm dependency build` in the chart's folder before hephy runs".to_owned()
+        }
+        BuildError::NoBuilder => {
+            "write `[io.buildpacks]` and below it `builder = \"IMAGE\"` into `project.toml`".to_owned()
+        }
+        BuildError::TooOld { .. } => "install a newer one, or put it first on PATH".to_owned(),
         BuildError::NoStart { .. } => "name the program in the folder: `bin: NAME` in hephy.yaml".to_owned(),
         _ => return vec![],
     };

@@ -1,7 +1,9 @@
 //! What the engines of a Dockerfile read: the file itself, what that names in its context, and the images it is built on.
 
 use super::dockerfile::{self, Reading, Source, What};
-use super::{BaseImage, Dockerignore, Hidden, InputsError, Pattern, Reads, Rule, below, real, wildcard};
+use super::{
+    BaseImage, Dockerignore, Hidden, Ignore, InputsError, Pattern, Reads, Rule, below, real, wildcard,
+};
 use crate::component::Component;
 use crate::platform::Platform;
 use std::path::{Path, PathBuf};
@@ -76,7 +78,7 @@ pub(super) fn reads(
 
 fn hidden(root: &Path, component: &Component, dockerfile: &str) -> Option<Arc<Hidden>> {
     let bytes = std::fs::read(ignore_file(root, component, dockerfile)?).ok()?;
-    let by = Dockerignore::read(&String::from_utf8_lossy(&bytes));
+    let by = Ignore::Docker(Dockerignore::read(&String::from_utf8_lossy(&bytes)));
     Some(Arc::new(Hidden { folder: component.context().to_owned(), by }))
 }
 

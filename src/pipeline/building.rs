@@ -34,7 +34,10 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     }
     for (planned, leg) in &to_build {
         let refused = |error| Failure::from(error).during(&format!("build {}", planned.leg(leg)));
-        backends::ensure_possible(planned.backend).map_err(refused)?;
+        run.unless_cancelled(async {
+            backends::ensure_possible(planned.backend, &run.root, &planned.component).await.map_err(refused)
+        })
+        .await?;
     }
     let before = run.unless_cancelled(guarding::ensure_current(run, plan)).await?;
     let answers = run.unless_cancelled(ask_engines(run, &to_build)).await?;

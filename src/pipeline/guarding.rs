@@ -10,7 +10,6 @@ use crate::failure::Failure;
 use crate::git::{self, Checkout, Deviation};
 use crate::plan::{Action, Plan, Planned, PlannedLeg};
 use bstr::{BStr, BString};
-use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
@@ -48,7 +47,7 @@ pub(super) async fn ensure_same_release(run: &Run, plan: &Plan) -> Result<(), Fa
     let checkout = git::read(&run.root, None).await?;
     let is_manifest = |path: &BString| plan.manifests.iter().any(|manifest| *path == manifest.as_str());
     let edited = checkout.deviations.iter().any(|deviation| match deviation {
-        Deviation::Dirty(path) | Deviation::Ignored(path) => is_manifest(path),
+        Deviation::Dirty(path) | Deviation::Added(path) | Deviation::Ignored(path) => is_manifest(path),
     });
     if checkout.commit.id == plan.commit.id && (plan.commit.dirty || !edited) {
         return Ok(());
@@ -117,9 +116,6 @@ pub(super) async fn ensure_unchanged(run: &Run, plan: &Plan, before: &Digests) -
 
 /// The checkout without files that the commit does not have.
 fn committed(mut checkout: Checkout) -> Checkout {
-    let known: BTreeSet<&BString> = checkout.files.iter().map(|file| &file.path).collect();
-    checkout
-        .deviations
-        .retain(|deviation| matches!(deviation, Deviation::Dirty(path) if known.contains(path)));
+    checkout.deviations.retain(|deviation| matches!(deviation, Deviation::Dirty(_)));
     checkout
 }

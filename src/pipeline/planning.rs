@@ -14,6 +14,7 @@ use crate::registry::RegistryError;
 use crate::store::{Store, StoreError};
 use futures::future::try_join_all;
 use std::path::Path;
+use tokio::try_join;
 
 /// Finds the repository that `directory` is in and reads its configuration; git is asked only where that does not say
 /// what the components are. `default_branch` is its name, where somebody knows it.
@@ -104,10 +105,12 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     }
     let target = naming::target(run)?;
     let store = run.store_to_read(&target)?;
-    let (base, changes) = base::compare(run, &checkout).await?;
     let files = inputs::working_files(&checkout)?;
     let wanted = config::select(&run.config.components, &run.settings.only)?;
-    let surveys = survey(run, &checkout, in_order_of_needs(&run.config.components, &wanted)).await?;
+    let in_order = in_order_of_needs(&run.config.components, &wanted);
+    // Git compares while the definitions are read.
+    let ((base, changes), surveys) =
+        try_join!(base::compare(run, &checkout), survey(run, &checkout, in_order))?;
     let mut known = Known::new(base_images::resolve(run, images(&surveys)).await?);
     let mut prepared = vec![];
     for survey in &surveys {
@@ -154,7 +157,9 @@ async fn look_up(run: &Run, store: &Store, mut candidate: Candidate) -> Result<C
     let image = candidate.image.clone();
     let finds = candidate.legs.iter().map(|leg| store.find(&image, &leg.key));
     let found = match try_join_all(finds).await {
-        Err(StoreError::Registry(error @ RegistryError::Unauthorised { .. })) => {
+        Err(StoreError::Registry(
+            error @ (RegistryError::Unauthorised { .. } | RegistryError::Login { .. }),
+        )) => {
             run.events.warn(format!("{error}; it is built because nothing proves that it exists"));
             return Ok(candidate);
         }

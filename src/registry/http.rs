@@ -138,7 +138,8 @@ impl Http {
                     }
                 })
                 .await?;
-            if is_own && wants_tls(&answer) && self.with_tls().insert(target.host.clone()) {
+            if is_own && self.wants_tls(target, &answer).await? {
+                self.with_tls().insert(target.host.clone());
                 continue;
             }
             if answer.status == StatusCode::UNAUTHORIZED && is_own && may_log_in {
@@ -202,6 +203,23 @@ impl Http {
         }
     }
 
+    /// Go's servers say so in the body when they are spoken to without TLS; only loopback is tried that way unasked. The
+    /// answer to a HEAD has no body, so the question is repeated.
+    async fn wants_tls(&self, target: &Target, answer: &Answer) -> Result<bool, RegistryError> {
+        let url = &answer.url;
+        let is_plain = url.scheme() == "http" && url.host_str().is_some_and(super::is_loopback);
+        if !is_plain || answer.status != StatusCode::BAD_REQUEST {
+            return Ok(false);
+        }
+        let says_so = |answer: &Answer| String::from_utf8_lossy(&answer.body).contains("to an HTTPS server");
+        if says_so(answer) {
+            return Ok(true);
+        }
+        let action = "find out whether it has TLS";
+        let again = self.wire.exchange(&target.host, action, Method::GET, url, |request, _| request).await?;
+        Ok(says_so(&again))
+    }
+
     fn with_tls(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
         self.with_tls.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -216,14 +234,6 @@ fn redirect<'a>(method: &Method, answer: &'a Answer) -> Option<&'a str> {
         _ => false,
     };
     answer.header(LOCATION.as_str()).filter(|_| is_followed)
-}
-
-/// Go's and nginx' servers say so when they are spoken to without TLS. Only loopback is tried that way unasked.
-fn wants_tls(answer: &Answer) -> bool {
-    let is_plain = answer.url.scheme() == "http" && answer.url.host_str().is_some_and(super::is_loopback);
-    is_plain
-        && answer.status == StatusCode::BAD_REQUEST
-        && String::from_utf8_lossy(&answer.body).contains("to an HTTPS server")
 }
 
 #[cfg(test)]

@@ -35,12 +35,14 @@ pub(super) struct Habits {
     pub(super) no_mount: bool,
 }
 
+/// By host and digest, the paths of the repositories that have a blob.
+type Blobs = BTreeMap<(String, Digest), BTreeSet<String>>;
+
 /// Shared by all uploads of a run.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Learnt {
     hosts: Arc<Mutex<BTreeMap<String, Habits>>>,
-    /// By host and digest, the paths of the repositories that have the blob.
-    blobs: Arc<Mutex<BTreeMap<(String, Digest), BTreeSet<String>>>>,
+    blobs: Arc<Mutex<Blobs>>,
     /// Manifests that were pushed, for their tags.
     manifests: Arc<Mutex<BTreeMap<Digest, Vec<u8>>>>,
 }

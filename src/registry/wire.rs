@@ -131,20 +131,14 @@ async fn read(mut response: Response, pulse: &Pulse) -> Result<Vec<u8>, reqwest:
 }
 
 /// Whether a certificate is the reason; trying again does not help.
-fn is_about_trust(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let found = match inner {
-            Some(inner) => inner.downcast_ref::<rustls::Error>(),
-            None => error.downcast_ref::<rustls::Error>(),
-        };
-        if matches!(found, Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
-        }
-        cause = error.source();
+fn is_about_trust(error: &(dyn Error + 'static)) -> bool {
+    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        return true;
     }
-    false
+    // An I/O error hides the one that it wraps from `source`.
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let wrapped = wrapped.map(|error| error as &(dyn Error + 'static));
+    wrapped.or_else(|| error.source()).is_some_and(is_about_trust)
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<Certificate>, RegistryError> {

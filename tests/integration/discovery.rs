@@ -37,6 +37,9 @@ fn repositories_within_are_looked_through() {
     repository.git(["clone", "--quiet", &url, "copy"]);
     std::fs::rename(repository.path().join("copy/api"), repository.path().join("copy/web")).expect("rename");
     assert_eq!(origins(&repository), ["lib/api/Dockerfile", "copy/web/Dockerfile"]);
+    // Changes in a submodule make git name all of it as changed.
+    repository.write("lib/api/new", "");
+    assert_eq!(origins(&repository), ["lib/api/Dockerfile", "copy/web/Dockerfile"]);
 }
 
 #[test]

@@ -146,6 +146,25 @@ fn a_blob_that_is_gone_is_sent_again_when_the_registry_says_so() {
 }
 
 #[test]
+fn a_damaged_layer_never_arrives() {
+    let push = Pushing::of(400_000, |_| None);
+    // Given an image that was built, and a disk that has changed a byte of its layer since,
+    let registry = push.proxy.image("shop");
+    let plan = ["--plan", "plan.json"];
+    push.repository.hephy(["plan", "--registry", &registry, "--output", "plan.json"]).run().exits(0);
+    push.repository.hephy(["build"]).args(plan).run().exits(0);
+    let blobs = push.repository.path().join(".hephy/build/app/linux-amd64/blobs/sha256");
+    let blobs = blobs.read_dir().expect("blobs").map(|blob| blob.expect("a blob").path());
+    let layer = blobs.max_by_key(|blob| blob.metadata().expect("a file").len()).expect("a layer");
+    let mut bytes = std::fs::read(&layer).expect("read the layer");
+    bytes[1000] ^= 1;
+    std::fs::write(&layer, bytes).expect("change the layer");
+    // when it is pushed, then it is refused here and not by the registry.
+    let output = push.repository.hephy(["push"]).args(plan).run().exits(4).says("its content has changed");
+    assert_eq!(push.registry.tags("shop/app"), Vec::<String>::new(), "{output}");
+}
+
+#[test]
 fn thirty_blobs_go_side_by_side_and_a_busy_registry_gets_fewer() {
     let busy = |asked: &Asked| asked.is("POST", UPLOAD) && asked.time <= 8;
     let push =

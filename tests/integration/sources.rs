@@ -58,6 +58,7 @@ fn build_configs_are_found_wherever_they_are_nested() {
 
 #[test]
 fn a_build_config_and_hephy_yaml_merge_where_they_agree() {
+    // hephy-builder had a key for build arguments that nobody read (S15).
     let repository = repository(&[
         ("hephy.yaml", "components:\n  shop-api: {path: api, target: prod, build-args: {A: one}}\n"),
         ("api/build-config.yaml", "target: prod\nplatforms: [linux/arm64, amd64]\nbuild_args: {B: two}\n"),
@@ -84,8 +85,18 @@ fn two_places_that_disagree_are_both_named() {
             ("api/Dockerfile", DOCKERFILE),
         ])
     };
-    shows!(files("target: x\ndockerfile_path: Dockerfile\n"), @"");
-    shows!(files("build_args:\n  MODE: test\n"), @"");
+    shows!(files("target: x\ndockerfile_path: Dockerfile\n"), @r#"
+    ------- stderr -------
+    error: `api` is defined in two places that disagree: `hephy.yaml:2` says `dockerfile: Dockerfile.prod`, `api/build-config.yaml:2` says `dockerfile: Dockerfile`
+    hint: say it in one place only, or the same in both
+    ------- exit Some(2)
+    "#);
+    shows!(files("build_args:\n  MODE: test\n"), @r#"
+    ------- stderr -------
+    error: `api` is defined in two places that disagree: `hephy.yaml:2` says `build-args: {MODE: prod}`, `api/build-config.yaml:2` says `build-args: {MODE: test}`
+    hint: say it in one place only, or the same in both
+    ------- exit Some(2)
+    "#);
     let skaffold = "build:\n  artifacts:\n    - image: api\n      context: services/api\n      platforms: [linux/amd64]\n";
     shows!(
         fault(&[
@@ -93,7 +104,12 @@ fn two_places_that_disagree_are_both_named() {
             ("services/api/build-config.yaml", "platforms: [linux/arm64]\n"),
             ("services/api/Dockerfile", DOCKERFILE),
         ]),
-        @""
+        @r#"
+    ------- stderr -------
+    error: `api` is defined in two places that disagree: `skaffold.yaml:5` says `platforms: linux/amd64`, `services/api/build-config.yaml:1` says `platforms: linux/arm64`
+    hint: say it in one place only, or the same in both
+    ------- exit Some(2)
+    "#
     );
     // The same name for two folders,
     shows!(
@@ -103,7 +119,12 @@ fn two_places_that_disagree_are_both_named() {
             ("api/build-config.yaml", ""),
             ("api/Dockerfile", DOCKERFILE),
         ]),
-        @""
+        @r#"
+    ------- stderr -------
+    error: `skaffold.yaml:3` and `api/build-config.yaml:1` are both named `api`
+    hint: name them apart under `components` in hephy.yaml
+    ------- exit Some(2)
+    "#
     );
     // and one folder for two names.
     shows!(
@@ -113,7 +134,12 @@ fn two_places_that_disagree_are_both_named() {
             ("api/Dockerfile", DOCKERFILE),
             ("api/Dockerfile.b", DOCKERFILE),
         ]),
-        @""
+        @r#"
+    ------- stderr -------
+    error: read `api/build-config.yaml:1`: it may mean `a` or `b`
+    hint: say it in hephy.yaml, for each of them
+    ------- exit Some(2)
+    "#
     );
 }
 

@@ -1,16 +1,23 @@
 //! Backends: what turns a leg into a layout. Each gets an [`Order`] and leaves an OCI layout in its folder.
 
+mod asking;
 mod buildah;
+mod buildkit;
 mod buildpacks;
 mod cargo;
 mod choose;
+mod context;
+mod dockerfile;
+mod engine;
 mod helm;
 mod ko;
 mod prebuilt;
 mod spin;
 mod tool;
 
+pub(crate) use asking::ask;
 pub(crate) use choose::{Choice, ChooseError, Tried, choose};
+pub(crate) use engine::{Answer, Chosen, Engine};
 
 use crate::capture::CaptureError;
 use crate::component::{Backend, Component};
@@ -44,6 +51,8 @@ pub(crate) struct Order<'a> {
     pub(crate) base_images: &'a BTreeMap<String, Image>,
     /// The user names files that the build reads, beside those that hephy finds.
     pub(crate) is_watched: bool,
+    /// What builds the Dockerfile; `None` for a backend that has none.
+    pub(crate) engine: Option<&'a Chosen>,
 }
 
 /// A leg that was built.
@@ -95,8 +104,10 @@ pub(crate) enum BuildError {
     Unseen { image: String, what: String },
     #[error("find the image that `{tool}` built")]
     NoImage { tool: &'static str },
-    #[error("take over the image that `{tool}` pushed: it reports {said}, and {found} arrived")]
+    #[error("take the image of `{tool}`: it says that it made {said}, and {found} is what it left")]
     OtherImage { tool: &'static str, said: String, found: String },
+    #[error("find an engine that builds a Dockerfile ({backend}): {}", tried.join("; "))]
+    NoEngine { backend: Backend, tried: Vec<String> },
 }
 
 /// Looks for the definitions in the folder of `component`.
@@ -114,7 +125,9 @@ pub(crate) async fn ensure_possible(
     component: &Component,
 ) -> Result<(), BuildError> {
     match backend {
-        Backend::Cargo | Backend::Prebuilt | Backend::Buildah => Ok(()),
+        Backend::Cargo | Backend::Prebuilt | Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
+            Ok(())
+        }
         Backend::Ko => tool::ensure(&ko::TOOLS, root).await,
         Backend::Spin => tool::ensure(&spin::TOOLS, root).await,
         Backend::Helm => helm::ensure_possible(root, component),
@@ -129,16 +142,13 @@ pub(crate) async fn build(
     backend: Backend,
     order: &Order<'_>,
 ) -> Result<Built, BuildError> {
-    let fault = |source| BuildError::Prepare { path: order.out.to_owned(), source };
-    match std::fs::remove_dir_all(order.out) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fault(error)),
-        _ => std::fs::create_dir_all(order.out).map_err(fault)?,
-    }
+    empty(order.out)?;
     match backend {
         Backend::Cargo => cargo::build(events, cancel, order).await,
         Backend::Prebuilt => Ok(Built { manifest: prebuilt::build(order)?, reads: vec![] }),
-        Backend::Buildah => {
-            Ok(Built { manifest: buildah::build(events, cancel, order).await?, reads: vec![] })
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
+            let manifest = dockerfile::build(events, cancel, order).await?;
+            Ok(Built { manifest, reads: vec![] })
         }
         Backend::Ko => Ok(Built { manifest: ko::build(events, cancel, order).await?, reads: vec![] }),
         Backend::Helm => Ok(Built { manifest: helm::build(order)?, reads: vec![] }),
@@ -149,9 +159,34 @@ pub(crate) async fn build(
     }
 }
 
+/// The engine that builds for `backend`, `None` if that needs none. `answers` is what [`ask`] found out.
+pub(crate) fn engine_for(
+    backend: Backend,
+    answers: &[(Engine, Answer)],
+) -> Result<Option<Chosen>, BuildError> {
+    if !backend.is_dockerfile() {
+        return Ok(None);
+    }
+    engine::pick(backend, answers).map(Some).map_err(|tried| BuildError::NoEngine { backend, tried })
+}
+
+/// Makes `folder` an empty one.
+fn empty(folder: &Path) -> Result<(), BuildError> {
+    let fault = |source| BuildError::Prepare { path: folder.to_owned(), source };
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(fault(error)),
+        _ => std::fs::create_dir_all(folder).map_err(fault),
+    }
+}
+
 impl Order<'_> {
     fn folder(&self) -> PathBuf {
         self.root.join(&self.component.path)
+    }
+
+    /// The folder that a Dockerfile copies from.
+    fn context(&self) -> PathBuf {
+        self.root.join(self.component.context())
     }
 
     fn subject(&self) -> String {

@@ -60,6 +60,9 @@ impl fmt::Display for Name {
 pub(crate) enum Backend {
     Cargo,
     Prebuilt,
+    /// A Dockerfile, built by whichever engine answers.
+    Dockerfile,
+    Buildkit,
     Buildah,
     Ko,
     Spin,
@@ -69,20 +72,41 @@ pub(crate) enum Backend {
 
 impl Backend {
     /// Every backend, for messages and documentation.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Cargo, Self::Prebuilt, Self::Buildah, Self::Ko, Self::Spin, Self::Buildpacks, Self::Helm];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Cargo,
+        Self::Prebuilt,
+        Self::Dockerfile,
+        Self::Buildkit,
+        Self::Buildah,
+        Self::Ko,
+        Self::Spin,
+        Self::Buildpacks,
+        Self::Helm,
+    ];
+
+    /// Whether it builds a Dockerfile.
+    pub(crate) fn takes_dockerfile(self) -> bool {
+        matches!(self, Self::Dockerfile | Self::Buildkit | Self::Buildah)
+    }
 
     /// The name used in configuration and messages.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Cargo => "cargo",
             Self::Prebuilt => "prebuilt",
+            Self::Dockerfile => "dockerfile",
+            Self::Buildkit => "buildkit",
             Self::Buildah => "buildah",
             Self::Ko => "ko",
             Self::Spin => "spin",
             Self::Buildpacks => "buildpacks",
             Self::Helm => "helm",
         }
+    }
+
+    /// Whether it builds a Dockerfile: what that reads is the same for every engine.
+    pub(crate) fn is_dockerfile(self) -> bool {
+        matches!(self, Self::Dockerfile | Self::Buildkit | Self::Buildah)
     }
 }
 

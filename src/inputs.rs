@@ -14,7 +14,7 @@ mod node;
 mod spin;
 mod wildcard;
 
-pub(crate) use buildah::{dockerfile_name, dockerfile_reading, ignore_file};
+pub(crate) use buildah::{dockerfile_name, dockerfile_reading, dockerignore, ignore_file};
 pub(crate) use buildpacks::project;
 pub(crate) use cargo::Workspaces;
 pub(crate) use dockerfile::Reading;
@@ -187,12 +187,12 @@ pub(crate) async fn reads(
     backend: Backend,
     platforms: &[Platform],
 ) -> Result<Reads, InputsError> {
-    if component.is_workspace_package && backend != Backend::Buildah {
+    if component.is_workspace_package && !backend.takes_dockerfile() {
         return Err(InputsError::NoDockerfile { component: component.name.to_string(), backend });
     }
     let mut reads = match backend {
         Backend::Cargo => cargo::reads(events, known, &checkout.root, component).await?,
-        Backend::Buildah => {
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
             let docker = buildah::reads(&checkout.root, component, platforms)?;
             match component.is_workspace_package {
                 true => {

@@ -6,6 +6,7 @@ mod assemble;
 mod chart;
 mod contents;
 mod manifest;
+mod sole;
 mod stamp;
 
 pub(crate) use arriving::Arriving;
@@ -15,7 +16,7 @@ pub(crate) use contents::Contents;
 pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index};
 pub(crate) use stamp::{Stamp, common_annotations, stamp};
 
-use crate::image::Digest;
+use crate::image::{Digest, ImageError};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -43,6 +44,10 @@ pub(crate) enum LayoutError {
     Corrupt { path: PathBuf },
     #[error("add `{path}` to an image: {problem}")]
     Unfit { path: PathBuf, problem: &'static str },
+    #[error("find the image in `{path}`: it has {count}")]
+    Several { path: PathBuf, count: usize },
+    #[error("understand `{path}`")]
+    Digest { path: PathBuf, source: ImageError },
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -149,6 +154,12 @@ impl Layout {
             fs::rename(&part, &target)
         });
         if copied.is_err() && self.holds(digest, size) { Ok(()) } else { copied.map_err(fault) }
+    }
+
+    /// Lets no name point at anything; the blobs stay.
+    pub(crate) fn forget(&self) -> Result<(), LayoutError> {
+        let path = self.root.join("index.json");
+        fs::remove_file(&path).map_err(|source| LayoutError::Write { path, source })
     }
 
     fn index_file(&self) -> Result<IndexFile, LayoutError> {

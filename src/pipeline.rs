@@ -13,6 +13,7 @@ mod naming;
 mod planning;
 mod preparing;
 mod publishing;
+mod unseen;
 
 use crate::ci::Ci;
 use crate::component::Rules;

@@ -138,6 +138,23 @@ impl Registry {
         }
     }
 
+    /// The bytes of a small blob, such as the config of an image.
+    pub(crate) async fn blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Vec<u8>, RegistryError> {
+        let errand =
+            self.http.to_read(repository, format!("fetch blob {} of {repository}", digest.short()))?;
+        let url = errand.target.url(&format!("blobs/{digest}"));
+        let answer = self.http.send(&errand, Method::GET, &url, |request| request).await?.successful()?;
+        if Digest::of(&answer.body) == *digest {
+            Ok(answer.body)
+        } else {
+            Err(RegistryError::OtherDigest { action: errand.action, host: answer.host })
+        }
+    }
+
     async fn head(&self, errand: &http::Errand, reference: &str) -> Result<wire::Answer, RegistryError> {
         let url = errand.target.url(&format!("manifests/{reference}"));
         self.http.send(errand, Method::HEAD, &url, |request| request.header(ACCEPT, MANIFEST_KINDS)).await

@@ -1,5 +1,6 @@
 //! The `buildah` backend: a Dockerfile, built without a daemon.
 
+use super::dockerfile::is_pinned;
 use super::{BuildError, Order};
 use crate::event::Events;
 use crate::exec::{self, Program};
@@ -96,13 +97,7 @@ fn build_command(order: &Order<'_>, reading: &Reading, image_id: &Path, ignore: 
     if let Some(stage) = &order.component.recipe.target {
         program = program.args(["--target", stage]);
     }
-    program.arg(order.root.join(order.component.context()))
-}
-
-/// The input digest has the digest of each base image, so the build must use that very image. A stage of the same name
-/// would be hidden by it.
-fn is_pinned(reading: &Reading, name: &str) -> bool {
-    !reading.stages.contains(&name.to_lowercase())
+    program.arg(order.context())
 }
 
 /// What only the base images know, and what the list of inputs took for granted: they have no `ONBUILD` lines, which

@@ -121,7 +121,7 @@ impl Reader<'_> {
     fn backend(&self, name: &Spanned<String>) -> Result<Backend, ConfigError> {
         let known = Backend::ALL.into_iter().find(|backend| backend.as_str() == name.value);
         let way_out = match name.value.as_str() {
-            "kaniko" | "buildkit" => hint(
+            "kaniko" => hint(
                 "remove `build_backend`: the Dockerfile is then built by a backend that this version has",
             ),
             _ => None,

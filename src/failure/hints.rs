@@ -18,6 +18,9 @@ pub(super) fn of_exec(failure: Failure, error: &ExecError) -> Failure {
         ExecError::Failed { last_lines, .. } if last_lines.iter().any(|line| line.contains("--locked")) => {
             failure.hint("run `cargo update --workspace` and commit `Cargo.lock`")
         }
+        ExecError::Failed { last_lines, .. } if last_lines.iter().any(|line| line.contains("exec format error")) => {
+            failure.hint("install an emulator for that platform (`qemu-user-static`), or build it on a runner of its own")
+        }
         ExecError::Start { .. } | ExecError::Read { .. } | ExecError::Failed { .. } => failure,
     }
 }
@@ -71,6 +74,10 @@ pub(super) fn of_build(error: &BuildError) -> Vec<String> {
         }
         BuildError::OtherImage { .. } => {
             "run again; if it happens again, another user of this machine pushes while the tool does".to_owned()
+        }
+        BuildError::NoEngine { .. } => {
+            "install `buildah`, or start a BuildKit builder: `docker buildx create --use`, or `BUILDKIT_HOST` for `buildctl`"
+                .to_owned()
         }
         BuildError::MissingChart { .. } => {
             "run `helm dependency build` in the chart's folder before hephy runs".to_owned()

@@ -1,4 +1,4 @@
-//! What buildah reads: the Dockerfile, what that names in its context, and the images it is built on.
+//! What the engines of a Dockerfile read: the file itself, what that names in its context, and the images it is built on.
 
 use super::dockerfile::{self, Reading, Source, What};
 use super::{
@@ -23,6 +23,13 @@ pub(crate) fn ignore_file(root: &Path, component: &Component, dockerfile: &str) 
     let beside = ["dockerignore", "containerignore"].map(|kind| folder.join(format!("{dockerfile}.{kind}")));
     let usual = [".containerignore", ".dockerignore"].map(|name| context.join(name));
     beside.into_iter().chain(usual).find(|path| path.is_file())
+}
+
+/// What that file leaves out of the context.
+pub(crate) fn dockerignore(root: &Path, component: &Component) -> Dockerignore {
+    let dockerfile = dockerfile_name(root, component).unwrap_or_default();
+    let bytes = ignore_file(root, component, &dockerfile).and_then(|path| std::fs::read(path).ok());
+    Dockerignore::read(&String::from_utf8_lossy(&bytes.unwrap_or_default()))
 }
 
 /// What the Dockerfile of `component` says that a build for `platform` reads.

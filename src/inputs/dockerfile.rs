@@ -83,6 +83,10 @@ pub(super) fn read(
             reader.everything(0, "reads", &format!("`syntax={}`", syntax.value.value));
         }
     }
+    // BuildKit takes it for the line above.
+    if build_args.contains_key("BUILDKIT_SYNTAX") {
+        reader.everything(0, "reads", "by `BUILDKIT_SYNTAX`");
+    }
     for instruction in &file.instructions {
         reader.instruction(instruction);
     }

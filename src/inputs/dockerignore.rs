@@ -23,10 +23,15 @@ struct Line {
 
 impl Dockerignore {
     /// Reads the text; what is not understood leaves nothing out.
-    pub(super) fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let text = text.trim_start_matches('\u{feff}');
         let lines = text.lines().filter(|line| !line.starts_with('#')).map(str::trim);
         Self { lines: lines.filter(|line| !line.is_empty()).map(line).collect() }
+    }
+
+    /// Whether the build cannot see anything in `folder`, so that nobody needs to look into it.
+    pub(crate) fn hides_all_of(&self, folder: &BStr) -> bool {
+        !self.lines.iter().any(|line| line.is_exception) && self.leaves_out(folder)
     }
 
     /// Whether the build cannot see `path`, which is relative to the context.

@@ -107,12 +107,25 @@ fn parse(name: &str) -> Result<Named, ImageError> {
         Some((repository, tag)) if !tag.contains('/') => (repository, tag),
         _ => (name, "latest"),
     };
+    Ok(Named::Tagged(with_defaults(repository)?, tag.parse()?))
+}
+
+fn with_defaults(repository: &str) -> Result<Repository, ImageError> {
     let mut repository: Repository = repository.parse()?;
     let host = repository.host.get_or_insert_with(|| "docker.io".to_owned());
     if host == "docker.io" && !repository.path.contains('/') {
         repository.path = format!("library/{}", repository.path);
     }
-    Ok(Named::Tagged(repository, tag.parse()?))
+    Ok(repository)
+}
+
+/// The image of a name that has a digest; what stands between the two, a tag, means nothing then.
+pub(super) fn pinned(name: &str) -> Option<Image> {
+    let (name, digest) = name.split_once('@')?;
+    let (folder, last) = name.rsplit_once('/').map_or(("", name), |(folder, last)| (folder, last));
+    let last = last.split(':').next().unwrap_or(last);
+    let repository = if folder.is_empty() { last.to_owned() } else { format!("{folder}/{last}") };
+    Some(Image { repository: with_defaults(&repository).ok()?, digest: digest.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -134,6 +147,14 @@ mod tests {
             assert_eq!(format!("{repository}:{tag}"), expected);
         }
         assert_eq!(parse(&format!("alpine:3@{}", Digest::of(b""))), Ok(Named::Pinned));
+        let digest = Digest::of(b"");
+        for (name, expected) in [
+            (format!("alpine:3@{digest}"), format!("docker.io/library/alpine@{digest}")),
+            (format!("127.0.0.1:5000/base@{digest}"), format!("127.0.0.1:5000/base@{digest}")),
+            (format!("127.0.0.1:5000/a/base:1@{digest}"), format!("127.0.0.1:5000/a/base@{digest}")),
+        ] {
+            assert_eq!(pinned(&name).map(|image| image.to_string()), Some(expected));
+        }
         for name in ["x:$TAG", "$unknown", "alpine@sha256:0", "Alpine", "a:", ""] {
             assert!(parse(name).is_err(), "{name}");
         }

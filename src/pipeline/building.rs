@@ -1,8 +1,8 @@
 //! The build stage: every leg that the plan says, several at once.
 
-use super::{Run, describing, guarding};
-use crate::backends::{self, Order};
-use crate::component::{Component, Leg};
+use super::{Run, describing, guarding, unseen};
+use crate::backends::{self, Answer, Engine, Order};
+use crate::component::{Backend, Component, Leg};
 use crate::event::{Progress, Stage};
 use crate::failure::Failure;
 use crate::image::Digest;
@@ -12,6 +12,7 @@ use crate::report::{LegSummary, Summary, What};
 use crate::store::StoreError;
 use futures::stream::{self, StreamExt as _};
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 /// How many legs are built at once. Build tools use all cores themselves; more would only fight over memory.
 const PARALLEL_LEGS: usize = 4;
@@ -41,11 +42,12 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
         .await?;
     }
     let before = run.unless_cancelled(guarding::ensure_current(run, plan)).await?;
+    let answers = run.unless_cancelled(ask_engines(run, &to_build)).await?;
     let stop = run.cancel.child_token();
     let mut results = stream::iter(to_build)
         .map(|(planned, leg)| {
-            let stop = &stop;
-            async move { (planned, planned.leg(leg), one(run, plan, stop, planned, leg).await) }
+            let work = Work { run, plan, stop: &stop, answers: &answers };
+            async move { (planned, planned.leg(leg), one(work, planned, leg).await) }
         })
         .buffer_unordered(PARALLEL_LEGS);
     let mut first_failure = None;
@@ -69,13 +71,27 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     }
 }
 
-async fn one(
+/// What all legs of the stage share.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    run: &'a Run,
+    plan: &'a Plan,
+    stop: &'a CancellationToken,
+    /// What the engines of this machine said.
+    answers: &'a [(Engine, Answer)],
+}
+
+/// Nobody is asked where no Dockerfile is built.
+async fn ask_engines(
     run: &Run,
-    plan: &Plan,
-    stop: &tokio_util::sync::CancellationToken,
-    planned: &Planned,
-    leg: &PlannedLeg,
-) -> (Result<Digest, Failure>, Duration) {
+    to_build: &[(&Planned, &PlannedLeg)],
+) -> Result<Vec<(Engine, Answer)>, Failure> {
+    let backends: Vec<Backend> = to_build.iter().map(|(planned, _)| planned.backend).collect();
+    Ok(backends::ask(&run.root, &backends).await)
+}
+
+async fn one(work: Work<'_>, planned: &Planned, leg: &PlannedLeg) -> (Result<Digest, Failure>, Duration) {
+    let Work { run, stop, .. } = work;
     let name = planned.leg(leg);
     let started = Instant::now();
     if stop.is_cancelled() {
@@ -88,7 +104,7 @@ async fn one(
         Progress::Doing,
         format!("with {}: {}", planned.backend, planned.backend_reason),
     );
-    let result = with_backend(run, plan, stop, planned, leg, &name).await;
+    let result = with_backend(work, planned, leg, &name).await;
     match &result {
         Ok(digest) => {
             run.events.step(
@@ -106,16 +122,23 @@ async fn one(
 }
 
 async fn with_backend(
-    run: &Run,
-    plan: &Plan,
-    stop: &tokio_util::sync::CancellationToken,
+    work: Work<'_>,
     planned: &Planned,
     leg: &PlannedLeg,
     name: &Leg,
 ) -> Result<Digest, Failure> {
+    let Work { run, plan, stop, answers } = work;
+    let during = |failure: Failure| failure.during(&format!("build {name}"));
+    let engine = backends::engine_for(planned.backend, answers).map_err(Failure::from).map_err(during)?;
     let watches = |component: &Component| {
         component.name == name.component && (!component.watch.is_empty() || component.is_workspace_package)
     };
+    let is_watched = run.config.components.iter().any(watches);
+    if engine.as_ref().is_some_and(|chosen| chosen.engine != Engine::Buildah) && !is_watched {
+        let check = unseen::ensure_seen(run, planned, &leg.platform);
+        // A run that was cancelled builds nothing; the build says so.
+        stop.run_until_cancelled(check).await.unwrap_or(Ok(())).map_err(during)?;
+    }
     let order = Order {
         root: &run.root,
         component: &planned.component,
@@ -126,9 +149,9 @@ async fn with_backend(
         cargo_home: run.ci.cargo_home.as_deref(),
         foreign: &run.ci.build_variables,
         base_images: &planned.base_images,
-        is_watched: run.config.components.iter().any(watches),
+        is_watched,
+        engine: engine.as_ref(),
     };
-    let during = |failure: Failure| failure.during(&format!("build {name}"));
     let built = backends::build(&run.events, stop, planned.backend, &order).await;
     let built = built.map_err(Failure::from).map_err(during)?;
     guarding::ensure_listed(run, planned, leg, &built.reads).await.map_err(during)?;

@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::ci::{Host, Subject};
-use crate::component::{Backend, Rules};
+use crate::component::Rules;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::Commit;
@@ -67,7 +67,7 @@ pub(super) fn stamp(run: &Run, planned: &Planned, leg: &PlannedLeg) -> Stamp {
 
 /// Name and digest of the image that a Dockerfile's last stage is built on, where both are known.
 fn base(run: &Run, planned: &Planned, leg: &PlannedLeg) -> Vec<(String, String)> {
-    if planned.backend != Backend::Buildah {
+    if !planned.backend.takes_dockerfile() {
         return vec![];
     }
     let reading = inputs::dockerfile_reading(&run.root, &planned.component, &leg.platform);

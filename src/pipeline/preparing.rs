@@ -163,7 +163,9 @@ fn selected<'f>(
         Backend::Cargo | Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
             inputs::behind_links(checkout, component, files, &selected)?
         }
-        Backend::Buildah => inputs::behind_links_in_context(checkout, component, files, &selected)?,
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
+            inputs::behind_links_in_context(checkout, component, files, &selected)?
+        }
         Backend::Prebuilt => vec![],
     };
     selected.extend(behind.into_iter().map(Cow::Owned));

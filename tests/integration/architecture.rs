@@ -35,6 +35,7 @@ const PURE: &[&str] = &[
     "capture/catalog",
     "capture/route",
     "backends/choose",
+    "backends/engine",
     "health/verdict",
     "health/rules",
 ];

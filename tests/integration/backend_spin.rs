@@ -138,7 +138,7 @@ fn an_image_that_spin_did_not_report_is_refused() {
     let other = format!("sha256:{}", "0".repeat(64));
     for (reported, said) in [(other.as_str(), other.as_str()), ("unknown", "no digest")] {
         let output = application.hephy(&["up"]).env("REPORTED", reported).run().exits(3);
-        let expected = format!("it reports {said}, and {} arrived", application.digest);
+        let expected = format!("it says that it made {said}, and {} is what it left", application.digest);
         assert!(output.error().contains(&expected), "{output}");
         assert!(!application.repository.path().join(".hephy/oci/index.json").exists());
     }

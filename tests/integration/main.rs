@@ -16,6 +16,7 @@ mod checkout;
 mod clones;
 mod discovery;
 mod documents;
+mod engines;
 mod forks;
 mod layout;
 mod matrix;

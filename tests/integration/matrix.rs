@@ -246,7 +246,7 @@ fn a_path_is_explained_by_those_who_read_it() {
       built by prebuilt: `prebuilt`
       not by spin: no `spin.toml` with a `spin_manifest_version`
       not by helm: no `Chart.yaml` with an `apiVersion` that is no part of another chart
-      not by buildah: no `Dockerfile` or `Containerfile`
+      not by dockerfile: no `Dockerfile` or `Containerfile`
       not by ko: no `.ko.yaml` below the root, and no Go file with `package main` in a module
       not by cargo: no `Cargo.toml`
       not by buildpacks: no `project.toml` with a table of buildpacks, and no `Procfile`
@@ -257,7 +257,7 @@ fn a_path_is_explained_by_those_who_read_it() {
       built by prebuilt: `prebuilt`
       not by spin: no `spin.toml` with a `spin_manifest_version`
       not by helm: no `Chart.yaml` with an `apiVersion` that is no part of another chart
-      not by buildah: no `Dockerfile` or `Containerfile`
+      not by dockerfile: no `Dockerfile` or `Containerfile`
       not by ko: no `.ko.yaml` below the root, and no Go file with `package main` in a module
       not by cargo: no `Cargo.toml`
       not by buildpacks: no `project.toml` with a table of buildpacks, and no `Procfile`

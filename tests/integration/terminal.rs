@@ -26,8 +26,14 @@ fn a_build_is_interrupted_kindly() {
     let tools = repository.beside("tools");
     std::fs::create_dir(&tools).expect("create the folder");
     let (builder, started) = (tools.join("buildah"), tools.join("started"));
-    std::fs::write(&builder, format!("#!/bin/sh\necho $$ > '{}'\nexec sleep 60\n", started.display()))
-        .expect("write the program");
+    std::fs::write(
+        &builder,
+        format!(
+            "#!/bin/sh\n[ \"$1\" != --version ] || exit 0\necho $$ > '{}'\nexec sleep 60\n",
+            started.display()
+        ),
+    )
+    .expect("write the program");
     std::fs::set_permissions(&builder, PermissionsExt::from_mode(0o755)).expect("make it run");
     let path = std::env::var("PATH").expect("a path");
     let hephy = repository.hephy(["up"]).env("PATH", format!("{}:{path}", tools.display())).start();

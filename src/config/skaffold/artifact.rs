@@ -176,7 +176,7 @@ impl Reader<'_> {
         let named =
             [("ko", artifact.ko.as_ref().map(spot)), ("buildpacks", artifact.buildpacks.as_ref().map(spot))];
         let Some((name, place)) = named.into_iter().find_map(|(name, spot)| Some((name, spot?))) else {
-            return Ok(Some(Backend::Buildah));
+            return Ok(Some(Backend::Dockerfile));
         };
         let known = Backend::ALL.into_iter().find(|backend| backend.as_str() == name);
         known.map(Some).ok_or_else(|| {

@@ -1,0 +1,377 @@
+//! Dockerfiles and the engines that build them: BuildKit for real, Docker's client by a stand-in, or none.
+
+use crate::support::buildkit::{BuildKit, path_with};
+use crate::support::registry::Registry;
+use crate::support::{Output, Repository};
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A repository with the component `web`, with these files.
+fn web(dockerfile: &str, files: &[(&str, &str)]) -> Repository {
+    web_by("buildkit", dockerfile, files)
+}
+
+fn web_by(backend: &str, dockerfile: &str, files: &[(&str, &str)]) -> Repository {
+    let repository = Repository::empty();
+    let configuration = format!("components: {{web: {{backend: {backend}, platforms: [linux/amd64]}}}}\n");
+    repository.write("hephy.yaml", &configuration);
+    repository.write("web/Dockerfile", dockerfile);
+    for (path, text) in files {
+        repository.write(&format!("web/{path}"), text);
+    }
+    repository.commit("Add the site");
+    repository
+}
+
+#[track_caller]
+fn up(buildkit: &BuildKit, repository: &Repository) -> Output {
+    buildkit.used_by(repository.hephy(["up"])).run().exits(0)
+}
+
+/// Every file of the image with its content and its time, as `tar` tells it, layer by layer.
+fn files_of_image(repository: &Repository) -> Vec<(String, String, u64)> {
+    let layout = repository.path().join(".hephy/build/web/linux-amd64");
+    let mut files = vec![];
+    for blob in layout.join("blobs/sha256").read_dir().expect("blobs") {
+        let bytes = std::fs::read(blob.expect("a blob").path()).expect("read the blob");
+        let mut inside = vec![];
+        if flate2::read::GzDecoder::new(&*bytes).read_to_end(&mut inside).is_err() {
+            continue;
+        }
+        for entry in tar::Archive::new(&*inside).entries().expect("a tar") {
+            let mut entry = entry.expect("an entry");
+            let name = entry.path().expect("a path").display().to_string();
+            let mtime = entry.header().mtime().expect("a time");
+            let mut text = String::new();
+            // A program is no text, and its text is not asked for.
+            let _ = entry.read_to_string(&mut text);
+            files.push((name, text, mtime));
+        }
+    }
+    files.sort();
+    files
+}
+
+fn names_in_image(repository: &Repository) -> BTreeSet<String> {
+    files_of_image(repository).into_iter().map(|(name, ..)| name).collect()
+}
+
+/// A base image with a shell, published as `base:1`; its file `/mark` has this text.
+fn publish_shell(registry: &Registry, mark: &str) -> String {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let busybox = std::env::split_paths(&std::env::var_os("PATH").expect("a path"))
+        .map(|folder| folder.join("busybox"))
+        .find(|program| program.is_file());
+    let busybox = busybox.expect("busybox is installed (./dev tools busybox)");
+    std::fs::copy(busybox, folder.path().join("busybox")).expect("copy the shell");
+    std::fs::write(folder.path().join("mark"), mark).expect("write the mark");
+    let dockerfile = "FROM scratch\nCOPY busybox /bin/sh\nCOPY busybox /bin/busybox\nCOPY mark /mark\n";
+    publish(registry, "base:1", folder.path(), dockerfile)
+}
+
+/// Builds `dockerfile` in `folder` with buildah and pushes it.
+fn publish(registry: &Registry, name: &str, folder: &Path, dockerfile: &str) -> String {
+    std::fs::write(folder.join("Dockerfile"), dockerfile).expect("write the Dockerfile");
+    let image = registry.image(name);
+    for arguments in [
+        &["build", "--quiet", "--format", "docker", "--isolation", "chroot", "--tag", &image, "."][..],
+        &["push", "--quiet", "--tls-verify=false", &image],
+    ] {
+        let output = Command::new("buildah").args(arguments).current_dir(folder).output();
+        let output = output.expect("buildah starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    image
+}
+
+#[test]
+fn a_dockerfile_is_built_by_buildkit_twice_the_same_and_once() {
+    // Given a Dockerfile that runs a program, in two checkouts of one commit whose files differ in time and rights,
+    let (buildkit, registry) = (BuildKit::start(), Registry::start());
+    let base = publish_shell(&registry, "first");
+    let dockerfile = format!(
+        "FROM {base} AS one\nARG WHO=nobody\nRUN echo \"for $WHO\" > /made\nCOPY . /x/\n\
+         FROM scratch\nCOPY --from=one /made /mark /\nCOPY --from=one /x /x\n"
+    );
+    let first = web(&dockerfile, &[("a.txt", "text"), ("tools/run", "#!/bin/sh\n")]);
+    let configuration =
+        "components: {web: {backend: buildkit, platforms: [linux/amd64], build-args: {WHO: hephy}}}\n";
+    first.write("hephy.yaml", configuration).commit("Say for whom");
+    let second = first.clone_with(&[]);
+    let file = second.path().join("web/a.txt");
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("set the rights");
+    std::fs::create_dir(second.path().join("web/empty")).expect("create a folder");
+    let old = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    std::fs::File::options().append(true).open(&file).and_then(|file| file.set_modified(old)).expect("set");
+    // when both are built,
+    let output = up(&buildkit, &first).says("by buildctl: BuildKit v0.33.1 answers");
+    // then the images are equal and hold what was made and copied, nothing younger than the commit,
+    assert_eq!(up(&buildkit, &second).stdout, output.stdout);
+    let files = files_of_image(&first);
+    let date: u64 = first.git(["log", "-1", "--format=%ct"]).trim().parse().expect("a date");
+    assert!(files.iter().all(|(_, _, time)| *time <= date), "{files:?}");
+    let text =
+        |wanted: &str| files.iter().find(|(name, ..)| name == wanted).map(|(_, text, _)| text.as_str());
+    assert_eq!(
+        (text("made"), text("mark"), text("x/a.txt")),
+        (Some("for hephy\n"), Some("first"), Some("text"))
+    );
+    // the layout has the key for a name and no other,
+    let index = first.path().join(".hephy/build/web/linux-amd64/index.json");
+    let index = std::fs::read_to_string(index).expect("an index");
+    assert!(index.contains("\"in-") && !index.contains("latest"), "{index}");
+    // and nothing is built a second time.
+    assert_eq!(first.decisions(), ["web (linux/amd64): reuse"]);
+    // Built again, it is the same again.
+    std::fs::remove_dir_all(first.path().join(".hephy")).expect("forget the image");
+    assert_eq!(up(&buildkit, &first).stdout, output.stdout);
+}
+
+#[test]
+fn buildkit_sees_the_files_that_count_and_no_others() {
+    let buildkit = BuildKit::start();
+    let files = [
+        ("a.txt", ""),
+        ("b.txt", ""),
+        ("docs/guide.md", ""),
+        ("docs/image.txt", ""),
+        ("src/one.rs", ""),
+        (".hidden", ""),
+    ];
+    for (ignore, expected) in [
+        (vec![], vec![".hidden", "a.txt", "b.txt", "docs/guide.md", "docs/image.txt", "src/one.rs"]),
+        (
+            vec![(".dockerignore", "docs\n!docs/image.txt\n*.rs\n.*\n")],
+            vec!["a.txt", "b.txt", "docs/image.txt", "src/one.rs"],
+        ),
+        (
+            // The Dockerfile's own file comes first; without it BuildKit would take the other one.
+            vec![(".dockerignore", "a.txt\n"), ("Dockerfile.dockerignore", "")],
+            vec![
+                ".dockerignore",
+                ".hidden",
+                "Dockerfile.dockerignore",
+                "a.txt",
+                "b.txt",
+                "docs/guide.md",
+                "docs/image.txt",
+                "src/one.rs",
+            ],
+        ),
+        (vec![(".containerignore", "**/*.txt\n.*\n")], vec!["docs/guide.md", "src/one.rs"]),
+    ] {
+        let repository = web("FROM scratch\nCOPY . /\n", &files);
+        for (name, text) in &ignore {
+            repository.write(&format!("web/{name}"), text);
+        }
+        // What git knows nothing about is an input all the same; its own folder and hephy's never are.
+        repository.write(
+            "hephy.yaml",
+            "components: {web: {path: web, backend: buildkit, platforms: [linux/amd64]}}\n",
+        );
+        repository.commit("Hide some");
+        repository.write("web/.hephy/old", "").write("web/.git/HEAD", "");
+        let output = buildkit.used_by(repository.hephy(["build"])).run().exits(0);
+        let names = names_in_image(&repository);
+        let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.ends_with('/')).collect();
+        let names: Vec<&str> = names.into_iter().filter(|name| *name != "Dockerfile").collect();
+        assert_eq!(names, expected, "{ignore:?}: {output}");
+    }
+}
+
+#[test]
+fn buildkit_builds_on_the_base_image_that_the_plan_saw() {
+    let (buildkit, registry) = (BuildKit::start(), Registry::start());
+    let base = publish_shell(&registry, "first");
+    let dockerfile = format!(
+        "ARG TAG=1\nFROM {} AS one\nFROM scratch\nCOPY --from=one /mark /1\nCOPY --from={base} /mark /2\n",
+        base.replace("base:1", "base:${TAG}")
+    );
+    let repository = web(&dockerfile, &[]);
+    let plan = repository.hephy(["plan", "--emit", "json"]).run().exits(0).stdout;
+    let file = repository.beside("plan.json");
+    std::fs::write(&file, plan).expect("write the plan");
+    // Another image under this name is not what the plan saw.
+    publish_shell(&registry, "second");
+    buildkit.used_by(repository.hephy(["up", "--plan"]).args([&file])).run().exits(0);
+    let text = |files: &[(String, String, u64)]| -> Vec<String> {
+        files
+            .iter()
+            .filter(|(name, ..)| name == "1" || name == "2")
+            .map(|(_, text, _)| text.clone())
+            .collect()
+    };
+    assert_eq!(text(&files_of_image(&repository)), ["first", "first"]);
+    up(&buildkit, &repository);
+    assert_eq!(text(&files_of_image(&repository)), ["second", "second"]);
+}
+
+#[test]
+fn what_only_the_base_image_knows_is_asked_before_buildkit_builds() {
+    let (buildkit, registry) = (BuildKit::start(), Registry::start());
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let trigger = "FROM scratch\nENV DIR=docs\nONBUILD COPY b.txt /y/\n";
+    let base = publish(&registry, "trigger:1", folder.path(), trigger);
+    let repository = web(&format!("FROM {base}\nCOPY a.txt /x/\n"), &[("a.txt", "a"), ("b.txt", "b")]);
+    let refused = buildkit.used_by(repository.hephy(["up"])).run().exits(3);
+    assert!(refused.error().contains("it has `ONBUILD COPY b.txt /y/`"), "{refused}");
+    // Who does not ask cannot know.
+    let configuration =
+        std::fs::read_to_string(repository.path().join("hephy.yaml")).expect("a configuration");
+    repository.write("hephy.yaml", &format!("base-images: offline\n{configuration}")).commit("Ask nobody");
+    let refused = buildkit.used_by(repository.hephy(["up"])).run().exits(3);
+    assert!(refused.error().contains("a config that nobody asked for"), "{refused}");
+    let watched = "components: {web: {backend: buildkit, platforms: [linux/amd64], watch: [\"web/**\"]}}\n";
+    repository.write("hephy.yaml", watched).commit("Watch the folder");
+    up(&buildkit, &repository);
+    assert!(names_in_image(&repository).contains("y/b.txt"));
+}
+
+#[test]
+fn a_failed_line_fails_the_build_with_the_words_of_buildkit() {
+    let (buildkit, registry) = (BuildKit::start(), Registry::start());
+    let base = publish_shell(&registry, "first");
+    let repository = web(&format!("FROM {base}\nCOPY . /x/\nRUN echo it is broken && exit 7\n"), &[]);
+    let output = buildkit.used_by(repository.hephy(["up"])).run().exits(3);
+    assert!(output.error().contains("did not complete successfully: exit code: 7"), "{output}");
+    assert!(output.stderr.contains("it is broken"), "{output}");
+    assert_eq!(repository.entries(), []);
+}
+
+#[test]
+fn a_build_that_is_stopped_leaves_nothing_running() {
+    let (buildkit, registry) = (BuildKit::start(), Registry::start());
+    let base = publish_shell(&registry, "first");
+    // A number that no other program of this machine has among its arguments.
+    let mark = format!("31{}", std::process::id());
+    let dockerfile = format!("FROM {base}\nCOPY . /x/\nRUN [\"/bin/busybox\", \"sleep\", \"{mark}\"]\n");
+    let repository = web(&dockerfile, &[]);
+    let hephy = buildkit.used_by(repository.hephy(["up"])).start();
+    wait_until("the line runs", || !sleeping(&mark).is_empty());
+    let kill = Command::new("kill").args(["-s", "TERM", &hephy.id().to_string()]).status();
+    assert!(kill.expect("kill starts").success());
+    let output = Output::of(hephy).exits(143);
+    wait_until("the line is stopped", || sleeping(&mark).is_empty());
+    assert_eq!(repository.entries(), [], "{output}");
+    let left: Vec<PathBuf> = std::fs::read_dir(repository.path().join(".hephy/build/web"))
+        .expect("the folder of builds")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.file_name().is_some_and(|name| name != "linux-amd64"))
+        .collect();
+    assert_eq!(left, [] as [PathBuf; 0], "{output}");
+}
+
+/// The programs that sleep for so many seconds.
+fn sleeping(mark: &str) -> Vec<PathBuf> {
+    let programs = std::fs::read_dir("/proc").expect("the processes").filter_map(Result::ok);
+    let is_it = |path: &PathBuf| {
+        let words = std::fs::read(path.join("cmdline")).unwrap_or_default();
+        words.ends_with(format!("sleep\0{mark}\0").as_bytes())
+    };
+    programs.map(|entry| entry.path()).filter(is_it).collect()
+}
+
+#[track_caller]
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn the_engine_of_a_machine_makes_no_difference_to_the_decision() {
+    // Given an image that BuildKit has built where nobody says which engine,
+    let buildkit = BuildKit::start();
+    let repository = web_by("dockerfile", "FROM scratch\nCOPY a.txt /\n", &[("a.txt", "a")]);
+    up(&buildkit, &repository).says("with dockerfile").says("by buildctl");
+    // when a machine with another engine looks, then it is there;
+    let other = repository.hephy(["up"]).run().exits(0);
+    assert!(!other.stderr.contains("by buildah") && other.stderr.contains("reuse"), "{other}");
+    // what is asked of one engine by name is another thing.
+    repository.write("hephy.yaml", "components: {web: {backend: buildah, platforms: [linux/amd64]}}\n");
+    repository.commit("Choose the engine");
+    repository.hephy(["up"]).run().exits(0).says("by buildah: buildah ");
+}
+
+#[test]
+fn without_an_engine_each_one_that_was_asked_is_named() {
+    let repository = web("FROM scratch\nCOPY a.txt /\n", &[("a.txt", "a")]);
+    let tools = repository.beside("tools");
+    stand_in(&tools, "docker", "echo \"Driver: docker\"");
+    stand_in(&tools, "buildctl", "echo \"error: nobody is there\" >&2; exit 1");
+    let output = repository.hephy(["up"]).env("PATH", path_with(&tools)).run().exits(3);
+    assert_eq!(
+        output.error(),
+        "error: build web (linux/amd64): find an engine that builds a Dockerfile (buildkit): no buildctl: it says \
+         `error: nobody is there`; no docker buildx: its builder of the driver `docker` cannot export a layout"
+    );
+    output.says("hint: install `buildah`");
+}
+
+/// A program that does what the script says, with its arguments kept in the file `calls` beside it.
+fn stand_in(tools: &Path, name: &str, script: &str) {
+    std::fs::create_dir_all(tools).expect("create the folder");
+    let program = tools.join(name);
+    let calls = tools.join("calls");
+    let text = format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >> '{}'\n{script}\n", calls.display());
+    std::fs::write(&program, text).expect("write the program");
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).expect("make it run");
+}
+
+/// buildx cannot be had here: this stand-in takes its arguments and lets `buildctl` build the same, failing as often as
+/// the file `faults` says.
+const BUILDX: &str = r#"
+case "$2" in
+  inspect) printf 'Name: test\nDriver: docker-container\nStatus: running\nBuildKit version: v0.33.1\n'; exit ;;
+esac
+here=$(dirname "$0")
+if read -r code < "$here/faults"; then sed -i 1d "$here/faults"; echo "ERROR: failed to solve: no room" >&2; exit "$code"; fi
+shift 2
+while [ $# -gt 1 ]; do
+  case "$1" in
+    --file) file=$2; shift ;;
+    --output) output=$2; shift ;;
+    --metadata-file) metadata=$2; shift ;;
+    --build-arg) args="$args --opt build-arg:$2"; shift ;;
+    --platform) args="$args --opt platform=$2"; shift ;;
+  esac
+  shift
+done
+exec "$REAL_BUILDCTL" build --frontend dockerfile.v0 --local context="$1" --local dockerfile="$(dirname "$file")" \
+  $args --output "$output" --metadata-file "$metadata"
+"#;
+
+#[test]
+fn buildx_is_called_as_its_documentation_says_and_once_more_after_a_fault_of_its_own() {
+    let buildkit = BuildKit::start();
+    let repository = web("FROM scratch\nARG MODE\nCOPY a.txt /\n", &[("a.txt", "a")]);
+    let expected = up(&buildkit, &repository).stdout;
+    let tools = repository.beside("tools");
+    stand_in(&tools, "docker", BUILDX);
+    stand_in(&tools, "buildctl", "exit 1");
+    for (faults, code) in [("", 0), ("102\n", 0), ("100\n100\n", 3), ("1\n", 3)] {
+        let _ = std::fs::remove_dir_all(repository.path().join(".hephy"));
+        std::fs::write(tools.join("faults"), faults).expect("write the faults");
+        let _ = std::fs::remove_file(tools.join("calls"));
+        let hephy = buildkit.used_by(repository.hephy(["up"])).env("REAL_BUILDCTL", buildkit.client());
+        let output = hephy.env("PATH", path_with(&tools)).run().exits(code);
+        let calls = std::fs::read_to_string(tools.join("calls")).expect("calls");
+        let builds: Vec<&str> = calls.lines().filter(|call| call.starts_with("buildx build")).collect();
+        assert_eq!(builds.len(), if faults.is_empty() || faults == "1\n" { 1 } else { 2 }, "{calls}{output}");
+        assert!(
+            builds[0].starts_with("buildx build --progress=plain --provenance=false --sbom=false --platform linux/amd64 --file /"),
+            "{calls}"
+        );
+        if code == 0 {
+            assert_eq!(output.stdout, expected);
+        } else {
+            assert!(output.error().contains("failed to solve: no room"), "{output}");
+        }
+    }
+}

@@ -4,8 +4,10 @@ mod check;
 mod discover;
 mod file;
 
+pub(crate) use check::pins::{LOCK_NAME, UPDATE_COMMAND, lock_text};
+
 use crate::component::Component;
-use crate::image::Repository;
+use crate::image::{Digest, Repository};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +21,8 @@ const OTHER_NAME: &str = "hephy.yml";
 /// Everything the user configured, checked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Config {
+    /// The file that was read, or would be if it were there, as errors name it.
+    pub(crate) file: Option<String>,
     /// Sorted by name; names are unique and `needs` has no cycle.
     pub(crate) components: Vec<Component>,
     /// Globs of files that never change a component.
@@ -27,6 +31,8 @@ pub(crate) struct Config {
     /// Labels of the machines that a CI system runs legs on, by the front part of a platform or `default`.
     pub(crate) runners: BTreeMap<String, Vec<String>>,
     pub(crate) base_images: BaseImages,
+    /// Which image the name of a base image is, where `base-images` is `pin`.
+    pub(crate) pins: BTreeMap<String, Digest>,
     pub(crate) environments: BTreeMap<String, Environment>,
     pub(crate) wait: Wait,
 }
@@ -37,6 +43,8 @@ pub(crate) enum BaseImages {
     /// The digest that its name has now.
     #[default]
     Follow,
+    /// The digest that `hephy.lock` has for its name: no registry is asked, and a name that is not there is an error.
+    Pin,
     /// Its name only: no registry is asked, and a name that means another image builds nothing.
     Offline,
 }
@@ -94,12 +102,28 @@ pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigErr
         Err(source) => return Err(ConfigError::Read { file: path, source }),
     };
     let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-    let source = check::Source { file: shown, text: &text, root };
+    let source = check::Source { file: shown.clone(), text: &text, root };
     let mut config = source.read()?;
+    // Where there is none today, there may have been one.
+    config.file = Some(shown);
+    if config.base_images == BaseImages::Pin {
+        config.pins = pins(root)?;
+    }
     if config.components.is_empty() {
         config.components = discover::components(root)?;
     }
     Ok(config)
+}
+
+/// The pins of the repository at `root`, none if it has no file of them.
+fn pins(root: &Path) -> Result<BTreeMap<String, Digest>, ConfigError> {
+    let path = root.join(LOCK_NAME);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(source) => return Err(ConfigError::Read { file: path, source }),
+    };
+    check::Source { file: LOCK_NAME.to_owned(), text: &text, root }.pins()
 }
 
 /// The components of these names, all if there are none.

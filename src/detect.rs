@@ -6,6 +6,7 @@ mod explain;
 pub(crate) use explain::{Explanation, Reader, explain, ignore_globs, inputs};
 
 use crate::component::{Backend, Component};
+use crate::config::LOCK_NAME;
 use crate::git::File;
 use crate::image::Digest;
 use crate::inputs::{Pattern, Reads, Rule, SUBMODULE, is_at_or_below};
@@ -63,7 +64,8 @@ impl<'a> Matcher<'a> {
     /// The first rule through which `path` is read for `platform`; for any platform if that is `None`.
     pub(crate) fn rule(&self, path: &BStr, platform: Option<&Platform>) -> Option<&'a Rule> {
         let as_path = path.to_path_lossy();
-        if self.ignore.is_match(&as_path) {
+        // The pins that a component uses are among its inputs one by one.
+        if path == LOCK_NAME || self.ignore.is_match(&as_path) {
             return None;
         }
         let concerns = |rule: &Rule| match (&rule.platform, platform) {

@@ -11,7 +11,7 @@ use crate::exit::ExitCode;
 use crate::git::GitError;
 use crate::health::{HealthError, Outcome, Report};
 use crate::inputs::InputsError;
-use crate::plan::{PlanError, SelectError};
+use crate::plan::{GateError, PlanError, SelectError};
 use crate::registry::RegistryError;
 use crate::release::ReleaseError;
 use crate::store::StoreError;
@@ -188,6 +188,18 @@ impl From<ChooseError> for Failure {
             }
             ChooseError::None { .. } => {
                 failure.hint("add a Dockerfile or a Cargo.toml, or name `prebuilt` programs in hephy.yaml")
+            }
+        }
+    }
+}
+
+impl From<GateError> for Failure {
+    fn from(error: GateError) -> Self {
+        let failure = Self::of(ExitCode::Usage, &error).during("read `--results`");
+        match error {
+            GateError::UnknownJob { .. } => failure.hint("`--may-skip` names jobs that the gate `needs`"),
+            GateError::Json(_) | GateError::NoJob => {
+                failure.hint("write `HEPHY_RESULTS: ${{ toJSON(needs) }}`")
             }
         }
     }

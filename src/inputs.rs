@@ -50,6 +50,8 @@ pub(crate) struct BaseImage {
     pub(crate) name: String,
     /// `None` if every platform's build uses it.
     pub(crate) platform: Option<Platform>,
+    /// Whether the build can be given another image for this name wherever it stands.
+    pub(crate) is_replaceable: bool,
 }
 
 /// One thing that a build reads, and why it does.

@@ -5,7 +5,7 @@ mod assemble;
 mod manifest;
 
 pub(crate) use assemble::{Program, assemble};
-pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index};
+pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index, platforms};
 
 use crate::image::Digest;
 use serde::{Deserialize, Serialize};

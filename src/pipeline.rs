@@ -6,14 +6,16 @@ mod building;
 mod deploying;
 mod explaining;
 mod foreign;
+mod gating;
 mod guarding;
 mod naming;
+mod pinning;
 mod planning;
 mod preparing;
 mod publishing;
 
 use crate::ci::Ci;
-use crate::config::Config;
+use crate::config::{self, BaseImages, Config};
 use crate::event::{Events, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -26,6 +28,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use explaining::explain;
+pub(crate) use gating::verify;
+pub(crate) use pinning::update_pins;
 pub(crate) use planning::{announce, configure, plan, read_plan};
 pub(crate) use publishing::Pushes;
 
@@ -46,6 +50,12 @@ pub(crate) struct Settings {
     /// The part of the plan that this run is about.
     pub(crate) selection: Selection,
     pub(crate) plan: Option<PathBuf>,
+    /// What the forge says about the jobs that followed the plan.
+    pub(crate) results: Option<String>,
+    /// The jobs of them that the workflow itself leaves out.
+    pub(crate) may_skip: Vec<String>,
+    /// Images may lose platforms.
+    pub(crate) drop_platforms: bool,
     pub(crate) environment: Option<String>,
     pub(crate) namespace: Option<String>,
     pub(crate) create_namespace: bool,
@@ -147,20 +157,6 @@ pub(crate) async fn push(run: &Run, plan: &Plan, summary: &mut Summary) -> Resul
         ensure_whole(&pushes)?;
     }
     Ok(pushes)
-}
-
-/// Proves that the store holds every leg that the plan does not leave out.
-pub(crate) async fn verify(run: &Run, plan: &Plan) -> Result<(), Failure> {
-    let faults = run.unless_cancelled(publishing::faults(run, plan)).await;
-    let faults = faults.map_err(|failure| failure.during("verify the plan"))?;
-    let Some(first) = faults.first() else { return Ok(()) };
-    let headline = match faults.len() {
-        1 => format!("verify the plan: {first}"),
-        count => format!("verify the plan: {count} legs are not what it says, the first of them {first}"),
-    };
-    let mut failure = Failure::new(ExitCode::Registry, headline);
-    failure.evidence = if faults.len() > 1 { faults } else { vec![] };
-    Err(failure.hint("run the jobs of these legs again, then `hephy push` without a selection"))
 }
 
 /// An image that lacks a platform must never get the tags of the whole.
@@ -267,6 +263,13 @@ impl Run {
             Target::Layout(path) => Ok(Store::Layout(crate::layout::Layout::at(&self.root.join(path)))),
             Target::Registry => Ok(Store::Registry(self.registry()?)),
         }
+    }
+
+    /// The files from the repository's root that say how things are built, with the pins where they are used.
+    fn settings_files(&self, with_pins: bool) -> Vec<String> {
+        let is_pinned = with_pins && self.config.base_images == BaseImages::Pin;
+        let pins = is_pinned.then(|| config::LOCK_NAME.to_owned());
+        self.config.file.iter().cloned().chain(pins).collect()
     }
 
     fn registry(&self) -> Result<Registry, Failure> {

@@ -32,7 +32,7 @@ pub(crate) enum StoreError {
     Manifest { leg: Leg, source: serde_json::Error },
     #[error("find the image of {leg}: it was not built here and is not in `{repository}`")]
     NotBuilt { leg: Leg, repository: Repository },
-    #[error("write the index of `{repository}`")]
+    #[error("understand or write the index of `{repository}`")]
     Index { repository: Repository, source: serde_json::Error },
 }
 
@@ -142,6 +142,22 @@ impl Store {
             bytes: Some(bytes),
             size,
         })
+    }
+
+    /// The platforms of the index under `tag`; none if there is no index.
+    pub(crate) async fn platforms(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<Vec<String>, StoreError> {
+        let is_index = |found: &Found| !matches!(found.media_type.as_str(), layout::IMAGE_MANIFEST);
+        let Some(found) = self.find(repository, tag).await?.filter(is_index) else { return Ok(vec![]) };
+        let bytes = match self {
+            Self::Layout(layout) => layout.read(&found.digest)?,
+            Self::Registry(registry) => registry.manifest(repository, &found.digest).await?,
+        };
+        layout::platforms(&bytes)
+            .map_err(|source| StoreError::Index { repository: repository.clone(), source })
     }
 
     /// Lets `tag` point at a published image. Returns whether it moved.

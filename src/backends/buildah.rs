@@ -40,7 +40,8 @@ pub(super) async fn build(
 }
 
 /// The component's own ignore file, and what is never part of a context: git's folder and hephy's are no inputs, they
-/// change with every run, and an image with them would be another one each time.
+/// change with every run, and an image with them would be another one each time. Of the pins only those count that the
+/// component uses.
 fn ignore_file(order: &Order<'_>, beside: &Path) -> Result<NamedTempFile, BuildError> {
     let fault = |source| BuildError::Prepare { path: beside.to_owned(), source };
     let dockerfile = inputs::dockerfile_name(order.root, order.component).unwrap_or_default();
@@ -49,7 +50,11 @@ fn ignore_file(order: &Order<'_>, beside: &Path) -> Result<NamedTempFile, BuildE
         None => vec![],
     };
     let mut file = NamedTempFile::new_in(beside).map_err(fault)?;
-    file.write_all(&own).and_then(|()| file.write_all(b"\n.git\n.hephy\n")).map_err(fault)?;
+    let always: &[u8] = match order.component.path.as_str() {
+        "" => b"\n.git\n.hephy\nhephy.lock\n",
+        _ => b"\n.git\n.hephy\n",
+    };
+    file.write_all(&own).and_then(|()| file.write_all(always)).map_err(fault)?;
     Ok(file)
 }
 
@@ -77,14 +82,9 @@ fn build_command(order: &Order<'_>, reading: &Reading, image_id: &Path, ignore: 
     for (key, value) in &order.component.recipe.build_args {
         program = program.args(["--build-arg", &format!("{key}={value}")]);
     }
-    for (name, spellings) in reading.images.iter().filter(|(name, _)| is_pinned(reading, name)) {
+    for name in reading.images.keys().filter(|name| is_pinned(reading, name)) {
         let Some(image) = order.base_images.get(name) else { continue };
-        // buildah 1.28 looks for the name before it replaces variables.
-        let is_clear = |spelling: &&String| {
-            let meanings = reading.images.values().filter(|spellings| spellings.contains(*spelling));
-            meanings.count() == 1 && !spelling.contains('=')
-        };
-        for spelling in spellings.iter().filter(is_clear) {
+        for spelling in reading.clear_spellings(name) {
             program = program.args(["--build-context", &format!("{spelling}=docker-image://{image}")]);
         }
     }
@@ -99,7 +99,7 @@ fn build_command(order: &Order<'_>, reading: &Reading, image_id: &Path, ignore: 
 /// The input digest has the digest of each base image, so the build must use that very image. A stage of the same name
 /// would be hidden by it.
 fn is_pinned(reading: &Reading, name: &str) -> bool {
-    !reading.stages.contains(&name.to_lowercase())
+    !reading.is_stage(name)
 }
 
 /// What only the base images know, and what the list of inputs took for granted: they have no `ONBUILD` lines, which

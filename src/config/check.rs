@@ -1,5 +1,7 @@
 //! From the shape of `hephy.yaml` to its meaning: every value checked, every fault with its place and a hint.
 
+pub(crate) mod pins;
+
 use super::file::{ComponentFile, EnvironmentFile, File, Labels};
 use super::{BaseImages, Config, ConfigError, Environment, Spot, Wait};
 use crate::component::{Backend, Component, Name, Recipe};
@@ -20,8 +22,7 @@ pub(super) struct Source<'a> {
 impl Source<'_> {
     /// Reads and checks the whole file. An empty file is a valid one: every key is optional.
     pub(super) fn read(&self) -> Result<Config, ConfigError> {
-        let is_empty = self.text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with('#'));
-        let file = if is_empty {
+        let file = if self.is_empty() {
             File::default()
         } else {
             serde_saphyr::from_str(self.text).map_err(|error| self.syntax(error.without_snippet()))?
@@ -36,6 +37,7 @@ impl Source<'_> {
         let components = self.components(&file.components)?;
         self.globs(&file.ignore)?;
         Ok(Config {
+            file: None,
             components,
             ignore: file.ignore.into_iter().map(|glob| glob.value).collect(),
             registry: file.registry.as_ref().map(|text| self.parse(text)).transpose()?,
@@ -46,12 +48,17 @@ impl Source<'_> {
                 .map(|text| self.base_images(text))
                 .transpose()?
                 .unwrap_or_default(),
+            pins: BTreeMap::new(),
             environments: self.environments(file.environments)?,
             wait: Wait {
                 timeout: file.wait.timeout.as_ref().map(|text| self.duration(text)).transpose()?,
                 settle: file.wait.settle.as_ref().map(|text| self.duration(text)).transpose()?,
             },
         })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with('#'))
     }
 
     fn components(
@@ -216,10 +223,13 @@ impl Source<'_> {
     fn base_images(&self, text: &Spanned<String>) -> Result<BaseImages, ConfigError> {
         match text.value.as_str() {
             "follow" => Ok(BaseImages::Follow),
+            "pin" => Ok(BaseImages::Pin),
             "offline" => Ok(BaseImages::Offline),
             other => {
-                let problem = format!("`base-images: {other}` is unknown, expected one of follow, offline");
-                Err(self.fault(spot(text), problem, nearest(other, ["follow", "offline"])))
+                let known = ["follow", "pin", "offline"];
+                let problem =
+                    format!("`base-images: {other}` is unknown, expected one of {}", known.join(", "));
+                Err(self.fault(spot(text), problem, nearest(other, known)))
             }
         }
     }

@@ -59,7 +59,11 @@ pub(super) fn reads(
         let includes = name.ends_with(".in").then(|| everything.clone());
         let read = reading.sources.iter().flat_map(|source| context.rules(source)).chain(includes);
         rules.extend(read.map(|rule| Rule { platform: platform.clone(), ..rule }));
-        let image = |name: &String| BaseImage { name: name.clone(), platform: platform.clone() };
+        let image = |name: &String| BaseImage {
+            name: name.clone(),
+            platform: platform.clone(),
+            is_replaceable: reading.is_replaceable(name),
+        };
         images.extend(reading.images.keys().map(image));
     }
     Ok(Reads { rules, images, caches: true, ..Reads::default() })

@@ -1,6 +1,6 @@
 //! The push stage: every digest of every component first, tags last.
 
-use super::Run;
+use super::{Run, gating};
 use crate::component::{Leg, Name};
 use crate::event::{Progress, Stage};
 use crate::failure::Failure;
@@ -64,6 +64,9 @@ async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushe
             pushes.images.push(Pushed { component: planned.component.name.clone(), published });
             to_tag.push(planned);
         }
+    }
+    for planned in &to_tag {
+        gating::ensure_no_platform_lost(run, &store, plan, planned).await?;
     }
     for (planned, pushed) in to_tag.into_iter().zip(&pushes.images) {
         let moved = tag(&store, planned, pushed).await?;

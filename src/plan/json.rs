@@ -1,9 +1,10 @@
 //! `plan.json`: the plan as a file, versioned and in a stable order.
 
 use super::file::{
-    BaseFile, CommitFile, FoundFile, LegFile, PlanFile, PlannedFile, ReasonFile, RecipeFile, TargetFile,
+    BaseFile, CauseFile, CommitFile, FoundFile, LegFile, PlanFile, PlannedFile, ReasonFile, RecipeFile,
+    TargetFile,
 };
-use super::{Action, Base, Found, Plan, Planned, PlannedLeg, Reason, Target};
+use super::{Action, Base, Cause, Found, Plan, Planned, PlannedLeg, Reason, Target};
 use crate::component::{Backend, Component, Recipe};
 use crate::detect::base::{Confidence, Kind};
 use crate::git::Commit;
@@ -41,6 +42,7 @@ pub(crate) fn to_json(plan: &Plan) -> String {
         },
         base: BaseFile {
             reference: plan.base.reference.clone(),
+            commit: plan.base.commit.clone(),
             kind: plan.base.kind.as_str().to_owned(),
             confidence: plan.base.confidence.as_str().to_owned(),
             reason: plan.base.reason.clone(),
@@ -108,6 +110,7 @@ fn base(file: BaseFile) -> Result<Base, PlanError> {
     let fault = |what, text: &str| PlanError::Value { what, text: text.to_owned() };
     Ok(Base {
         reference: file.reference,
+        commit: file.commit,
         kind: kind.ok_or_else(|| fault("kind of base", &file.kind))?,
         confidence: confidence.ok_or_else(|| fault("confidence", &file.confidence))?,
         reason: file.reason,
@@ -174,6 +177,7 @@ fn reason_file(reason: &Reason) -> ReasonFile {
         others: None,
         base: None,
         images: vec![],
+        causes: vec![],
     };
     match reason {
         Reason::Changed { path, why, others } => ReasonFile {
@@ -182,10 +186,21 @@ fn reason_file(reason: &Reason) -> ReasonFile {
             others: Some(*others),
             ..file("inputs-changed")
         },
-        Reason::NoImage { base } => ReasonFile { base: base.clone(), ..file("no-image") },
-        Reason::NoImageOn { base, images } => {
-            ReasonFile { base: Some(base.clone()), images: images.clone(), ..file("no-image-on-base") }
+        Reason::NoImage => file("no-image"),
+        Reason::HintMiss { base, causes } => {
+            let cause = |cause: &Cause| {
+                let (code, names) = cause.code();
+                CauseFile { code: code.to_owned(), names }
+            };
+            let causes = causes.iter().map(cause).collect();
+            ReasonFile { base: Some(base.clone()), causes, ..file("hint-miss") }
         }
+        Reason::BuiltBefore { base, path, others } => ReasonFile {
+            base: Some(base.clone()),
+            path: Some(path.clone()),
+            others: Some(*others),
+            ..file("built-before")
+        },
         Reason::BaseUnknown { image } => ReasonFile { images: vec![image.clone()], ..file("base-unknown") },
         Reason::All => file("all"),
         Reason::Unchanged => file("unchanged"),
@@ -265,10 +280,16 @@ fn reason(file: ReasonFile) -> Result<Reason, PlanError> {
             why: file.why.unwrap_or_default(),
             others: file.others.unwrap_or_default(),
         }),
-        "no-image" => Ok(Reason::NoImage { base: file.base }),
-        "no-image-on-base" => {
-            Ok(Reason::NoImageOn { base: file.base.unwrap_or_default(), images: file.images })
-        }
+        "no-image" => Ok(Reason::NoImage),
+        "hint-miss" => Ok(Reason::HintMiss {
+            base: file.base.unwrap_or_default(),
+            causes: file.causes.into_iter().map(cause).collect::<Result<_, _>>()?,
+        }),
+        "built-before" => Ok(Reason::BuiltBefore {
+            base: file.base.unwrap_or_default(),
+            path: file.path.unwrap_or_default(),
+            others: file.others.unwrap_or_default(),
+        }),
         "base-unknown" => {
             Ok(Reason::BaseUnknown { image: file.images.into_iter().next().unwrap_or_default() })
         }
@@ -276,6 +297,11 @@ fn reason(file: ReasonFile) -> Result<Reason, PlanError> {
         "unchanged" => Ok(Reason::Unchanged),
         _ => Err(PlanError::Value { what: "reason", text: file.code }),
     }
+}
+
+fn cause(file: CauseFile) -> Result<Cause, PlanError> {
+    let CauseFile { code, names } = file;
+    Cause::of_code(&code, names).ok_or(PlanError::Value { what: "cause", text: code })
 }
 
 fn value<T: FromStr>(what: &'static str, text: &str) -> Result<T, PlanError> {

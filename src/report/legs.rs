@@ -48,7 +48,7 @@ pub(super) mod tests {
                 backend_reason: "`Dockerfile`".to_owned(),
                 image: format!("example.com/shop/{name}").parse().expect("a repository"),
                 tags: vec![],
-                reason: Reason::NoImage { base: None },
+                reason: Reason::NoImage,
                 legs: vec![PlannedLeg {
                     platform: Platform::new("linux", "arm64"),
                     input_digest: Digest::of(name.as_bytes()),
@@ -62,6 +62,7 @@ pub(super) mod tests {
             commit: Commit { id: "0123456789abcdef".to_owned(), time: 17, branch: None, dirty: false },
             base: Base {
                 reference: None,
+                commit: None,
                 kind: crate::detect::base::Kind::Nothing,
                 confidence: crate::detect::base::Confidence::Nothing,
                 reason: "the first commit".to_owned(),

@@ -22,6 +22,8 @@ const ALGORITHM: &str = "hephy-inputs-2";
 pub(crate) struct Matcher<'a> {
     rules: Vec<(&'a Rule, GlobSet)>,
     ignore: GlobSet,
+    /// The file of pins is read by nobody.
+    pins_apart: bool,
 }
 
 impl<'a> Matcher<'a> {
@@ -36,7 +38,7 @@ impl<'a> Matcher<'a> {
             .iter()
             .map(|rule| Ok((rule, glob_of(rule)?)))
             .collect::<Result<_, globset::Error>>()?;
-        Ok(Self { rules, ignore: globs(ignore)? })
+        Ok(Self { rules, ignore: globs(ignore)?, pins_apart: reads.pins_apart })
     }
 
     /// Whether `file` is read for `platform`. A submodule is one entry in the tree, so a rule that leads into it reads it.
@@ -64,8 +66,7 @@ impl<'a> Matcher<'a> {
     /// The first rule through which `path` is read for `platform`; for any platform if that is `None`.
     pub(crate) fn rule(&self, path: &BStr, platform: Option<&Platform>) -> Option<&'a Rule> {
         let as_path = path.to_path_lossy();
-        // The pins that a component uses are among its inputs one by one.
-        if path == LOCK_NAME || self.ignore.is_match(&as_path) {
+        if self.ignore.is_match(&as_path) {
             return None;
         }
         let concerns = |rule: &Rule| match (&rule.platform, platform) {
@@ -77,8 +78,16 @@ impl<'a> Matcher<'a> {
             Pattern::Glob(_) => glob.is_match(&as_path),
         };
         let asked = self.rules.iter().filter(|(rule, _)| concerns(rule));
-        asked.filter(|rule| matches(rule)).map(|(rule, _)| *rule).find(|rule| !rule.hides(path))
+        let is_apart = path == LOCK_NAME && self.pins_apart;
+        let counts = |rule: &&Rule| !rule.hides(path) && (!is_apart || names_pins(rule));
+        asked.filter(|rule| matches(rule)).map(|(rule, _)| *rule).find(counts)
     }
+}
+
+/// Whether the rule is about the file of pins and not about a folder that it is in. The pins that a component uses are
+/// among its inputs one by one.
+fn names_pins(rule: &Rule) -> bool {
+    matches!(&rule.pattern, Pattern::Path(name) | Pattern::Glob(name) if name == LOCK_NAME)
 }
 
 /// The items that the matcher's rules may concern: each rule looks only at its own part of what is sorted by path. With

@@ -42,6 +42,9 @@ pub(crate) struct Reads {
     /// Whether folders marked as caches (`CACHEDIR.TAG`) are inputs too. Cargo marks its own target folder; a
     /// Dockerfile copies such folders like any other.
     pub(crate) caches: bool,
+    /// Whether the build never sees the file of pins, so that only those of its pins count that are used. A tool that is
+    /// handed a folder as it is sees it.
+    pub(crate) pins_apart: bool,
 }
 
 /// An image that a build starts from or copies from.

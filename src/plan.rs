@@ -5,6 +5,7 @@ mod decide;
 mod file;
 mod gate;
 mod json;
+mod reason;
 mod select;
 #[cfg(test)]
 mod tests;

@@ -144,14 +144,16 @@ impl Store {
         })
     }
 
-    /// The platforms of the index under `tag`; none if there is no index.
+    /// The platforms of the index under `tag`; none if there is no index, or only `known`.
     pub(crate) async fn platforms(
         &self,
         repository: &Repository,
         tag: &Tag,
+        known: Option<&Digest>,
     ) -> Result<Vec<String>, StoreError> {
-        let is_index = |found: &Found| !matches!(found.media_type.as_str(), layout::IMAGE_MANIFEST);
-        let Some(found) = self.find(repository, tag).await?.filter(is_index) else { return Ok(vec![]) };
+        let is_asked =
+            |found: &Found| found.media_type != layout::IMAGE_MANIFEST && Some(&found.digest) != known;
+        let Some(found) = self.find(repository, tag).await?.filter(is_asked) else { return Ok(vec![]) };
         let bytes = match self {
             Self::Layout(layout) => layout.read(&found.digest)?,
             Self::Registry(registry) => registry.manifest(repository, &found.digest).await?,

@@ -97,7 +97,10 @@ fn print(plan: &Plan, shape: &Shape, mask: &Mask) -> Result<(), Failure> {
         Emit::Gitlab => {
             let file = shape.output.as_ref().map(|path| path.display().to_string());
             let job = shape.job.clone().unwrap_or_else(|| "plan".to_owned());
-            report::gitlab_pipeline(plan, &Handover { plan: file, job })
+            report::gitlab_pipeline(plan, &Handover { plan: file, job }).map_err(|error| {
+                let failure = Failure::new(ExitCode::Usage, format!("write the pipeline: {error}"));
+                failure.hint("plan the platforms in several jobs with `--platform`")
+            })?
         }
     };
     if let Some(path) = &shape.output {

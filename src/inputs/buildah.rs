@@ -37,7 +37,7 @@ pub(super) fn reads(
 ) -> Result<Reads, InputsError> {
     let everything = Rule::path(&component.path, format!("it is in the folder of `{}`", component.name));
     let Some(name) = dockerfile_name(root, component) else {
-        return Ok(Reads { rules: vec![everything], caches: true, ..Reads::default() });
+        return Ok(Reads { rules: vec![everything], caches: true, pins_apart: true, ..Reads::default() });
     };
     let mut rules = vec![];
     let path = below(&component.path, &name);
@@ -66,7 +66,7 @@ pub(super) fn reads(
         };
         images.extend(reading.images.keys().map(image));
     }
-    Ok(Reads { rules, images, caches: true, ..Reads::default() })
+    Ok(Reads { rules, images, caches: true, pins_apart: true, ..Reads::default() })
 }
 
 fn hidden(root: &Path, component: &Component, dockerfile: &str) -> Option<Arc<Hidden>> {

@@ -3,9 +3,10 @@
 use super::{Run, foreign, publishing};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::image::Tag;
+use crate::image::{Digest, Tag};
 use crate::plan::{self, Plan, Planned};
 use crate::store::Store;
+use futures::future::try_join_all;
 
 /// Proves that the jobs did what was planned and that the store holds every leg that the plan does not leave out, and
 /// under the tag of the commit no other. Of a fork nothing is published, so the jobs alone must do. Returns what was
@@ -53,7 +54,7 @@ async fn faults_of_legs(run: &Run, plan: &Plan) -> Result<Vec<String>, Failure> 
     let store = run.store_to_read(&plan.target)?;
     let Some(tag) = plan::commit_tag(&plan.commit.id, plan.commit.dirty) else { return Ok(faults) };
     for planned in plan.components.iter().filter(|planned| planned.tags.contains(&tag)) {
-        for platform in unplanned(&store, planned, &tag).await? {
+        for platform in unplanned(&store, planned, &tag, None).await? {
             let at = format!("`{}:{tag}`", planned.image);
             faults.push(format!(
                 "{} ({platform}): it is in {at}, and the plan does not have it",
@@ -64,10 +65,15 @@ async fn faults_of_legs(run: &Run, plan: &Plan) -> Result<Vec<String>, Failure> 
     Ok(faults)
 }
 
-/// The platforms that `tag` has and the plan has not.
-async fn unplanned(store: &Store, planned: &Planned, tag: &Tag) -> Result<Vec<String>, Failure> {
+/// The platforms that `tag` has and the plan has not, unless it is the index that is `known`.
+async fn unplanned(
+    store: &Store,
+    planned: &Planned,
+    tag: &Tag,
+    known: Option<&Digest>,
+) -> Result<Vec<String>, Failure> {
     let is_planned = |name: &String| planned.legs.iter().any(|leg| leg.platform.to_string() == *name);
-    let there = store.platforms(&planned.image, tag).await?;
+    let there = store.platforms(&planned.image, tag, known).await?;
     Ok(there.into_iter().filter(|name| !is_planned(name)).collect())
 }
 
@@ -78,22 +84,28 @@ pub(super) async fn ensure_no_platform_lost(
     run: &Run,
     store: &Store,
     plan: &Plan,
-    planned: &Planned,
+    to_move: &[(&Planned, &Digest)],
 ) -> Result<(), Failure> {
     if run.settings.drop_platforms {
         return Ok(());
     }
     let of_base = plan.base.commit.as_deref().and_then(|commit| plan::commit_tag(commit, false));
-    for tag in planned.tags.iter().chain(&of_base) {
-        let lost = unplanned(store, planned, tag).await?;
-        if !lost.is_empty() {
-            let (name, image) = (&planned.component.name, &planned.image);
-            let problem =
-                format!("join `{name}`: `{image}:{tag}` has {}, and the plan does not", lost.join(" and "));
-            let failure = Failure::new(ExitCode::Usage, problem);
-            return Err(failure
-                .hint("name the platform in `platforms`, or drop it on purpose with `--drop-platforms`"));
+    let mut checks = vec![];
+    for &(planned, image) in to_move {
+        for tag in planned.tags.iter().chain(&of_base) {
+            checks.push(async move {
+                let lost = unplanned(store, planned, tag, Some(image)).await?;
+                if lost.is_empty() { Ok(()) } else { Err(lost_platforms(planned, tag, &lost)) }
+            });
         }
     }
-    Ok(())
+    try_join_all(checks).await.map(drop)
+}
+
+fn lost_platforms(planned: &Planned, tag: &Tag, lost: &[String]) -> Failure {
+    let (name, repository) = (&planned.component.name, &planned.image);
+    let problem =
+        format!("join `{name}`: `{repository}:{tag}` has {}, and the plan does not", lost.join(" and "));
+    Failure::new(ExitCode::Usage, problem)
+        .hint("name the platform in `platforms`, or drop it on purpose with `--drop-platforms`")
 }

@@ -1,10 +1,8 @@
 //! `plan.json`: the plan as a file, versioned and in a stable order.
 
-use super::file::{
-    BaseFile, CauseFile, CommitFile, FoundFile, LegFile, PlanFile, PlannedFile, ReasonFile, RecipeFile,
-    TargetFile,
-};
-use super::{Action, Base, Cause, Found, Plan, Planned, PlannedLeg, Reason, Target};
+use super::file::{BaseFile, CommitFile, FoundFile, LegFile, PlanFile, PlannedFile, RecipeFile, TargetFile};
+use super::reason::{reason, reason_file};
+use super::{Action, Base, Found, Plan, Planned, PlannedLeg, Target};
 use crate::component::{Backend, Component, Recipe};
 use crate::detect::base::{Confidence, Kind};
 use crate::git::Commit;
@@ -168,45 +166,6 @@ fn leg_file(planned: &Planned, leg: &PlannedLeg) -> LegFile {
     }
 }
 
-fn reason_file(reason: &Reason) -> ReasonFile {
-    let file = |code: &str| ReasonFile {
-        code: code.to_owned(),
-        text: reason.to_string(),
-        path: None,
-        why: None,
-        others: None,
-        base: None,
-        images: vec![],
-        causes: vec![],
-    };
-    match reason {
-        Reason::Changed { path, why, others } => ReasonFile {
-            path: Some(path.clone()),
-            why: Some(why.clone()),
-            others: Some(*others),
-            ..file("inputs-changed")
-        },
-        Reason::NoImage => file("no-image"),
-        Reason::HintMiss { base, causes } => {
-            let cause = |cause: &Cause| {
-                let (code, names) = cause.code();
-                CauseFile { code: code.to_owned(), names }
-            };
-            let causes = causes.iter().map(cause).collect();
-            ReasonFile { base: Some(base.clone()), causes, ..file("hint-miss") }
-        }
-        Reason::BuiltBefore { base, path, others } => ReasonFile {
-            base: Some(base.clone()),
-            path: Some(path.clone()),
-            others: Some(*others),
-            ..file("built-before")
-        },
-        Reason::BaseUnknown { image } => ReasonFile { images: vec![image.clone()], ..file("base-unknown") },
-        Reason::All => file("all"),
-        Reason::Unchanged => file("unchanged"),
-    }
-}
-
 fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
     let backend = Backend::ALL.into_iter().find(|backend| backend.as_str() == file.backend);
     let backend = backend.ok_or_else(|| PlanError::Value { what: "backend", text: file.backend.clone() })?;
@@ -271,37 +230,6 @@ fn leg(file: &LegFile) -> Result<PlannedLeg, PlanError> {
         runners: file.runners.clone(),
         action,
     })
-}
-
-fn reason(file: ReasonFile) -> Result<Reason, PlanError> {
-    match file.code.as_str() {
-        "inputs-changed" => Ok(Reason::Changed {
-            path: file.path.unwrap_or_default(),
-            why: file.why.unwrap_or_default(),
-            others: file.others.unwrap_or_default(),
-        }),
-        "no-image" => Ok(Reason::NoImage),
-        "hint-miss" => Ok(Reason::HintMiss {
-            base: file.base.unwrap_or_default(),
-            causes: file.causes.into_iter().map(cause).collect::<Result<_, _>>()?,
-        }),
-        "built-before" => Ok(Reason::BuiltBefore {
-            base: file.base.unwrap_or_default(),
-            path: file.path.unwrap_or_default(),
-            others: file.others.unwrap_or_default(),
-        }),
-        "base-unknown" => {
-            Ok(Reason::BaseUnknown { image: file.images.into_iter().next().unwrap_or_default() })
-        }
-        "all" => Ok(Reason::All),
-        "unchanged" => Ok(Reason::Unchanged),
-        _ => Err(PlanError::Value { what: "reason", text: file.code }),
-    }
-}
-
-fn cause(file: CauseFile) -> Result<Cause, PlanError> {
-    let CauseFile { code, names } = file;
-    Cause::of_code(&code, names).ok_or(PlanError::Value { what: "cause", text: code })
 }
 
 fn value<T: FromStr>(what: &'static str, text: &str) -> Result<T, PlanError> {

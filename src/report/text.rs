@@ -44,7 +44,7 @@ pub(crate) fn preview_text(steps: &[(Stage, String)]) -> String {
 
 /// Who reads `subject`, or what it reads, a line for each component and rule.
 pub(crate) fn explanation_text(subject: &str, explanation: &Explanation) -> String {
-    let Explanation { files, reads, ignored, unread } = explanation;
+    let Explanation { files, reads, ignored, unread, beside, decision } = explanation;
     let number = |count: usize| match count {
         0 => String::new(),
         _ if *files < 2 => String::new(),
@@ -64,6 +64,9 @@ pub(crate) fn explanation_text(subject: &str, explanation: &Explanation) -> Stri
     }
     if *unread > 0 {
         text.push_str(&format!("  no component reads it{}\n", number(*unread)));
+    }
+    for line in beside.iter().chain(decision) {
+        text.push_str(&format!("  {line}\n"));
     }
     text
 }

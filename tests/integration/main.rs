@@ -13,6 +13,7 @@ mod clones;
 mod documents;
 mod forks;
 mod gate;
+mod known_wrong;
 mod layout;
 mod matrix;
 mod no_cluster;

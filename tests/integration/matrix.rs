@@ -244,9 +244,11 @@ fn a_path_is_explained_by_those_who_read_it() {
     app: 2 files
       read by `app`: `app` watches `shared/*.css` (1 file)
       read by `app`: it is the program of `app` (1 file)
+      to build: `app/dist/run` changed: it is the program of `app` (and 1 more change)
     web
       read by `web`: everything that `app`, which it needs, reads
       read by `web`: it is the program of `web`
+      to build: `web/x` changed: it is the program of `web` (and 2 more changes)
     "#);
     repository.hephy(["plan", "--explain", "../x"]).run().exits(2);
 }

@@ -1,18 +1,22 @@
 //! Backends: what turns a leg into a layout. Each gets an [`Order`] and leaves an OCI layout in its folder.
 
 mod buildah;
+mod buildpacks;
 mod cargo;
 mod choose;
+mod helm;
+mod ko;
 mod prebuilt;
+mod tool;
 
-use choose::Definitions;
-pub(crate) use choose::{ChooseError, choose};
+pub(crate) use choose::{Choice, ChooseError, Tried, choose};
 
 use crate::component::{Backend, Component};
+use crate::config::Definitions;
 use crate::event::Events;
 use crate::exec::ExecError;
 use crate::image::{Image, Tag};
-use crate::inputs;
+use crate::inputs::{self, InputsError};
 use crate::layout::{Descriptor, Layout, LayoutError};
 use crate::platform::Platform;
 use std::collections::BTreeMap;
@@ -59,6 +63,14 @@ pub(crate) enum BuildError {
     Exec(#[from] ExecError),
     #[error(transparent)]
     Layout(#[from] LayoutError),
+    #[error(transparent)]
+    Inputs(#[from] InputsError),
+    #[error("choose a builder: `project.toml` names none")]
+    NoBuilder,
+    #[error("package the chart `{chart}`: it depends on `{dependency}`, which is not in its `charts` folder")]
+    MissingChart { chart: String, dependency: String },
+    #[error("use `{program}`: it is version {found}, and hephy needs {least} or newer")]
+    TooOld { program: &'static str, found: String, least: &'static str },
     #[error("build for {platform}: no Rust target for it is installed")]
     NoTarget { platform: Platform, target: &'static str },
     #[error("build for {platform}: cargo cannot build for it")]
@@ -77,18 +89,32 @@ pub(crate) enum BuildError {
         "build on `{image}`: it has {what}, so the build may have read files that do not count as its inputs"
     )]
     Unseen { image: String, what: String },
+    #[error("build with {backend}: hephy plans such components, and this version cannot build them yet")]
+    NotYet { backend: Backend },
     #[error("find the image that `{tool}` built")]
     NoImage { tool: &'static str },
 }
 
 /// Looks for the definitions in the folder of `component`.
 pub(crate) fn definitions(root: &Path, component: &Component) -> Definitions {
-    let folder = root.join(&component.path);
-    let manifest = std::fs::read_to_string(folder.join("Cargo.toml"));
     Definitions {
         dockerfile: inputs::dockerfile_name(root, component),
-        cargo_mark: manifest.as_ref().is_ok_and(|text| text.contains("[package.metadata.hephy")),
-        cargo_manifest: manifest.is_ok(),
+        ..Definitions::look(root, &component.path)
+    }
+}
+
+/// Refuses what cannot be built here before anything starts: a tool is missing or too old, or a part of the sources is.
+pub(crate) async fn ensure_possible(
+    backend: Backend,
+    root: &Path,
+    component: &Component,
+) -> Result<(), BuildError> {
+    match backend {
+        Backend::Cargo | Backend::Prebuilt | Backend::Buildah => Ok(()),
+        Backend::Ko => tool::ensure(&ko::TOOLS, root).await,
+        Backend::Helm => helm::ensure_possible(root, component),
+        Backend::Buildpacks => buildpacks::ensure_possible(root, component).await,
+        Backend::Spin => Err(BuildError::NotYet { backend }),
     }
 }
 
@@ -110,6 +136,12 @@ pub(crate) async fn build(
         Backend::Buildah => {
             Ok(Built { manifest: buildah::build(events, cancel, order).await?, reads: vec![] })
         }
+        Backend::Ko => Ok(Built { manifest: ko::build(events, cancel, order).await?, reads: vec![] }),
+        Backend::Helm => Ok(Built { manifest: helm::build(order)?, reads: vec![] }),
+        Backend::Buildpacks => {
+            Ok(Built { manifest: buildpacks::build(events, cancel, order).await?, reads: vec![] })
+        }
+        Backend::Spin => Err(BuildError::NotYet { backend }),
     }
 }
 

@@ -3,8 +3,10 @@
 mod bitbucket;
 mod github;
 mod gitlab;
+mod subject;
 mod trigger;
 
+pub(crate) use subject::{About, Sources, Subject};
 #[cfg(test)]
 pub(crate) use trigger::Push;
 pub(crate) use trigger::{PullRequest, Source, Trigger};
@@ -35,6 +37,8 @@ pub(crate) struct Ci {
     pub(crate) default_branch: Option<String>,
     /// The branch or tag that runs; a checkout in CI has a detached HEAD and cannot tell.
     pub(crate) reference: Option<String>,
+    /// What tags and labels are made from.
+    pub(crate) sources: Sources,
     /// The repository that images go to by default (DESIGN.md section 5).
     pub(crate) registry: Option<String>,
     /// The user and token with which the CI system itself may push to its own registry.
@@ -103,6 +107,11 @@ impl Ci {
             trigger: Trigger::Unknown,
             default_branch: None,
             reference: None,
+            // The names are those of docker/metadata-action, which people have in their workflows.
+            sources: Sources {
+                short_commit: lookup("DOCKER_METADATA_SHORT_SHA_LENGTH").and_then(|text| text.parse().ok()),
+                ..Sources::default()
+            },
             registry: None,
             registry_login: None,
             has_kubeconfig: lookup("KUBECONFIG").is_some(),

@@ -11,10 +11,11 @@ use crate::ci::{Ci, Host};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::mask::Mask;
-use crate::pipeline::{self, Ending, Run, Settings};
+use crate::pipeline::{self, Configured, Ending, Run, Settings};
 use crate::plan::Target;
 use crate::report::{self, Reporter, Style, Summary};
 use std::path::{Path, PathBuf};
+
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -43,12 +44,15 @@ pub(crate) async fn perform(
     let signal = tokio::spawn(cancel_on_signal(cancel.clone()));
     let mut summary = Summary::default();
     let place = ensure_report_has_a_place(context.report.as_deref());
-    let report = context.report.filter(|_| place.is_ok());
-    let configured = place.and_then(|()| pipeline::configure(&context.directory, context.config.as_deref()));
+    let report = context.report.clone().filter(|_| place.is_ok());
+    let configured = match place {
+        Ok(()) => configured(&context, &cancel).await,
+        Err(failure) => Err(failure),
+    };
     let result = match configured {
-        Ok((root, config)) => {
+        Ok(configured) => {
             context.ci.warnings.iter().for_each(|warning| events.warn(warning.as_str()));
-            let run = Run { events, cancel: cancel.clone(), ci: context.ci, settings, root, config };
+            let run = Run::new(events, cancel.clone(), context.ci, settings, configured);
             work(&run, &mut summary).await
         }
         Err(failure) => {
@@ -61,10 +65,15 @@ pub(crate) async fn perform(
     summary.duration = started.elapsed();
     let interrupted = if cancel.is_cancelled() { signal.await.ok() } else { None };
     // Work that cannot be interrupted may have gone on to its end; the run was cancelled all the same.
-    let cancelled = || Failure::new(ExitCode::Terminated, "the run was cancelled");
-    let result = if interrupted.is_some() { result.and_then(|_| Err(cancelled())) } else { result };
+    let result = if interrupted.is_some() { result.and_then(|_| Err(pipeline::cancelled())) } else { result };
     let result = result.map_err(|failure| Failure { code: interrupted.unwrap_or(failure.code), ..failure });
     end(&summary, result, &mask, report)
+}
+
+async fn configured(context: &Context, cancel: &CancellationToken) -> Result<Configured, Failure> {
+    let default_branch = context.ci.default_branch.as_deref();
+    let configuring = pipeline::configure(&context.directory, context.config.as_deref(), default_branch);
+    cancel.run_until_cancelled(configuring).await.unwrap_or_else(|| Err(pipeline::cancelled()))
 }
 
 /// Runs `work`, which needs no repository.

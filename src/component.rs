@@ -61,11 +61,16 @@ pub(crate) enum Backend {
     Cargo,
     Prebuilt,
     Buildah,
+    Ko,
+    Spin,
+    Buildpacks,
+    Helm,
 }
 
 impl Backend {
     /// Every backend, for messages and documentation.
-    pub(crate) const ALL: [Self; 3] = [Self::Cargo, Self::Prebuilt, Self::Buildah];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Cargo, Self::Prebuilt, Self::Buildah, Self::Ko, Self::Spin, Self::Buildpacks, Self::Helm];
 
     /// The name used in configuration and messages.
     pub(crate) fn as_str(self) -> &'static str {
@@ -73,6 +78,10 @@ impl Backend {
             Self::Cargo => "cargo",
             Self::Prebuilt => "prebuilt",
             Self::Buildah => "buildah",
+            Self::Ko => "ko",
+            Self::Spin => "spin",
+            Self::Buildpacks => "buildpacks",
+            Self::Helm => "helm",
         }
     }
 }
@@ -96,6 +105,8 @@ pub(crate) struct Component {
     /// Globs, relative to the root, of files that the build reads outside `path`.
     pub(crate) watch: Vec<String>,
     pub(crate) image: Option<Repository>,
+    /// Other names under which manifests know its image.
+    pub(crate) aliases: Vec<String>,
     pub(crate) needs: Vec<Name>,
     /// Whether a failed leg stops all the others.
     pub(crate) fail_fast: bool,
@@ -113,10 +124,16 @@ impl Component {
             platforms: vec![],
             watch: vec![],
             image: None,
+            aliases: vec![],
             needs: vec![],
             fail_fast: true,
             recipe: Recipe::default(),
         }
+    }
+
+    /// The folder that a Dockerfile copies from, from the repository's root.
+    pub(crate) fn context(&self) -> &str {
+        self.recipe.context.as_deref().unwrap_or(&self.path)
     }
 }
 
@@ -125,6 +142,10 @@ impl Component {
 pub(crate) struct Recipe {
     /// The Dockerfile, relative to the component; `Dockerfile` or `Containerfile` if absent.
     pub(crate) dockerfile: Option<String>,
+    /// The folder that the Dockerfile copies from, from the repository's root; the component's own if absent.
+    pub(crate) context: Option<String>,
+    /// The stage of the Dockerfile that becomes the image; the last one if absent.
+    pub(crate) target: Option<String>,
     pub(crate) build_args: BTreeMap<String, String>,
     /// The Cargo binary, where the package has several.
     pub(crate) bin: Option<String>,

@@ -1,10 +1,20 @@
 //! Configuration: what `hephy.yaml` says, or what can be discovered where it says nothing.
 
+mod build_config;
 mod check;
+mod definition;
+mod definitions;
 mod discover;
 mod file;
+mod pins;
+mod skaffold;
+mod source;
+mod sources;
 
-pub(crate) use check::pins::{LOCK_NAME, UPDATE_COMMAND, lock_text};
+pub(crate) use definitions::Definitions;
+pub(crate) use sources::discover;
+
+pub(crate) use pins::{LOCK_NAME, UPDATE_COMMAND, lock_text};
 
 use crate::component::Component;
 use crate::image::{Digest, Repository};
@@ -35,6 +45,10 @@ pub(crate) struct Config {
     pub(crate) pins: BTreeMap<String, Digest>,
     pub(crate) environments: BTreeMap<String, Environment>,
     pub(crate) wait: Wait,
+    /// Paths and globs of the release's manifests, from the root; `None` if nobody names them.
+    pub(crate) manifests: Option<Vec<String>>,
+    /// What the user should know about what was read.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What a base image counts as in an input digest.
@@ -81,8 +95,14 @@ pub(crate) enum ConfigError {
     At { file: String, spot: Spot, problem: String, excerpt: String, hint: Option<String> },
     #[error("walk through `{root}`")]
     Walk { root: PathBuf, source: ignore::Error },
+    #[error(
+        "`{component}` is defined in two places that disagree: `{first}` says `{mine}`, `{second}` says `{theirs}`"
+    )]
+    Disagree { component: String, first: String, mine: String, second: String, theirs: String },
     #[error("`{first}` and `{second}` are both named `{name}`")]
     SameName { name: String, first: String, second: String },
+    #[error("read `{place}`: it may mean {}", names.join(" or "))]
+    Unclear { place: String, names: Vec<String> },
     #[error("find the component `{name}`: there is none of this name")]
     UnknownComponent { name: String, hint: Option<String> },
     #[error("name the component in `{folder}`")]
@@ -90,7 +110,7 @@ pub(crate) enum ConfigError {
 }
 
 /// Reads the configuration of the repository at `root`: `file` if one is named, else `hephy.yaml` if it exists. Where it
-/// lists no components, they are discovered.
+/// lists no components, [`discover`] finds them.
 pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigError> {
     let path = file.map_or_else(|| root.join(FILE_NAME), Path::to_owned);
     if file.is_none() && !path.exists() && root.join(OTHER_NAME).exists() {
@@ -102,28 +122,11 @@ pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigErr
         Err(source) => return Err(ConfigError::Read { file: path, source }),
     };
     let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-    let source = check::Source { file: shown.clone(), text: &text, root };
-    let mut config = source.read()?;
-    // Where there is none today, there may have been one.
-    config.file = Some(shown);
-    if config.base_images == BaseImages::Pin {
-        config.pins = pins(root)?;
-    }
-    if config.components.is_empty() {
-        config.components = discover::components(root)?;
-    }
-    Ok(config)
-}
-
-/// The pins of the repository at `root`, none if it has no file of them.
-fn pins(root: &Path) -> Result<BTreeMap<String, Digest>, ConfigError> {
-    let path = root.join(LOCK_NAME);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(source) => return Err(ConfigError::Read { file: path, source }),
-    };
-    check::Source { file: LOCK_NAME.to_owned(), text: &text, root }.pins()
+    let (config, listed) = source::Source { file: shown.clone(), text: &text, root }.read()?;
+    let pins = if config.base_images == BaseImages::Pin { pins::load(root)? } else { BTreeMap::new() };
+    // Where there is no file today, there may have been one.
+    let file = Some(shown);
+    Ok(Config { components: sources::listed(root, listed)?, file, pins, ..config })
 }
 
 /// The components of these names, all if there are none.
@@ -133,7 +136,7 @@ pub(crate) fn select<'a>(
 ) -> Result<Vec<&'a Component>, ConfigError> {
     let is_known = |name: &&String| components.iter().any(|component| component.name.as_str() == *name);
     if let Some(name) = names.iter().find(|name| !is_known(name)) {
-        let hint = check::nearest(name, components.iter().map(|component| component.name.as_str()));
+        let hint = source::nearest(name, components.iter().map(|component| component.name.as_str()));
         return Err(ConfigError::UnknownComponent { name: name.clone(), hint });
     }
     let is_wanted =

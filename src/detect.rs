@@ -7,16 +7,19 @@ pub(crate) use explain::{Explanation, Reader, explain, ignore_globs, inputs};
 
 use crate::component::{Backend, Component};
 use crate::config::LOCK_NAME;
-use crate::git::File;
+use crate::git::{File, SUBMODULE};
 use crate::image::Digest;
-use crate::inputs::{Pattern, Reads, Rule, SUBMODULE, is_at_or_below};
+use crate::inputs::{Pattern, Reads, Rule, is_at_or_below};
 use crate::platform::Platform;
 use bstr::{BStr, BString, ByteSlice as _};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use sha2::{Digest as _, Sha256};
 
 /// Part of every input digest: a change of what is hashed, or how, must not find images of the old way.
-const ALGORITHM: &str = "hephy-inputs-2";
+const ALGORITHM: &str = "hephy-inputs-3";
+
+/// How many bytes are collected before they are hashed.
+const HASHED_AT_ONCE: usize = 16 * 1024;
 
 /// The rules of one component, ready to be asked.
 pub(crate) struct Matcher<'a> {
@@ -138,10 +141,16 @@ pub(crate) fn input_digest<'f>(
     files: impl IntoIterator<Item = &'f File>,
 ) -> Digest {
     let mut hasher = Sha256::new();
+    // Hashing many small pieces costs more than copying them together first.
+    let mut pending = Vec::with_capacity(HASHED_AT_ONCE * 2);
     let mut field = |bytes: &[u8]| {
         // The length goes first, so that no two lists of fields run together into the same bytes.
-        hasher.update((bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
+        pending.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        pending.extend_from_slice(bytes);
+        if pending.len() >= HASHED_AT_ONCE {
+            hasher.update(&pending);
+            pending.clear();
+        }
     };
     field(ALGORITHM.as_bytes());
     field(backend.as_str().as_bytes());
@@ -153,15 +162,20 @@ pub(crate) fn input_digest<'f>(
         field(file.mode.as_bytes());
         field(file.content.as_bytes());
     }
+    hasher.update(&pending);
     Digest::of_hasher(hasher)
 }
 
 fn recipe(component: &Component, platform: &Platform, field: &mut impl FnMut(&[u8])) {
     let recipe = &component.recipe;
     let prebuilt = recipe.prebuilt.get(platform).map(String::as_str);
-    for (key, value) in
-        [("dockerfile", recipe.dockerfile.as_deref()), ("bin", recipe.bin.as_deref()), ("prebuilt", prebuilt)]
-    {
+    for (key, value) in [
+        ("dockerfile", recipe.dockerfile.as_deref()),
+        ("context", Some(component.context())),
+        ("target", recipe.target.as_deref()),
+        ("bin", recipe.bin.as_deref()),
+        ("prebuilt", prebuilt),
+    ] {
         field(key.as_bytes());
         field(value.unwrap_or_default().as_bytes());
     }

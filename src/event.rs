@@ -43,6 +43,8 @@ pub(crate) enum Progress {
 pub(crate) enum Event {
     /// A step of a stage moved: `subject` is a component, a leg or an object such as `Deployment/api`.
     Step { stage: Stage, subject: String, progress: Progress, text: String },
+    /// How far a step is that runs: shown where lines are redrawn, and by whoever says what the run is doing.
+    Progress { stage: Stage, subject: String, text: String },
     /// A line of foreign output (a build tool, a pod). It is untrusted and must be sanitised before it is shown.
     Output { subject: String, line: String },
     /// Something the user should know although the run goes on.
@@ -69,6 +71,11 @@ impl Events {
         text: impl Into<String>,
     ) {
         self.send(Event::Step { stage, subject: subject.into(), progress, text: text.into() });
+    }
+
+    /// Says how far a running step is. It may be called often.
+    pub(crate) fn progress(&self, stage: Stage, subject: impl Into<String>, text: impl Into<String>) {
+        self.send(Event::Progress { stage, subject: subject.into(), text: text.into() });
     }
 
     /// Passes on a line of foreign output.

@@ -75,7 +75,7 @@ impl Program {
         self
     }
 
-    /// Keeps a variable of hephy's environment from the program.
+    /// Keeps a variable of hephy's environment from the program, which may still get one of its own.
     pub(crate) fn env_remove(mut self, name: impl Into<OsString>) -> Self {
         self.removed.push(name.into());
         self
@@ -88,10 +88,10 @@ impl Program {
     fn spawn(&self, output: Stdio) -> Result<Child, ExecError> {
         let mut command = Command::new(&self.name);
         command.args(&self.arguments).current_dir(&self.directory);
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.removed.iter().for_each(|name| {
             command.env_remove(name);
         });
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         // A group of its own, so that a stop reaches what the program started too.
         command
             .stdin(Stdio::null())

@@ -134,6 +134,8 @@ impl From<ConfigError> for Failure {
             ConfigError::UnknownComponent { hint, .. } => {
                 Self { hints: hint.into_iter().collect(), ..failure }
             }
+            ConfigError::Unclear { .. } => failure.hint("say it in hephy.yaml, for each of them"),
+            ConfigError::Disagree { .. } => failure.hint("say it in one place only, or the same in both"),
             ConfigError::SameName { .. } => failure.hint("name them apart under `components` in hephy.yaml"),
             ConfigError::Name { .. } => failure.hint("name it under `components` in hephy.yaml"),
             ConfigError::OtherName { .. } => failure.hint("rename it, or name it with `--config`"),
@@ -165,16 +167,10 @@ impl From<GitError> for Failure {
 
 impl From<InputsError> for Failure {
     fn from(error: InputsError) -> Self {
-        let failure = Self::of(ExitCode::Usage, &error);
+        let failure = Self { hints: hints::of_inputs(&error), ..Self::of(ExitCode::Usage, &error) };
         match error {
-            InputsError::Outside { .. } => {
-                failure.hint("move it into the repository, or depend on a released version")
-            }
-            InputsError::Submodule { .. } => failure.hint("run `git submodule update --init --recursive`"),
-            InputsError::Cargo { source, .. } => failure.words_of(&source),
-            InputsError::Disk { .. } | InputsError::Metadata { .. } | InputsError::NoPackage { .. } => {
-                failure
-            }
+            InputsError::Cargo { source, .. } | InputsError::Go { source, .. } => failure.words_of(&source),
+            _ => failure,
         }
     }
 }
@@ -183,12 +179,12 @@ impl From<ChooseError> for Failure {
     fn from(error: ChooseError) -> Self {
         let failure = Self::of(ExitCode::Usage, &error);
         match error {
-            ChooseError::Several { .. } => {
-                failure.hint("say which: `backend: cargo` or `backend: buildah` in hephy.yaml")
+            ChooseError::Several { first: (first, _), second: (second, _), .. } => {
+                failure.hint(format!("say which: `backend: {first}` or `backend: {second}` in hephy.yaml"))
             }
-            ChooseError::None { .. } => {
-                failure.hint("add a Dockerfile or a Cargo.toml, or name `prebuilt` programs in hephy.yaml")
-            }
+            ChooseError::None { .. } => failure.hint(
+                "add a Dockerfile, a Cargo.toml or a Go program, or name `prebuilt` programs in hephy.yaml",
+            ),
         }
     }
 }
@@ -225,6 +221,10 @@ impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         let failure = Self::of(ExitCode::Build, &error);
         match error {
+            BuildError::NotYet { .. } => {
+                Self { code: ExitCode::Usage, hints: hints::of_build(&error), ..failure }
+            }
+            BuildError::Inputs(error) => error.into(),
             BuildError::Exec(source) => hints::of_exec(failure.words_of(&source), &source),
             error => Self { hints: hints::of_build(&error), ..failure },
         }
@@ -249,14 +249,17 @@ impl From<StoreError> for Failure {
 impl From<RegistryError> for Failure {
     fn from(error: RegistryError) -> Self {
         let code = match error {
-            RegistryError::Unreachable { .. } | RegistryError::Unwell { .. } => ExitCode::Infrastructure,
-            RegistryError::NoHost { .. } => ExitCode::Usage,
+            RegistryError::Unreachable { .. }
+            | RegistryError::Silent { .. }
+            | RegistryError::Unwell { .. }
+            | RegistryError::Unreadable { .. } => ExitCode::Infrastructure,
+            RegistryError::NoHost { .. } | RegistryError::Certificates { .. } => ExitCode::Usage,
             _ => ExitCode::Registry,
         };
         let failure = Self { hints: hints::of_registry(&error), ..Self::of(code, &error) };
         match &error {
             // The layers in between say "client error (Connect)" and the like, which helps nobody.
-            RegistryError::Unreachable { source, .. } => {
+            RegistryError::Unreachable { source, .. } | RegistryError::Untrusted { source, .. } => {
                 Self { headline: format!("{error}: {}", innermost(source)), ..failure }
             }
             _ => failure,

@@ -1,7 +1,9 @@
 //! Git: the commit, its tree, the working tree's deviations from it, and the difference to a base commit.
 //!
-//! The `git` program is asked at most four times for a plan: `status`, `log`, `ls-tree`, `diff-tree`. Only where the base is
-//! not in the clone, a few more calls fetch it.
+//! The `git` program is asked at most four times for a plan: `status`, `log`, `ls-files`, `diff-tree`. Only where the base is
+//! not in the clone, a few more calls fetch it. The files come from the index and not from the commit's tree: git reads one
+//! file for it and not thousands of objects, says of which files it does not look at the working tree, and `status` names
+//! every path in which the index differs from the commit.
 
 mod heal;
 mod parse;
@@ -9,8 +11,12 @@ mod parse;
 pub(crate) use heal::heal;
 
 use crate::exec::{self, ExecError, Program};
-use bstr::BString;
+use bstr::{BStr, BString, ByteSlice as _};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+
+/// The mode of a submodule in a tree: its content is one commit of another repository.
+pub(crate) const SUBMODULE: &str = "160000";
 
 /// The refs that may be the default branch, best first.
 const DEFAULT_BRANCHES: [&str; 5] = [
@@ -37,8 +43,8 @@ pub(crate) struct Commit {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct File {
     pub(crate) path: BString,
-    /// The git mode: `100644`, `100755`, `120000` (symlink), `160000` (submodule).
-    pub(crate) mode: String,
+    /// The git mode: `100644`, `100755`, `120000` (symlink), `160000` (submodule). What is no file has a word of its own.
+    pub(crate) mode: &'static str,
     /// What identifies the content: a git object id, or a hash of the working file where that differs.
     pub(crate) content: String,
 }
@@ -46,8 +52,10 @@ pub(crate) struct File {
 /// How a path of the working tree deviates from the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Deviation {
-    /// Changed, added or removed, and not ignored.
+    /// The commit has it, and here it is changed or removed.
     Dirty(BString),
+    /// The commit does not have it, and it is not ignored. A repository within this one ends in `/`.
+    Added(BString),
     /// Ignored by git; a folder ends in `/`.
     Ignored(BString),
 }
@@ -55,8 +63,16 @@ pub(crate) enum Deviation {
 impl Deviation {
     /// Whether it is hephy's own folder or lies in it.
     fn is_own(&self) -> bool {
-        let (Self::Dirty(path) | Self::Ignored(path)) = self;
+        let (Self::Dirty(path) | Self::Added(path) | Self::Ignored(path)) = self;
         path.starts_with(b".hephy/")
+    }
+
+    /// The path, if it makes the working tree something else than the commit.
+    fn unlike_commit(&self) -> Option<&BStr> {
+        match self {
+            Self::Dirty(path) | Self::Added(path) => Some(path.as_bstr()),
+            Self::Ignored(_) => None,
+        }
     }
 }
 
@@ -65,8 +81,11 @@ impl Deviation {
 pub(crate) struct Checkout {
     pub(crate) root: PathBuf,
     pub(crate) commit: Commit,
-    /// Every file of the commit, sorted by path.
+    /// The files that are here just as in the commit, sorted by path: all that no deviation names and that a sparse
+    /// checkout does not leave out.
     pub(crate) files: Vec<File>,
+    /// The folders of all submodules.
+    pub(crate) submodules: Vec<BString>,
     pub(crate) deviations: Vec<Deviation>,
     /// The parents of the commit; none for the first commit, and where a shallow clone ends.
     pub(crate) parents: Vec<String>,
@@ -74,6 +93,26 @@ pub(crate) struct Checkout {
     pub(crate) default_branch: Option<String>,
     /// History was cut off when this was cloned.
     pub(crate) is_shallow: bool,
+}
+
+impl Checkout {
+    /// The files that are in the commit or could be added to it, and those that were removed here.
+    pub(crate) fn listed(&self) -> Vec<&BStr> {
+        let same = self.files.iter().filter(|file| file.mode != SUBMODULE).map(|file| file.path.as_bstr());
+        same.chain(self.unlike_commit().filter(|path| !path.ends_with(b"/"))).collect()
+    }
+
+    /// The repositories within this one, of which git lists no files: submodules, and clones that nobody added.
+    pub(crate) fn repositories(&self) -> Vec<&BStr> {
+        let clones = self.unlike_commit().filter_map(|path| path.strip_suffix(b"/").map(BStr::new));
+        self.submodules.iter().map(|path| path.as_bstr()).chain(clones).collect()
+    }
+
+    /// The paths in which the working tree is something else than the commit. Git can name one twice: removed from the
+    /// index, and there all the same.
+    pub(crate) fn unlike_commit(&self) -> impl Iterator<Item = &BStr> {
+        self.deviations.iter().filter_map(Deviation::unlike_commit)
+    }
 }
 
 /// Why git could not tell.
@@ -120,12 +159,15 @@ pub(crate) fn find_root(directory: &Path) -> Result<PathBuf, GitError> {
 pub(crate) async fn read(root: &Path, default_branch: Option<&str>) -> Result<Checkout, GitError> {
     let status = program(root).args(["status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all"]);
     let status = status.args(["--ignored=matching", "--no-renames", "--ignore-submodules=none"]);
+    let status = status.arg("--no-ahead-behind");
     let log = program(root).args(["log", "--no-walk=unsorted", "--ignore-missing", "--no-show-signature"]);
     let log = log.args(["--format=%H %ct %S %P", "HEAD"]).args(default_branch.map(remote_branch));
     // Without the dashes, a file that is called `HEAD` makes git ask which of the two is meant.
     let log = log.args(DEFAULT_BRANCHES).arg("--");
-    let tree = program(root).args(["ls-tree", "-r", "-z", "--full-tree", "HEAD"]);
-    let (status, log, tree) = tokio::join!(exec::capture(&status), exec::capture(&log), exec::capture(&tree));
+    let index = program(root).args(["ls-files", "--stage", "-v", "-z"]);
+    // `status` takes longest by far, and what the index holds is understood while it runs.
+    let index = async { exec::capture(&index).await.map(|output| parse::index(&output)) };
+    let (status, log, index) = tokio::join!(exec::capture(&status), exec::capture(&log), index);
     let fault = |source| GitError::Git { root: root.to_owned(), source };
     let mut status = parse::status(&status.map_err(fault)?).ok_or(GitError::Output { command: "status" })?;
     if status.is_initial {
@@ -134,12 +176,23 @@ pub(crate) async fn read(root: &Path, default_branch: Option<&str>) -> Result<Ch
     // What hephy itself keeps there, such as the plan of another job, is no change of the user.
     status.deviations.retain(|deviation| !deviation.is_own());
     let log = parse::log(&log.map_err(fault)?).ok_or(GitError::Output { command: "log" })?;
-    let files = parse::tree(&tree.map_err(fault)?).ok_or(GitError::Output { command: "ls-tree" })?;
-    let dirty = status.deviations.iter().any(|deviation| matches!(deviation, Deviation::Dirty(_)));
+    let index = index.map_err(fault)?.ok_or(GitError::Output { command: "ls-files" })?;
+    // Nobody has compared these: a file that is there counts as changed, because nothing proves that it is not.
+    let is_here = |path: &BString| root.join(path.to_path_lossy()).symlink_metadata().is_ok();
+    status.deviations.extend(index.unwatched.into_iter().filter(is_here).map(Deviation::Dirty));
+    let mut files = index.files;
+    let submodules =
+        files.iter().filter(|file| file.mode == SUBMODULE).map(|file| file.path.clone()).collect();
+    let unlike: HashSet<&BStr> = status.deviations.iter().filter_map(Deviation::unlike_commit).collect();
+    let dirty = !unlike.is_empty();
+    if dirty {
+        files.retain(|file| !unlike.contains(file.path.as_bstr()));
+    }
     Ok(Checkout {
         root: root.to_owned(),
         commit: Commit { id: log.id, time: log.time, branch: status.branch, dirty },
         files,
+        submodules,
         deviations: status.deviations,
         parents: log.parents,
         default_branch: log.default_branch,
@@ -180,16 +233,20 @@ pub(crate) async fn changes(
         Comparison::Tree => diff,
         Comparison::MergeBase => diff.arg("--merge-base"),
     };
-    let output = exec::capture(&diff.args([base, "HEAD", "--"])).await;
+    // Two trees are compared, and git would read the whole index first. There is none at this place.
+    let diff = diff.args([base, "HEAD", "--"]).env("GIT_INDEX_FILE", "/nonexistent/index");
+    let output = exec::capture(&diff).await;
     let output = output.map_err(|source| GitError::Base { base: base.to_owned(), source })?;
     parse::changes(&output).ok_or(GitError::Output { command: "diff-tree" })
 }
 
-/// Git with everything off that makes its answer depend on the machine (facts: replace refs, lazy fetches, locale).
+/// Git with everything off that makes its answer depend on the machine (facts: replace refs, lazy fetches, locale), and
+/// with the programs off that the repository's own settings may name.
 fn program(root: &Path) -> Program {
     let program = Program::new("git", root).env("LC_ALL", "C");
     let program = program.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_OPTIONAL_LOCKS", "0");
     let program = program.env("GIT_NO_LAZY_FETCH", "1");
+    let program = program.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]);
     ["GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_SHALLOW_FILE"]
         .into_iter()
         .fold(program, Program::env_remove)

@@ -1,33 +1,38 @@
 //! Inputs: which files a component's build reads, and what those files hold in this working tree.
 
 mod buildah;
+mod buildpacks;
 mod cargo;
 mod disk;
 mod dockerfile;
 mod dockerignore;
+mod helm;
+mod ko;
 mod links;
 mod lockfile;
+mod spin;
 mod wildcard;
 
 pub(crate) use buildah::{dockerfile_name, dockerfile_reading, ignore_file};
+pub(crate) use buildpacks::project;
 pub(crate) use cargo::Workspaces;
 pub(crate) use dockerfile::Reading;
 pub(crate) use dockerignore::Dockerignore;
+pub(crate) use helm::{Chart, Helmignore, chart, chart_files, missing_dependency};
+pub(crate) use ko::{SettingsError, go_program};
 pub(crate) use links::{behind_links, behind_links_in_context};
 
 use crate::component::{Backend, Component};
 use crate::event::Events;
 use crate::exec::ExecError;
-use crate::git::{Checkout, Deviation, File};
+use crate::git::{Checkout, Deviation, File, SUBMODULE};
 use crate::platform::Platform;
+use ::ignore::gitignore::Gitignore;
 use bstr::{BStr, BString, ByteSlice as _};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The mode of a submodule in a tree: its content is one commit of another repository.
-pub(crate) const SUBMODULE: &str = "160000";
 
 /// What a build reads, as rules. Unsure means more rules, never fewer.
 #[derive(Clone, Debug, Default)]
@@ -69,11 +74,36 @@ pub(crate) struct Rule {
     pub(crate) hidden: Option<Arc<Hidden>>,
 }
 
-/// What a `.dockerignore` leaves out of a folder.
+/// What an ignore file leaves out of a folder.
 #[derive(Debug)]
 pub(crate) struct Hidden {
     pub(crate) folder: String,
-    pub(crate) by: Dockerignore,
+    pub(crate) by: Ignore,
+}
+
+/// The ignore files that hephy reads.
+#[derive(Debug)]
+pub(crate) enum Ignore {
+    Docker(Dockerignore),
+    Helm(Helmignore),
+    /// Patterns of `.gitignore`; reversed, only what they match is there.
+    Git {
+        patterns: Gitignore,
+        is_reversed: bool,
+    },
+}
+
+impl Ignore {
+    /// Whether the file `path`, relative to the folder of the ignore file, is left out.
+    fn leaves_out(&self, path: &BStr) -> bool {
+        match self {
+            Self::Docker(ignore) => ignore.leaves_out(path),
+            Self::Helm(ignore) => ignore.leaves_out(&path.to_str_lossy()),
+            Self::Git { patterns, is_reversed } => {
+                patterns.matched_path_or_any_parents(path.to_path_lossy(), false).is_ignore() != *is_reversed
+            }
+        }
+    }
 }
 
 /// Paths from the repository's root, with `/`.
@@ -97,6 +127,14 @@ pub(crate) enum InputsError {
     NoPackage { component: String, path: PathBuf },
     #[error("list the inputs of `{component}`")]
     Cargo { component: String, source: ExecError },
+    #[error("list the inputs of `{component}`: {problem}")]
+    Definition { component: String, problem: String },
+    #[error("list the inputs of `{component}`: no `go.mod` at or above its folder")]
+    NoModule { component: String },
+    #[error("list the inputs of `{component}`: ask go")]
+    Go { component: String, source: ExecError },
+    #[error("read `{file}` for `{component}`")]
+    KoFile { component: String, file: String, source: SettingsError },
     #[error("understand `cargo metadata` of `{component}`")]
     Metadata { component: String, source: cargo_metadata::Error },
 }
@@ -155,11 +193,21 @@ pub(crate) async fn reads(
         Backend::Prebuilt => {
             Reads { rules: prebuilt(&checkout.root, component)?, caches: true, ..Reads::default() }
         }
+        Backend::Ko => ko::reads(events, &checkout.root, component, platforms).await?,
+        Backend::Helm => helm::reads(&checkout.root, component)?,
+        Backend::Spin => spin::reads(&checkout.root, component)?,
+        Backend::Buildpacks => buildpacks::reads(&checkout.root, component)?,
     };
     reads.rules.extend(component.watch.iter().map(|glob| {
         Rule::new(Pattern::Glob(glob.clone()), format!("`{}` watches `{glob}`", component.name))
     }));
     Ok(reads)
+}
+
+/// Everything in the folder of the component.
+fn folder(component: &Component) -> Reads {
+    let everything = Rule::path(&component.path, format!("it is in the folder of `{}`", component.name));
+    Reads { rules: vec![everything], caches: true, ..Reads::default() }
 }
 
 /// The programs by the paths that are named, and by those that symbolic links lead to: git knows a link and not what
@@ -193,25 +241,30 @@ pub(crate) fn below(folder: &str, path: &str) -> String {
     parts.join("/")
 }
 
+/// The path without empty, `.` and `..` parts.
+fn normal(path: &str) -> String {
+    let mut parts: Vec<&str> = vec![];
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
 /// The files of the commit with everything that deviates in the working tree replaced by what is really there.
 pub(crate) fn working_files(checkout: &Checkout) -> Result<Cow<'_, [File]>, InputsError> {
-    let dirty: Vec<&BString> = checkout
-        .deviations
-        .iter()
-        .filter_map(|deviation| match deviation {
-            Deviation::Dirty(path) => Some(path),
-            Deviation::Ignored(_) => None,
-        })
-        .collect();
-    if dirty.is_empty() {
+    let unlike: BTreeSet<&BStr> = checkout.unlike_commit().collect();
+    let mut changed = vec![];
+    for path in unlike {
+        changed.extend(disk::files(&checkout.root, path, &|_| true)?);
+    }
+    if changed.is_empty() {
         return Ok(Cow::Borrowed(&checkout.files));
     }
-    let dirty: BTreeSet<&BString> = dirty.into_iter().collect();
-    let mut files: Vec<File> =
-        checkout.files.iter().filter(|file| !dirty.contains(&file.path)).cloned().collect();
-    for path in dirty {
-        files.extend(disk::files(&checkout.root, path.as_bstr(), &|_| true)?);
-    }
+    let mut files = [checkout.files.as_slice(), &changed].concat();
     files.sort();
     Ok(Cow::Owned(files))
 }
@@ -246,24 +299,21 @@ pub(crate) fn ignored_files(
     Ok(files)
 }
 
-/// Those of `selected` that are really here. A sparse checkout leaves files of the commit out, and what is built
-/// without them must not be taken for the whole.
-pub(crate) fn here(
+/// Refuses submodules among `selected` that are not checked out: nobody can build what is not there.
+pub(crate) fn ensure_checked_out<'f>(
     checkout: &Checkout,
     component: &Component,
-    mut selected: Vec<File>,
-) -> Result<Vec<File>, InputsError> {
+    selected: impl IntoIterator<Item = &'f File>,
+) -> Result<(), InputsError> {
     let place = |file: &File| checkout.root.join(file.path.to_path_lossy());
     let is_hollow =
         |file: &&File| file.mode == SUBMODULE && place(file).is_dir() && !place(file).join(".git").exists();
-    if let Some(file) = selected.iter().find(is_hollow) {
-        return Err(InputsError::Submodule {
-            component: component.name.to_string(),
-            path: file.path.clone(),
-        });
+    match selected.into_iter().find(is_hollow) {
+        None => Ok(()),
+        Some(file) => {
+            Err(InputsError::Submodule { component: component.name.to_string(), path: file.path.clone() })
+        }
     }
-    selected.retain(|file| place(file).symlink_metadata().is_ok());
-    Ok(selected)
 }
 
 /// Whether `path` is `folder` or lies below it; everything lies below the empty folder.

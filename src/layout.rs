@@ -2,9 +2,11 @@
 //! (OCI image spec, `image-layout.md`).
 
 mod assemble;
+mod chart;
 mod manifest;
 
 pub(crate) use assemble::{Program, assemble};
+pub(crate) use chart::{ChartPackage, package};
 pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index, platforms};
 
 use crate::image::Digest;
@@ -93,6 +95,12 @@ impl Layout {
         Ok(found
             .into_iter()
             .find(|entry| entry.annotations.get(REFERENCE).is_some_and(|known| known == name)))
+    }
+
+    /// The only manifest, as tools leave it that give it no name. `None` if there is none, or more than one.
+    pub(crate) fn only(&self) -> Result<Option<Descriptor>, LayoutError> {
+        let mut manifests = self.index_file()?.manifests.into_iter();
+        Ok(manifests.next().filter(|_| manifests.next().is_none()))
     }
 
     /// Lets every `(name, manifest)` of `references` point at its manifest, all in one step.

@@ -23,6 +23,7 @@ mod inputs;
 // Decide: data in, data and reasons out.
 mod detect;
 mod matrix;
+mod metadata;
 mod plan;
 
 // Do: build, publish, deploy, and find out whether it is healthy.

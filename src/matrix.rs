@@ -1,15 +1,17 @@
 //! The matrix: which legs a component has, the key under which a leg is handed over, and the machines it is built on.
 
 use crate::ci::Host;
-use crate::component::{Component, Leg};
+use crate::component::{Backend, Component, Leg};
 use crate::image::{Digest, ImageError, Tag};
 use crate::platform::Platform;
 use std::collections::BTreeMap;
 
-/// The legs of `component`, in a stable order. Without platforms of its own it is built for those of its finished
-/// programs, else for `host`.
-pub(crate) fn legs(component: &Component, host: &Platform) -> Vec<Leg> {
+/// The legs of `component`, in a stable order. A chart and a Spin application are the same on every platform and have
+/// one. Without platforms of its own a component is built for those of its finished programs, else for `host`.
+pub(crate) fn legs(component: &Component, backend: Backend, host: &Platform) -> Vec<Leg> {
     let mut platforms = match component.platforms.as_slice() {
+        _ if backend == Backend::Helm => vec![Platform::any()],
+        _ if backend == Backend::Spin => vec![Platform::new("wasi", "wasm")],
         [] if component.recipe.prebuilt.is_empty() => vec![host.clone()],
         [] => component.recipe.prebuilt.keys().cloned().collect(),
         named => named.to_vec(),
@@ -72,9 +74,20 @@ mod tests {
             (&[], &["arm64", "amd64"], &["api (linux/amd64)", "api (linux/arm64)"]),
             (&["arm64"], &["arm64", "amd64"], &["api (linux/arm64)"]),
         ] {
-            let legs: Vec<String> =
-                legs(&component(platforms, prebuilt), &host).iter().map(ToString::to_string).collect();
+            let legs: Vec<String> = legs(&component(platforms, prebuilt), Backend::Prebuilt, &host)
+                .iter()
+                .map(ToString::to_string)
+                .collect();
             assert_eq!(legs, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_the_same_everywhere_has_one_leg() {
+        let host = Platform::new("linux", "amd64");
+        for (backend, expected) in [(Backend::Helm, "api (any)"), (Backend::Spin, "api (wasi/wasm)")] {
+            let legs = legs(&component(&[], &[]), backend, &host);
+            assert_eq!(legs.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
         }
     }
 
@@ -120,5 +133,7 @@ mod tests {
     fn the_key_is_a_tag() {
         let key = key(&Digest::of(b""), &"linux/arm/v7".parse().expect("a platform")).expect("a tag");
         assert_eq!(key.as_str(), "in-e3b0c44298fc1c149afbf4c8996fb924-linux-arm-v7");
+        let key = super::key(&Digest::of(b""), &Platform::any()).expect("a tag");
+        assert_eq!(key.as_str(), "in-e3b0c44298fc1c149afbf4c8996fb924-any");
     }
 }

@@ -8,6 +8,7 @@ mod explaining;
 mod foreign;
 mod gating;
 mod guarding;
+mod manifests;
 mod naming;
 mod pinning;
 mod planning;
@@ -19,15 +20,17 @@ use crate::config::{self, BaseImages, Config};
 use crate::event::{Events, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
+use crate::git::{self, Checkout, GitError};
 use crate::plan::{Plan, Selection, Target};
-use crate::registry::Registry;
+use crate::registry::{self, Registry};
 use crate::report::Summary;
 use crate::store::Store;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use explaining::explain;
+pub(crate) use explaining::{Explained, explain};
 pub(crate) use gating::verify;
 pub(crate) use pinning::update_pins;
 pub(crate) use planning::{announce, configure, plan, read_plan};
@@ -35,6 +38,8 @@ pub(crate) use publishing::Pushes;
 
 /// hephy's own folder in a repository.
 const OWN_FOLDER: &str = ".hephy";
+/// A registry that says nothing for this long is asked again; a slow upload is not silent.
+const REGISTRY_SILENCE: Duration = Duration::from_secs(60);
 
 /// What the user said, in the words of the command line.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +52,10 @@ pub(crate) struct Settings {
     pub(crate) registry: Option<String>,
     pub(crate) layout: Option<PathBuf>,
     pub(crate) insecure_registries: Vec<String>,
+    /// Certificates that are trusted beside the system's.
+    pub(crate) registry_ca: Option<PathBuf>,
+    /// How long a registry may say nothing.
+    pub(crate) registry_timeout: Option<Duration>,
     /// The part of the plan that this run is about.
     pub(crate) selection: Selection,
     pub(crate) plan: Option<PathBuf>,
@@ -74,8 +83,20 @@ pub(crate) struct Run {
     pub(crate) cancel: CancellationToken,
     pub(crate) ci: Ci,
     pub(crate) settings: Settings,
-    pub(crate) root: PathBuf,
-    pub(crate) config: Config,
+    root: PathBuf,
+    config: Config,
+    /// What was read to find the components, until somebody takes it.
+    checkout: Mutex<Option<Checkout>>,
+    /// Made when it is first used.
+    registry: OnceLock<Registry>,
+}
+
+/// A repository with what it says about itself.
+pub(crate) struct Configured {
+    root: PathBuf,
+    config: Config,
+    /// Git's answer, where it was needed to find the components.
+    checkout: Option<Checkout>,
 }
 
 /// How a run ended, if it did not fail.
@@ -245,6 +266,29 @@ pub(crate) fn create_folder(folder: &Path) -> std::io::Result<()> {
 }
 
 impl Run {
+    /// A run in the repository that was configured. Says first what the user should know about the configuration.
+    pub(crate) fn new(
+        events: Events,
+        cancel: CancellationToken,
+        ci: Ci,
+        settings: Settings,
+        configured: Configured,
+    ) -> Self {
+        let Configured { root, config, checkout } = configured;
+        config.warnings.iter().for_each(|warning| events.warn(warning.as_str()));
+        let (checkout, registry) = (Mutex::new(checkout), OnceLock::new());
+        Self { events, cancel, ci, settings, root, config, checkout, registry }
+    }
+
+    /// What git knows about the checkout. The first who asks gets what was read to find the components.
+    async fn checkout(&self) -> Result<Checkout, GitError> {
+        let known = self.checkout.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match known {
+            Some(checkout) => Ok(checkout),
+            None => git::read(&self.root, self.ci.default_branch.as_deref()).await,
+        }
+    }
+
     /// The place that the plan's images are in.
     fn store(&self, target: &Target) -> Result<Store, Failure> {
         match target {
@@ -272,8 +316,19 @@ impl Run {
         self.config.file.iter().cloned().chain(pins).collect()
     }
 
+    /// The client for all registries: what it learns in one stage serves the next.
     fn registry(&self) -> Result<Registry, Failure> {
-        Ok(Registry::new(self.ci.registry_login.clone(), self.settings.insecure_registries.clone())?)
+        if let Some(known) = self.registry.get() {
+            return Ok(known.clone());
+        }
+        let settings = registry::Settings {
+            login: self.ci.registry_login.clone(),
+            insecure: self.settings.insecure_registries.clone(),
+            certificates: self.settings.registry_ca.clone(),
+            silence: self.settings.registry_timeout.unwrap_or(REGISTRY_SILENCE),
+        };
+        let new = Registry::new(self.events.clone(), settings)?;
+        Ok(self.registry.get_or_init(|| new).clone())
     }
 
     /// hephy's own folder, which hides itself from git: what lies in it must not make the next run dirty.
@@ -315,7 +370,11 @@ impl Run {
         &self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let cancelled = || Err(Failure::new(ExitCode::Terminated, "the run was cancelled"));
-        self.cancel.run_until_cancelled(work).await.unwrap_or_else(cancelled)
+        self.cancel.run_until_cancelled(work).await.unwrap_or_else(|| Err(cancelled()))
     }
+}
+
+/// Why a run ended that was told to stop.
+pub(crate) fn cancelled() -> Failure {
+    Failure::new(ExitCode::Terminated, "the run was cancelled")
 }

@@ -25,6 +25,16 @@ impl Platform {
         Self { os: os.to_owned(), architecture: architecture.to_owned(), variant: None }
     }
 
+    /// The platform of what is made once for all of them, such as a chart.
+    pub(crate) fn any() -> Self {
+        Self::new("any", "any")
+    }
+
+    /// Whether it is [`Self::any`].
+    pub(crate) fn is_any(&self) -> bool {
+        self.os == "any"
+    }
+
     /// Whether `prefix` (see [`prefix`]) names this platform or a family that it belongs to: `linux/arm` is no prefix of
     /// `linux/arm64`.
     pub(crate) fn is_in(&self, prefix: &str) -> bool {
@@ -58,6 +68,9 @@ impl FromStr for Platform {
     /// Reads `linux/amd64`, `amd64`, `x86_64`, `linux-arm64`, `arm64/v8`, `linux/arm/v7`, `wasi/wasm`, ...
     fn from_str(text: &str) -> Result<Self, PlatformError> {
         let fault = || PlatformError { text: text.to_owned() };
+        if text.trim().eq_ignore_ascii_case("any") {
+            return Ok(Self::any());
+        }
         let lower = text.trim().to_ascii_lowercase().replace("x86-64", "x86_64").replace('-', "/");
         let mut parts: Vec<&str> = lower.split('/').collect();
         if parts.iter().any(|part| part.is_empty()) {
@@ -94,6 +107,9 @@ impl FromStr for Platform {
 
 impl fmt::Display for Platform {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_any() {
+            return formatter.write_str("any");
+        }
         write!(formatter, "{}/{}", self.os, self.architecture)?;
         self.variant.iter().try_for_each(|variant| write!(formatter, "/{variant}"))
     }
@@ -118,6 +134,7 @@ mod tests {
             ("macos/arm64", "darwin/arm64"),
             ("wasi/wasm", "wasi/wasm"),
             ("wasm32", "wasi/wasm"),
+            ("any", "any"),
         ] {
             let platform: Platform = spelling.parse().expect(spelling);
             assert_eq!(platform.to_string(), expected, "{spelling}");
@@ -145,7 +162,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for spelling in ["", "linux", "linux/", "/amd64", "linux/z80", "amd64/x/y", "linux/amd64/8"] {
+        for spelling in
+            ["", "any/any", "linux", "linux/", "/amd64", "linux/z80", "amd64/x/y", "linux/amd64/8"]
+        {
             assert!(spelling.parse::<Platform>().is_err(), "{spelling}");
         }
     }

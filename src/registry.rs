@@ -1,28 +1,55 @@
 //! OCI registries: the requests of the distribution spec that hephy needs, with its own idea of what to send when.
 
+mod address;
 mod auth;
+mod body;
+mod challenge;
+mod chunks;
+mod credentials;
+mod governor;
 mod http;
+mod learnt;
+mod pulse;
+mod push;
+mod retry;
+mod token;
+mod upload;
+mod wire;
 
-pub(crate) use auth::is_loopback;
+pub(crate) use address::is_loopback;
+pub(crate) use push::{Pace, Ready};
 
 use crate::ci::RegistryLogin;
+use crate::event::Events;
 use crate::image::{Digest, Repository};
-use crate::layout::{Descriptor, Layout};
 use crate::plan::Found;
-use http::Answer;
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::header::ACCEPT;
+use reqwest::{Method, StatusCode};
 use std::path::PathBuf;
-use tokio_util::io::ReaderStream;
+use std::time::Duration;
 
 /// Every kind of manifest; a registry answers 404 for a kind that is not listed.
 const MANIFEST_KINDS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 
-/// A client for all registries of a run: one connection pool, one set of tokens.
-#[derive(Clone)]
+/// A client for all registries of a run: one set of connections, of logins, and of what was learnt. Cloning it is cheap.
+#[derive(Clone, Debug)]
 pub(crate) struct Registry {
     http: http::Http,
+    learnt: learnt::Learnt,
+}
+
+/// What the user and the environment say about registries.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// What the CI system gives for its own registry; everything else comes from Docker's and Podman's configuration.
+    pub(crate) login: Option<RegistryLogin>,
+    /// Hosts that are spoken to without TLS, as loopback addresses are.
+    pub(crate) insecure: Vec<String>,
+    /// A file of certificates (PEM) that are trusted beside the system's.
+    pub(crate) certificates: Option<PathBuf>,
+    /// How long a registry may say nothing.
+    pub(crate) silence: Duration,
 }
 
 /// Why a registry did not do what it was asked. A text from the registry is foreign.
@@ -30,29 +57,51 @@ pub(crate) struct Registry {
 pub(crate) enum RegistryError {
     #[error("prepare HTTPS")]
     Client(#[source] reqwest::Error),
+    #[error("use `{path}` as certificates: it holds none in PEM form")]
+    Certificates { path: PathBuf },
     #[error("use `{repository}`: it names no registry host")]
     NoHost { repository: String },
     #[error("reach the registry `{host}`")]
     Unreachable { host: String, source: reqwest::Error },
+    #[error("reach the registry `{host}`: its certificate is not trusted")]
+    Untrusted { host: String, source: reqwest::Error },
+    #[error("reach the registry `{host}`: it said nothing for {seconds} s")]
+    Silent { host: String, seconds: u64 },
     #[error("{action}: the registry `{host}` wants a login that it accepts ({status})")]
     Unauthorised { action: String, host: String, status: StatusCode },
+    #[error("log in to `{host}`: the login server `{server}` answered {status}")]
+    Login { host: String, server: String, status: StatusCode },
+    #[error("log in to `{host}`: it names the login server `{realm}`, {problem}")]
+    UnsafeLogin { host: String, realm: String, problem: &'static str },
+    #[error("{action}: the registry `{host}` sends it to `{location}`, {problem}")]
+    Astray { action: String, host: String, location: String, problem: &'static str },
     #[error("{action}: the registry `{host}` answered {status}{}", message.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
     Refused { action: String, host: String, status: StatusCode, message: Option<String> },
-    #[error("{action}: the registry `{host}` is not well ({status})")]
-    Unwell { action: String, host: String, status: StatusCode },
+    #[error("{action}: the registry `{host}` is not well ({status}){}", wait.map(|wait| format!(" and asks to wait {} s", wait.as_secs_f64().ceil())).unwrap_or_default())]
+    Unwell { action: String, host: String, status: StatusCode, wait: Option<Duration> },
     #[error("{action}: the registry `{host}` answered without {what}")]
     Incomplete { action: String, host: String, what: &'static str },
     #[error("{action}: the registry `{host}` stored other content")]
     OtherDigest { action: String, host: String },
+    #[error("{action}: the registry `{host}` took it and does not have it")]
+    Unreadable { action: String, host: String },
     #[error("read `{path}`")]
     Read { path: PathBuf, source: std::io::Error },
+    #[error("read `{path}`: its content has changed")]
+    Damaged { path: PathBuf },
+}
+
+impl RegistryError {
+    /// Whether the same request may go better a little later.
+    fn is_worth_another_try(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Silent { .. } | Self::Unwell { .. })
+    }
 }
 
 impl Registry {
-    /// `login` is what the CI system gives for its own registry; everything else comes from Docker's configuration.
-    /// Hosts in `insecure` are spoken to without TLS, as loopback addresses always are.
-    pub(crate) fn new(login: Option<RegistryLogin>, insecure: Vec<String>) -> Result<Self, RegistryError> {
-        Ok(Self { http: http::Http::new(login, insecure)? })
+    /// A client that says warnings of registries through `events`.
+    pub(crate) fn new(events: Events, settings: Settings) -> Result<Self, RegistryError> {
+        Ok(Self { http: http::Http::new(events, settings)?, learnt: learnt::Learnt::default() })
     }
 
     /// The manifest that goes by `reference` (a tag or a digest), `None` if there is none.
@@ -61,25 +110,8 @@ impl Registry {
         repository: &Repository,
         reference: &str,
     ) -> Result<Option<Found>, RegistryError> {
-        let action = format!("look for {repository}:{reference}");
-        let url = self.http.url(repository, &format!("manifests/{reference}"))?;
-        let answer = self
-            .http
-            .send(repository, &action, Method::HEAD, &url, |request| request.header(ACCEPT, MANIFEST_KINDS))
-            .await?;
-        if answer.status == StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        let answer = answer.successful()?;
-        let header = |name: &'static str| answer.header(name).map(str::to_owned);
-        let digest = header("docker-content-digest").and_then(|text| text.parse().ok());
-        Ok(Some(Found {
-            digest: digest.ok_or_else(|| answer.incomplete("a digest"))?,
-            size: header("content-length")
-                .and_then(|text| text.parse().ok())
-                .ok_or_else(|| answer.incomplete("a length"))?,
-            media_type: header("content-type").ok_or_else(|| answer.incomplete("a media type"))?,
-        }))
+        let action = format!("look for {}", tag_or_digest(repository, reference));
+        found(self.head(&self.http.to_read(repository, action)?, reference).await?)
     }
 
     /// The bytes of the manifest `digest`.
@@ -88,110 +120,48 @@ impl Registry {
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Vec<u8>, RegistryError> {
-        let action = format!("fetch {repository}@{digest}");
-        let url = self.http.url(repository, &format!("manifests/{digest}"))?;
+        if let Some(known) = self.learnt.manifest(digest) {
+            return Ok(known);
+        }
+        let errand = self.http.to_read(repository, format!("fetch {repository}@{digest}"))?;
+        let url = errand.target.url(&format!("manifests/{digest}"));
         let answer = self
             .http
-            .send(repository, &action, Method::GET, &url, |request| request.header(ACCEPT, MANIFEST_KINDS))
-            .await?;
-        let answer = answer.successful()?;
+            .send(&errand, Method::GET, &url, |request| request.header(ACCEPT, MANIFEST_KINDS))
+            .await?
+            .successful()?;
         if Digest::of(&answer.body) == *digest {
             Ok(answer.body)
         } else {
-            Err(RegistryError::OtherDigest { action, host: answer.host })
+            Err(RegistryError::OtherDigest { action: errand.action, host: answer.host })
         }
     }
 
-    /// Puts a manifest under `reference` (a tag or its digest).
-    pub(crate) async fn put_manifest(
-        &self,
-        repository: &Repository,
-        reference: &str,
-        media_type: &str,
-        bytes: &[u8],
-    ) -> Result<(), RegistryError> {
-        let action = format!("push {repository}:{reference}");
-        let url = self.http.url(repository, &format!("manifests/{reference}"))?;
-        let answer = self.http.send(repository, &action, Method::PUT, &url, |request| {
-            request.header(CONTENT_TYPE, media_type).body(bytes.to_vec())
-        });
-        let answer = answer.await?.successful()?;
-        match answer.header("docker-content-digest") {
-            Some(stored) if stored != Digest::of(bytes).to_string() => {
-                Err(RegistryError::OtherDigest { action, host: answer.host })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Uploads a blob from `layout` unless the registry has it. Returns whether it was sent.
-    pub(crate) async fn push_blob(
-        &self,
-        repository: &Repository,
-        layout: &Layout,
-        blob: &Descriptor,
-        digest: &Digest,
-    ) -> Result<bool, RegistryError> {
-        let action = format!("push blob {} to {repository}", digest.short());
-        let url = self.http.url(repository, &format!("blobs/{digest}"))?;
-        let answer = self.http.send(repository, &action, Method::HEAD, &url, |request| request).await?;
-        if answer.status.is_success() {
-            return Ok(false);
-        }
-        if answer.status != StatusCode::NOT_FOUND {
-            answer.successful()?;
-        }
-        let start = self.http.url(repository, "blobs/uploads/")?;
-        let answer = self
-            .http
-            .send(repository, &action, Method::POST, &start, |request| request.header(CONTENT_LENGTH, 0))
-            .await?;
-        let answer = answer.successful()?;
-        let place = upload_place(&answer, digest)?;
-        self.upload(repository, &action, &place, layout, blob, digest).await?;
-        Ok(true)
-    }
-
-    async fn upload(
-        &self,
-        repository: &Repository,
-        action: &str,
-        place: &Url,
-        layout: &Layout,
-        blob: &Descriptor,
-        digest: &Digest,
-    ) -> Result<(), RegistryError> {
-        let path = layout.blob(digest);
-        let fault = |source| RegistryError::Read { path: path.clone(), source };
-        let file = std::fs::File::open(&path).map_err(fault)?;
-        let answer = self.http.send(repository, action, Method::PUT, place, |request| {
-            // Each try reads the file anew; a body that was half sent cannot be used again.
-            let body = file.try_clone().and_then(|mut file| {
-                std::io::Seek::rewind(&mut file)?;
-                Ok(reqwest::Body::wrap_stream(ReaderStream::with_capacity(
-                    tokio::fs::File::from_std(file),
-                    1 << 16,
-                )))
-            });
-            let request =
-                request.header(CONTENT_TYPE, "application/octet-stream").header(CONTENT_LENGTH, blob.size);
-            request.body(body.unwrap_or_default())
-        });
-        answer.await?.successful().map(|_| ())
+    async fn head(&self, errand: &http::Errand, reference: &str) -> Result<wire::Answer, RegistryError> {
+        let url = errand.target.url(&format!("manifests/{reference}"));
+        self.http.send(errand, Method::HEAD, &url, |request| request.header(ACCEPT, MANIFEST_KINDS)).await
     }
 }
 
-/// Where the upload goes on: `Location` may be relative and may have a query of its own (distribution spec, end-4a).
-fn upload_place(answer: &Answer, digest: &Digest) -> Result<Url, RegistryError> {
-    let location =
-        answer.header(LOCATION.as_str()).ok_or_else(|| answer.incomplete("a place for the upload"))?;
-    let mut place =
-        answer.url.join(location).map_err(|_| answer.incomplete("a valid place for the upload"))?;
-    place.query_pairs_mut().append_pair("digest", &digest.to_string());
-    Ok(place)
+/// What the answer to a HEAD says about a manifest.
+fn found(answer: wire::Answer) -> Result<Option<Found>, RegistryError> {
+    if answer.status == StatusCode::NOT_FOUND {
+        return Ok(None);
+    }
+    let answer = answer.successful()?;
+    let header = |name: &'static str| answer.header(name).map(str::to_owned);
+    let digest = header("docker-content-digest").and_then(|text| text.parse().ok());
+    Ok(Some(Found {
+        digest: digest.ok_or_else(|| answer.incomplete("a digest"))?,
+        size: header("content-length")
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| answer.incomplete("a length"))?,
+        media_type: header("content-type").ok_or_else(|| answer.incomplete("a media type"))?,
+    }))
 }
 
-/// The header `name` as text.
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
+/// An image as people write it.
+fn tag_or_digest(repository: &Repository, reference: &str) -> String {
+    let sign = if reference.contains(':') { '@' } else { ':' };
+    format!("{repository}{sign}{reference}")
 }

@@ -6,11 +6,7 @@ use crate::image::{Digest, Image, ImageError, Repository, Tag};
 use crate::layout::{self, Descriptor, Layout, LayoutError};
 use crate::plan::Found;
 use crate::platform::Platform;
-use crate::registry::{Registry, RegistryError};
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-
-/// How many blobs of one image are on their way at once.
-const PARALLEL_BLOBS: usize = 6;
+use crate::registry::{Pace, Ready, Registry, RegistryError};
 
 /// A place for images.
 #[derive(Clone)]
@@ -77,7 +73,9 @@ impl Store {
         let bytes = built.read(&digest)?;
         let blobs =
             layout::children(&bytes).map_err(|source| StoreError::Manifest { leg: leg.clone(), source })?;
-        events.step(Stage::Push, leg.to_string(), Progress::Doing, format!("{} blobs", blobs.len()));
+        let total: u64 = blobs.iter().map(|blob| blob.size).sum();
+        let starting = format!("{}, {}", count(blobs.len(), "blob"), megabytes(total));
+        events.step(Stage::Push, leg.to_string(), Progress::Doing, starting);
         let sent = match self {
             Self::Layout(layout) => {
                 for blob in &blobs {
@@ -88,9 +86,22 @@ impl Store {
                 blobs.len()
             }
             Self::Registry(registry) => {
-                let sent = push_blobs(registry, repository, built, &blobs).await?;
-                registry.put_manifest(repository, key.as_str(), &manifest.media_type, &bytes).await?;
-                sent
+                let parts = blobs.iter().map(|blob| Ok((blob.digest()?, blob.size)));
+                let blobs: Vec<_> = parts.collect::<Result<_, ImageError>>()?;
+                let all = blobs.len();
+                let image =
+                    Ready { layout: built, media_type: &manifest.media_type, manifest: &bytes, blobs };
+                let tell = |pace: Pace| {
+                    let text = format!(
+                        "{} of {}, {} of {} sent",
+                        pace.done,
+                        count(all, "blob"),
+                        megabytes(pace.sent),
+                        megabytes(total)
+                    );
+                    events.progress(Stage::Push, leg.to_string(), text);
+                };
+                registry.push(repository, key.as_str(), &image, tell).await?
             }
         };
         let text = format!("{} of {} blobs sent, sha256:{}", sent, blobs.len(), digest.short());
@@ -129,6 +140,7 @@ impl Store {
                     registry
                         .put_manifest(repository, &digest.to_string(), layout::IMAGE_INDEX, &bytes)
                         .await?;
+                    registry.ensure_readable(repository, &digest).await?;
                 }
             }
         }
@@ -185,25 +197,6 @@ impl Store {
     }
 }
 
-/// Uploads what is missing, several blobs at once. Returns how many were sent.
-async fn push_blobs(
-    registry: &Registry,
-    repository: &Repository,
-    built: &Layout,
-    blobs: &[Descriptor],
-) -> Result<usize, StoreError> {
-    let push = |blob: &Descriptor| {
-        let blob = blob.clone();
-        async move {
-            let digest = blob.digest()?;
-            Ok::<bool, StoreError>(registry.push_blob(repository, built, &blob, &digest).await?)
-        }
-    };
-    let sent: Vec<bool> =
-        stream::iter(blobs.iter().map(push)).buffer_unordered(PARALLEL_BLOBS).try_collect().await?;
-    Ok(sent.into_iter().filter(|sent| *sent).count())
-}
-
 /// Whether everything that a manifest refers to, through an index too, is really there and of the right length:
 /// somebody may have cleaned up, or a disk was full.
 fn is_whole(layout: &Layout, manifest: &Descriptor) -> bool {
@@ -227,4 +220,12 @@ fn found_in(descriptor: &Descriptor) -> Result<Found, ImageError> {
         size: descriptor.size,
         media_type: descriptor.media_type.clone(),
     })
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
 }

@@ -50,7 +50,7 @@ fn ignore_file(order: &Order<'_>, beside: &Path) -> Result<NamedTempFile, BuildE
         None => vec![],
     };
     let mut file = NamedTempFile::new_in(beside).map_err(fault)?;
-    let always: &[u8] = match order.component.path.as_str() {
+    let always: &[u8] = match order.component.context() {
         "" => b"\n.git\n.hephy\nhephy.lock\n",
         _ => b"\n.git\n.hephy\n",
     };
@@ -93,7 +93,10 @@ fn build_command(order: &Order<'_>, reading: &Reading, image_id: &Path, ignore: 
     if reading.images.keys().all(is_followed) && reading.images.keys().any(|name| !is_pinned(reading, name)) {
         program = program.arg("--pull=always");
     }
-    program.arg(&folder)
+    if let Some(stage) = &order.component.recipe.target {
+        program = program.args(["--target", stage]);
+    }
+    program.arg(order.root.join(order.component.context()))
 }
 
 /// The input digest has the digest of each base image, so the build must use that very image. A stage of the same name

@@ -1,14 +1,32 @@
 //! Bitbucket Pipelines.
 
-use super::trigger::{PullRequest, Push, Source, Trigger};
-use super::{Ci, Host, Lookup};
+use super::trigger::{PullRequest, Push, Source, Trigger, commit};
+use super::{About, Ci, Host, Lookup, Sources, Subject};
 
 /// Reads the variables that Bitbucket predefines. It has no registry, and does not say what a branch was before.
 pub(super) fn read(lookup: Lookup<'_>, blank: Ci) -> Ci {
     Ci {
         host: Host::Bitbucket,
         trigger: trigger(lookup),
+        sources: sources(lookup, blank.sources.clone()),
         reference: lookup("BITBUCKET_BRANCH").or_else(|| lookup("BITBUCKET_TAG")),
+        ..blank
+    }
+}
+
+fn sources(lookup: Lookup<'_>, blank: Sources) -> Sources {
+    let request = lookup("BITBUCKET_PR_ID").map(Subject::PullRequest);
+    let tag = || lookup("BITBUCKET_TAG").map(Subject::Tag);
+    let branch = || lookup("BITBUCKET_BRANCH").map(Subject::Branch);
+    Sources {
+        subject: request.or_else(tag).or_else(branch).unwrap_or_default(),
+        about: About {
+            title: lookup("BITBUCKET_REPO_SLUG"),
+            url: lookup("BITBUCKET_GIT_HTTP_ORIGIN"),
+            ..About::default()
+        },
+        base_branch: lookup("BITBUCKET_PR_DESTINATION_BRANCH"),
+        started_on: lookup("BITBUCKET_COMMIT").as_deref().and_then(commit),
         ..blank
     }
 }

@@ -1,7 +1,7 @@
 //! GitHub Actions, and Forgejo and Gitea, which speak the same variables and payloads.
 
 use super::trigger::{PullRequest, Push, Source, Trigger, commit};
-use super::{Ci, Host, Lookup, RegistryLogin};
+use super::{About, Ci, Host, Lookup, RegistryLogin, Sources, Subject};
 use crate::secret::Secret;
 use serde::Deserialize;
 
@@ -11,6 +11,8 @@ use serde::Deserialize;
 struct Payload {
     before: Option<String>,
     forced: Option<bool>,
+    /// The branch that a tag was pushed with, as a full ref.
+    base_ref: Option<String>,
     pull_request: Option<PullRequestPayload>,
     merge_group: Option<MergeGroup>,
     workflow_run: Option<WorkflowRun>,
@@ -19,6 +21,7 @@ struct Payload {
 
 #[derive(Debug, Default, Deserialize)]
 struct PullRequestPayload {
+    number: Option<u64>,
     base: Option<Side>,
     head: Option<Side>,
 }
@@ -26,6 +29,8 @@ struct PullRequestPayload {
 #[derive(Debug, Default, Deserialize)]
 struct Side {
     sha: Option<String>,
+    #[serde(rename = "ref")]
+    branch: Option<String>,
     /// Gone with a fork that was deleted.
     repo: Option<Repository>,
 }
@@ -48,6 +53,15 @@ struct WorkflowRun {
 struct Repository {
     id: Option<u64>,
     default_branch: Option<String>,
+    name: Option<String>,
+    description: Option<String>,
+    html_url: Option<String>,
+    license: Option<License>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct License {
+    spdx_id: Option<String>,
 }
 
 /// Reads the variables; `event` is the text of the event file.
@@ -72,12 +86,54 @@ pub(super) fn read(lookup: Lookup<'_>, event: Option<&str>, blank: Ci) -> Ci {
     Ci {
         host,
         trigger: trigger(lookup, &payload),
+        sources: sources(lookup, &payload, blank.sources.clone()),
         default_branch: payload.repository.and_then(|repository| repository.default_branch),
         reference: lookup("GITHUB_HEAD_REF").or_else(|| lookup("GITHUB_REF_NAME")),
         registry: registry_host.clone().zip(repository).map(|(host, name)| format!("{host}/{name}")),
         registry_login: registry_host.zip(token).map(|(host, token)| RegistryLogin { host, user, token }),
         warnings: [blank.warnings.clone(), warnings].concat(),
         ..blank
+    }
+}
+
+fn sources(lookup: Lookup<'_>, payload: &Payload, blank: Sources) -> Sources {
+    let event = lookup("GITHUB_EVENT_NAME");
+    let request = payload.pull_request.as_ref();
+    let base = request.and_then(|request| request.base.as_ref()?.branch.clone());
+    let head = request.and_then(|request| request.head.as_ref()?.sha.as_deref());
+    let subject = lookup("GITHUB_REF").map(|name| Subject::of_ref(&name)).unwrap_or_default();
+    let is_request = matches!(trigger(lookup, payload), Trigger::PullRequest(_));
+    let subject = match (subject, request.and_then(|request| request.number)) {
+        // It runs on the target branch, whose tags a pull request must not move.
+        (Subject::Branch(_), Some(number)) if is_request => Subject::PullRequest(number.to_string()),
+        (Subject::Branch(_), None) if is_request => Subject::Unknown,
+        (subject, _) => subject,
+    };
+    let pushed_with =
+        payload.base_ref.as_deref().map(|name| name.trim_start_matches("refs/heads/").to_owned());
+    let names_head = lookup("DOCKER_METADATA_PR_HEAD_SHA").as_deref() == Some("true");
+    Sources {
+        subject,
+        about: about(lookup, payload.repository.as_ref()),
+        base_branch: base.or_else(|| lookup("GITHUB_BASE_REF")).or(pushed_with),
+        event,
+        commit: head.filter(|_| names_head).and_then(commit),
+        started_on: lookup("GITHUB_SHA").as_deref().and_then(commit),
+        ..blank
+    }
+}
+
+/// What the payload says about the repository; some events have none, and then the variables know its name and page.
+fn about(lookup: Lookup<'_>, repository: Option<&Repository>) -> About {
+    let full_name = lookup("GITHUB_REPOSITORY");
+    let name = full_name.as_deref().and_then(|name| name.rsplit('/').next()).map(str::to_owned);
+    let url =
+        lookup("GITHUB_SERVER_URL").zip(full_name.clone()).map(|(server, name)| format!("{server}/{name}"));
+    About {
+        title: repository.and_then(|repository| repository.name.clone()).or(name),
+        description: repository.and_then(|repository| repository.description.clone()),
+        url: repository.and_then(|repository| repository.html_url.clone()).or(url),
+        licence: repository.and_then(|repository| repository.license.as_ref()?.spdx_id.clone()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! GitLab CI/CD.
 
 use super::trigger::{PullRequest, Push, Source, Trigger, commit};
-use super::{Ci, Host, Lookup, RegistryLogin};
+use super::{About, Ci, Host, Lookup, RegistryLogin, Sources, Subject};
 use crate::secret::Secret;
 
 /// Reads the variables that GitLab predefines.
@@ -15,11 +15,34 @@ pub(super) fn read(lookup: Lookup<'_>, blank: Ci) -> Ci {
     Ci {
         host: Host::GitLab,
         trigger: trigger(lookup),
+        sources: sources(lookup, blank.sources.clone()),
         default_branch: lookup("CI_DEFAULT_BRANCH"),
         // In the pipeline of a merge request the name of the ref may be `refs/merge-requests/7/merge`.
         reference: lookup("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME").or_else(|| lookup("CI_COMMIT_REF_NAME")),
         registry: lookup("CI_REGISTRY_IMAGE"),
         registry_login: login,
+        ..blank
+    }
+}
+
+fn sources(lookup: Lookup<'_>, blank: Sources) -> Sources {
+    let request = lookup("CI_MERGE_REQUEST_IID").map(Subject::PullRequest);
+    let tag = || lookup("CI_COMMIT_TAG").map(Subject::Tag);
+    let branch = || lookup("CI_COMMIT_BRANCH").map(Subject::Branch);
+    let names_head = lookup("DOCKER_METADATA_PR_HEAD_SHA").as_deref() == Some("true");
+    let head = lookup("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA").filter(|_| names_head);
+    Sources {
+        subject: request.or_else(tag).or_else(branch).unwrap_or_default(),
+        about: About {
+            title: lookup("CI_PROJECT_TITLE").or_else(|| lookup("CI_PROJECT_NAME")),
+            description: lookup("CI_PROJECT_DESCRIPTION"),
+            url: lookup("CI_PROJECT_URL"),
+            licence: None,
+        },
+        base_branch: lookup("CI_MERGE_REQUEST_TARGET_BRANCH_NAME"),
+        event: lookup("CI_PIPELINE_SOURCE"),
+        commit: head.as_deref().and_then(commit),
+        started_on: lookup("CI_COMMIT_SHA").as_deref().and_then(commit),
         ..blank
     }
 }

@@ -68,6 +68,12 @@ pub(super) struct Planning {
     /// Speak plain HTTP to this registry; loopback needs no permission
     #[arg(long, env = "HEPHY_INSECURE_REGISTRY", value_name = "HOST", value_delimiter = ',')]
     insecure_registry: Vec<String>,
+    /// Trust the certificates in this file (PEM) when speaking to a registry, beside the system's
+    #[arg(long, env = "HEPHY_REGISTRY_CA", value_name = "FILE")]
+    registry_ca: Option<PathBuf>,
+    /// How long a registry may say nothing, for example 60s
+    #[arg(long, env = "HEPHY_REGISTRY_TIMEOUT", value_name = "DURATION", value_parser = duration)]
+    registry_timeout: Option<Duration>,
 }
 
 /// What `hephy plan` is asked.
@@ -226,6 +232,8 @@ impl Planning {
             registry: self.registry,
             layout: self.layout,
             insecure_registries: self.insecure_registry,
+            registry_ca: self.registry_ca,
+            registry_timeout: self.registry_timeout,
             ..settings
         }
     }

@@ -4,7 +4,7 @@ use super::{Context, mask, perform, perform_anywhere};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::mask::Mask;
-use crate::pipeline::{self, Settings};
+use crate::pipeline::{self, Explained, Settings};
 use crate::plan::{self, Plan};
 use crate::report::{self, Handover};
 use std::path::{Path, PathBuf};
@@ -59,8 +59,8 @@ pub(crate) fn replay(context: Context, settings: &Settings, file: &Path, shape: 
 /// Says who reads a path, or what a component reads.
 pub(crate) async fn explain(context: Context, settings: Settings, subject: &str) -> ExitCode {
     perform(context, settings, async |run, _| {
-        let explanation = pipeline::explain(run, subject).await?;
-        super::print(&mask(run).lines(&report::explanation_text(subject, &explanation)))?;
+        let Explained { explanation, tried } = pipeline::explain(run, subject).await?;
+        super::print(&mask(run).lines(&report::explanation_text(subject, &explanation, &tried)))?;
         Ok(String::new())
     })
     .await

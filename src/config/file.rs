@@ -25,10 +25,10 @@ pub(super) struct File {
 }
 
 /// The shape of `hephy.lock`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct LockFile {
-    pub(super) version: Spanned<u64>,
+    pub(super) version: Option<Spanned<u64>>,
     #[serde(default)]
     pub(super) base_images: BTreeMap<String, Spanned<String>>,
 }
@@ -46,8 +46,10 @@ pub(super) struct ComponentFile {
     pub(super) needs: Vec<Spanned<String>>,
     pub(super) fail_fast: Option<bool>,
     pub(super) dockerfile: Option<Spanned<String>>,
+    pub(super) context: Option<Spanned<String>>,
+    pub(super) target: Option<Spanned<String>>,
     #[serde(default)]
-    pub(super) build_args: BTreeMap<String, String>,
+    pub(super) build_args: BTreeMap<String, Spanned<String>>,
     pub(super) bin: Option<String>,
     #[serde(default)]
     pub(super) prebuilt: BTreeMap<String, Spanned<String>>,

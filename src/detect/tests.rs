@@ -18,7 +18,7 @@ fn path(text: &str) -> Pattern {
 }
 
 fn file(path: &str, content: &str) -> File {
-    File { path: path.into(), mode: "100644".to_owned(), content: content.to_owned() }
+    File { path: path.into(), mode: "100644", content: content.to_owned() }
 }
 
 fn amd64() -> Platform {
@@ -60,8 +60,12 @@ fn everything_a_build_depends_on_changes_the_digest() {
     let original = digest(&component("api"), &files);
     let mut other = component("api");
     other.recipe.build_args.insert("MODE".to_owned(), "prod".to_owned());
+    let mut elsewhere = component("api");
+    elsewhere.recipe.context = Some(String::new());
+    let mut stage = component("api");
+    stage.recipe.target = Some("prod".to_owned());
     let mut executable = files.clone();
-    executable[0].mode = "100755".to_owned();
+    executable[0].mode = "100755";
     for (what, changed) in [
         ("content", digest(&component("api"), &[file("api/a", "1"), file("api/b", "3")])),
         ("a moved boundary", digest(&component("api"), &[file("api/a1", ""), file("api/b", "2")])),
@@ -69,6 +73,8 @@ fn everything_a_build_depends_on_changes_the_digest() {
         ("mode", digest(&component("api"), &executable)),
         ("folder", digest(&component("api2"), &files)),
         ("build argument", digest(&other, &files)),
+        ("context", digest(&elsewhere, &files)),
+        ("stage", digest(&stage, &files)),
         ("backend", input_digest(&component("api"), Backend::Buildah, &amd64(), &files)),
         (
             "platform",
@@ -114,9 +120,8 @@ proptest! {
 fn each_rule_looks_at_its_own_part_and_misses_nothing() {
     // Given names that stand before, between and after a folder and what lies in it,
     let names = ["a", "a-b/x", "a.md", "a/x", "a/y/z", "a0", "ab/x", "b/x", "b/y.css", "b/z", "c"];
-    let files: Vec<File> = names
-        .map(|path| File { path: path.into(), mode: "100644".to_owned(), content: path.to_owned() })
-        .into();
+    let files: Vec<File> =
+        names.map(|path| File { path: path.into(), mode: "100644", content: path.to_owned() }).into();
     let paths = [&["a"][..], &["b/x", "a/y"], &["a/y", "a"], &["c", "b"], &["nowhere", "a0"], &[""], &[]];
     for paths in paths {
         for glob in [None, Some("b/*.css"), Some("**/x"), Some("a.md")] {

@@ -5,6 +5,7 @@ use crate::backends::BuildError;
 use crate::cluster::ClusterError;
 use crate::exec::ExecError;
 use crate::exit::ExitCode;
+use crate::inputs::{InputsError, SettingsError};
 use crate::registry::RegistryError;
 use crate::release::ReleaseError;
 
@@ -32,6 +33,22 @@ pub(super) fn of_git(failure: Failure, error: &ExecError) -> Failure {
     }
 }
 
+pub(super) fn of_inputs(error: &InputsError) -> Vec<String> {
+    let hint = match error {
+        InputsError::Outside { .. } => "move it into the repository, or depend on a released version",
+        InputsError::Submodule { .. } => "run `git submodule update --init --recursive`",
+        InputsError::NoModule { .. } => "run `go mod init`, or name another `backend`",
+        InputsError::KoFile { source: SettingsError::Foreign(_), .. } => {
+            "give it a value in hephy.yaml: `build-args: {NAME: value}`, and write `{{.Env.NAME}}`"
+        }
+        InputsError::KoFile { source: SettingsError::Moving(_), .. } => {
+            "take it out: an image is reused as long as nothing changes that it is made of"
+        }
+        _ => return vec![],
+    };
+    vec![hint.to_owned()]
+}
+
 pub(super) fn of_build(error: &BuildError) -> Vec<String> {
     let hint = match error {
         BuildError::NoTarget { target, .. } => format!("run `rustup target add {target}`"),
@@ -51,6 +68,16 @@ pub(super) fn of_build(error: &BuildError) -> Vec<String> {
         BuildError::Unseen { .. } => {
             "say what it reads in hephy.yaml: `watch: [\"path/of/the/component/**\"]`, or copy the whole folder".to_owned()
         }
+        BuildError::NotYet { .. } => {
+            "leave it out with `--only`, or name another `backend` in hephy.yaml".to_owned()
+        }
+        BuildError::MissingChart { .. } => {
+            "run `helm dependency build` in the chart's folder before hephy runs".to_owned()
+        }
+        BuildError::NoBuilder => {
+            "write `[io.buildpacks]` and below it `builder = \"IMAGE\"` into `project.toml`".to_owned()
+        }
+        BuildError::TooOld { .. } => "install a newer one, or put it first on PATH".to_owned(),
         BuildError::NoStart { .. } => "name the program in the folder: `bin: NAME` in hephy.yaml".to_owned(),
         _ => return vec![],
     };
@@ -59,13 +86,21 @@ pub(super) fn of_build(error: &BuildError) -> Vec<String> {
 
 pub(super) fn of_registry(error: &RegistryError) -> Vec<String> {
     let hint = match error {
-        RegistryError::Unauthorised { host, .. } => {
+        RegistryError::Unauthorised { host, .. } | RegistryError::Login { host, .. } => {
             format!("run `docker login {host}`, or check what the token may do")
         }
         RegistryError::Unreachable { host, .. } => {
             format!("check the address; if `{host}` speaks plain HTTP, run with `--insecure-registry {host}`")
         }
-        RegistryError::Unwell { .. } => "run again later".to_owned(),
+        RegistryError::Unwell { .. } | RegistryError::Silent { .. } | RegistryError::Unreadable { .. } => {
+            "run again later".to_owned()
+        }
+        RegistryError::Untrusted { host, .. } => {
+            format!("name the certificate authority of `{host}` with `--registry-ca FILE`")
+        }
+        RegistryError::Certificates { .. } => {
+            "name a file with `-----BEGIN CERTIFICATE-----` in it with `--registry-ca`".to_owned()
+        }
         RegistryError::NoHost { .. } => "write the registry's host: `ghcr.io/OWNER/REPOSITORY`".to_owned(),
         _ => return vec![],
     };

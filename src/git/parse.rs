@@ -1,6 +1,6 @@
 //! Reading what git prints. All of it is NUL-separated, so no path can break a record.
 
-use super::{Deviation, File};
+use super::{Deviation, File, SUBMODULE};
 use bstr::{BString, ByteSlice as _};
 
 /// `git status --porcelain=v2 --branch -z`.
@@ -18,6 +18,15 @@ pub(super) struct Log {
     pub(super) time: u64,
     pub(super) parents: Vec<String>,
     pub(super) default_branch: Option<String>,
+}
+
+/// What the index holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Index {
+    /// Sorted by path.
+    pub(super) files: Vec<File>,
+    /// The files of which `status` does not look at the working tree.
+    pub(super) unwatched: Vec<BString>,
 }
 
 /// `None` where the output is not what git documents.
@@ -39,13 +48,18 @@ pub(super) fn status(output: &[u8]) -> Option<Status> {
     Some(status)
 }
 
-/// Changed entries have eight fields before the path, unmerged ones ten, untracked and ignored ones one.
+/// Changed entries have eight fields before the path, unmerged ones ten, untracked and ignored ones one. The mode in the
+/// commit, of zeros if it does not have the file, is the fourth of a changed entry, and the fifth of an unmerged one.
 fn deviation(record: &[u8]) -> Option<Deviation> {
     let path = |fields: usize| record.splitn_str(fields + 1, " ").nth(fields).map(BString::from);
+    let tracked = |fields: usize, mode: usize| {
+        let is_new = record.split_str(" ").nth(mode)? == b"000000";
+        Some(if is_new { Deviation::Added(path(fields)?) } else { Deviation::Dirty(path(fields)?) })
+    };
     match record.first()? {
-        b'1' => path(8).map(Deviation::Dirty),
-        b'u' => path(10).map(Deviation::Dirty),
-        b'?' => path(1).map(Deviation::Dirty),
+        b'1' => tracked(8, 3),
+        b'u' => tracked(10, 4),
+        b'?' => path(1).map(Deviation::Added),
         b'!' => path(1).map(Deviation::Ignored),
         _ => None,
     }
@@ -66,17 +80,30 @@ pub(super) fn log(output: &[u8]) -> Option<Log> {
     })
 }
 
-/// `git ls-tree -r -z`: `MODE TYPE ID TAB PATH`.
-pub(super) fn tree(output: &[u8]) -> Option<Vec<File>> {
-    let file = |record: &[u8]| {
+/// `git ls-files --stage -v -z`: `TAG MODE ID STAGE TAB PATH`. A tag in lower case is of a file that git was told to take
+/// for unchanged, an `S` of one that is not to be in the working tree.
+pub(super) fn index(output: &[u8]) -> Option<Index> {
+    let mut index = Index { files: Vec::with_capacity(output.len() / 100), unwatched: vec![] };
+    for record in records(output) {
         let (fields, path) = record.split_once_str("\t")?;
-        let mut fields = fields.to_str().ok()?.split(' ');
-        let (mode, content) = (fields.next()?.to_owned(), fields.nth(1)?.to_owned());
-        Some(File { path: path.into(), mode, content })
-    };
-    let mut files = records(output).map(file).collect::<Option<Vec<File>>>()?;
-    files.sort();
-    Some(files)
+        let mut fields = fields.split_str(" ");
+        let (tag, mode, id) = (fields.next()?, mode(fields.next()?)?, fields.next()?);
+        let (is_merged, path) = (fields.next()? == b"0", BString::from(path));
+        match tag {
+            b"S" | [b'a'..=b'z'] => index.unwatched.push(path),
+            // `status` names what is not merged, and what it is comes from the working tree.
+            _ if !is_merged => {}
+            _ => index.files.push(File { path, mode, content: id.to_str().ok()?.to_owned() }),
+        }
+    }
+    if !index.files.is_sorted_by(|left, right| left.path <= right.path) {
+        index.files.sort();
+    }
+    Some(index)
+}
+
+fn mode(text: &[u8]) -> Option<&'static str> {
+    ["100644", "100755", "120000", SUBMODULE].into_iter().find(|mode| mode.as_bytes() == text)
 }
 
 /// `git diff-tree -r -z --raw`: a record of modes and ids that starts with `:`, then a record with the path.
@@ -106,16 +133,23 @@ fn records(output: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bstr::BStr;
 
     #[test]
     fn status_tells_branch_and_deviations() {
         let output = "# branch.oid 4fd5\0# branch.head main\x001 .M N... 100644 100644 100644 aa bb a b/ü\n.txt\0\
-            ? new file\0! target/\0u UU N... 1 2 3 4 a b c both\0";
+            ? new file\0! target/\0u UU N... 1 2 3 4 a b c both\x001 A. N... 000000 100644 100644 00 bb staged\0\
+            u UA N... 0 000000 3 4 a b c theirs\0";
         let status = status(output.as_bytes()).expect("documented output");
         assert_eq!(status.branch.as_deref(), Some("main"));
-        let dirty = |path: &str| Deviation::Dirty(path.into());
-        let expected =
-            [dirty("a b/ü\n.txt"), dirty("new file"), Deviation::Ignored("target/".into()), dirty("both")];
+        let expected = [
+            Deviation::Dirty("a b/ü\n.txt".into()),
+            Deviation::Added("new file".into()),
+            Deviation::Ignored("target/".into()),
+            Deviation::Dirty("both".into()),
+            Deviation::Added("staged".into()),
+            Deviation::Added("theirs".into()),
+        ];
         assert_eq!(status.deviations, expected);
     }
 
@@ -146,11 +180,16 @@ mod tests {
     }
 
     #[test]
-    fn trees_keep_paths_as_bytes() {
-        let files = tree(b"100644 blob bb\tz\xff\x00120000 blob aa\ta\tb\0").expect("documented output");
-        assert_eq!(files[0].path, "a\tb");
-        assert_eq!(files[1].path, BString::from(b"z\xff".to_vec()));
-        assert_eq!(files[0].mode, "120000");
+    fn the_index_keeps_paths_as_bytes_and_knows_what_git_does_not_look_at() {
+        let output =
+            b"H 120000 aa 0\ta\tb\0M 100644 bb 1\tboth\0M 100644 cc 2\tboth\0h 100644 dd 0\tfrozen\0\
+            S 100644 dd 0\tsparse\0s 100644 dd 0\tsparser\0H 100755 bb 0\tz\xff\0";
+        let index = super::index(output).expect("documented output");
+        let paths: Vec<&BStr> = index.files.iter().map(|file| file.path.as_bstr()).collect();
+        assert_eq!(paths, [BStr::new("a\tb"), BStr::new(b"z\xff")]);
+        assert_eq!((index.files[0].mode, index.files[1].content.as_str()), ("120000", "bb"));
+        assert_eq!(index.unwatched, ["frozen", "sparse", "sparser"]);
+        assert_eq!(super::index(b"H 123456 aa 0\tx\0"), None);
     }
 
     #[test]
@@ -165,7 +204,7 @@ mod tests {
         fn no_output_makes_it_panic(output in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
             let records = output.iter().map(|byte| b"\0\t :12u?!#a0"[usize::from(*byte) % 12]).collect::<Vec<u8>>();
             for output in [&output, &records] {
-                let _ = (status(output), log(output), tree(output), changes(output));
+                let _ = (status(output), log(output), super::index(output), changes(output));
             }
         }
     }

@@ -1,7 +1,9 @@
 //! What buildah reads: the Dockerfile, what that names in its context, and the images it is built on.
 
 use super::dockerfile::{self, Reading, Source, What};
-use super::{BaseImage, Dockerignore, Hidden, InputsError, Pattern, Reads, Rule, below, real, wildcard};
+use super::{
+    BaseImage, Dockerignore, Hidden, Ignore, InputsError, Pattern, Reads, Rule, below, real, wildcard,
+};
 use crate::component::Component;
 use crate::platform::Platform;
 use std::path::{Path, PathBuf};
@@ -15,19 +17,19 @@ pub(crate) fn dockerfile_name(root: &Path, component: &Component) -> Option<Stri
     named.into_iter().chain(usual).find(|name| folder.join(name).is_file())
 }
 
-/// The file that hides parts of the context: that of the Dockerfile before that of the folder.
+/// The file that hides parts of the context: that beside the Dockerfile before that in the context.
 pub(crate) fn ignore_file(root: &Path, component: &Component, dockerfile: &str) -> Option<PathBuf> {
-    let beside = ["dockerignore", "containerignore"].map(|kind| format!("{dockerfile}.{kind}"));
-    let usual = [".containerignore", ".dockerignore"].map(str::to_owned);
-    let folder = root.join(&component.path);
-    beside.into_iter().chain(usual).map(|name| folder.join(name)).find(|path| path.is_file())
+    let (folder, context) = (root.join(&component.path), root.join(component.context()));
+    let beside = ["dockerignore", "containerignore"].map(|kind| folder.join(format!("{dockerfile}.{kind}")));
+    let usual = [".containerignore", ".dockerignore"].map(|name| context.join(name));
+    beside.into_iter().chain(usual).find(|path| path.is_file())
 }
 
 /// What the Dockerfile of `component` says that a build for `platform` reads.
 pub(crate) fn dockerfile_reading(root: &Path, component: &Component, platform: &Platform) -> Reading {
     let name = dockerfile_name(root, component).unwrap_or_default();
     let text = std::fs::read_to_string(root.join(&component.path).join(name)).unwrap_or_default();
-    dockerfile::read(&text, &component.recipe.build_args, platform)
+    dockerfile::read(&text, &component.recipe.build_args, component.recipe.target.as_deref(), platform)
 }
 
 pub(super) fn reads(
@@ -35,9 +37,9 @@ pub(super) fn reads(
     component: &Component,
     platforms: &[Platform],
 ) -> Result<Reads, InputsError> {
-    let everything = Rule::path(&component.path, format!("it is in the folder of `{}`", component.name));
+    let everything = Rule::path(component.context(), format!("it is in the folder of `{}`", component.name));
     let Some(name) = dockerfile_name(root, component) else {
-        return Ok(Reads { rules: vec![everything], caches: true, pins_apart: true, ..Reads::default() });
+        return Ok(Reads { pins_apart: true, ..super::folder(component) });
     };
     let mut rules = vec![];
     let path = below(&component.path, &name);
@@ -56,7 +58,9 @@ pub(super) fn reads(
     let mut images = vec![];
     for (platform, reading) in &readings {
         // buildah runs such a file through the C preprocessor, which reads what it includes.
-        let includes = name.ends_with(".in").then(|| everything.clone());
+        let beside =
+            || Rule::path(&component.path, format!("it is beside the Dockerfile of `{}`", component.name));
+        let includes = name.ends_with(".in").then(|| [everything.clone(), beside()]).into_iter().flatten();
         let read = reading.sources.iter().flat_map(|source| context.rules(source)).chain(includes);
         rules.extend(read.map(|rule| Rule { platform: platform.clone(), ..rule }));
         let image = |name: &String| BaseImage {
@@ -71,8 +75,8 @@ pub(super) fn reads(
 
 fn hidden(root: &Path, component: &Component, dockerfile: &str) -> Option<Arc<Hidden>> {
     let bytes = std::fs::read(ignore_file(root, component, dockerfile)?).ok()?;
-    let by = Dockerignore::read(&String::from_utf8_lossy(&bytes));
-    Some(Arc::new(Hidden { folder: component.path.clone(), by }))
+    let by = Ignore::Docker(Dockerignore::read(&String::from_utf8_lossy(&bytes)));
+    Some(Arc::new(Hidden { folder: component.context().to_owned(), by }))
 }
 
 /// What the sources of a Dockerfile are relative to.
@@ -98,21 +102,21 @@ impl Context<'_> {
                     "`{}:{}` {} {because}, so everything counts",
                     self.dockerfile, source.line, source.verb
                 );
-                vec![Rule::path(&self.component.path, why)]
+                vec![Rule::path(self.component.context(), why)]
             }
         }
     }
 
     /// The path itself; everything if it leads through a symbolic link, which may lead anywhere in the context.
     fn at(&self, path: &str) -> Pattern {
-        let context = self.root.join(&self.component.path);
+        let context = self.root.join(self.component.context());
         let path = below("", path);
         let is_link = |part: &Path| context.join(part).is_symlink();
         let is_linked = Path::new(&path).ancestors().any(|part| part != Path::new("") && is_link(part));
         Pattern::Path(if is_linked {
-            self.component.path.clone()
+            self.component.context().to_owned()
         } else {
-            below(&self.component.path, &path)
+            below(self.component.context(), &path)
         })
     }
 
@@ -130,7 +134,9 @@ impl Context<'_> {
         let is_last = plain + 1 == parts.len();
         match (&folder, translated) {
             // Only the last part is matched file by file; a folder that is matched may be a link.
-            (Pattern::Path(path), Some(parts)) if is_last && (plain == 0 || *path != self.component.path) => {
+            (Pattern::Path(path), Some(parts))
+                if is_last && (plain == 0 || path != self.component.context()) =>
+            {
                 let glob = below(&globset::escape(path), &parts.join("/"));
                 vec![Pattern::Glob(format!("{glob}/**")), Pattern::Glob(glob)]
             }

@@ -39,7 +39,7 @@ fn collect(
     }
     if !metadata.is_dir() {
         let content = content(&full, &metadata).map_err(|error| (path.clone(), error))?;
-        found.push(File { path, mode: mode(&metadata).to_owned(), content });
+        found.push(File { path, mode: mode(&metadata), content });
         return Ok(());
     }
     for entry in full.read_dir().map_err(|error| (path.clone(), error))? {

@@ -1,9 +1,11 @@
 //! What a Dockerfile reads of its context, and which images it is built on. What is not understood reads everything.
 
+mod stages;
 mod variables;
 
 use crate::platform::Platform;
 use parse_dockerfile::{Flag, Instruction, Source as Word};
+use stages::Stage;
 use std::collections::{BTreeMap, BTreeSet};
 use variables::Variables;
 
@@ -74,8 +76,13 @@ pub(crate) enum What {
     Everything(String),
 }
 
-/// Reads the file as a build for `platform` would.
-pub(super) fn read(text: &str, build_args: &BTreeMap<String, String>, platform: &Platform) -> Reading {
+/// Reads the file as a build of the stage `target` for `platform` would; without a target the last stage is built.
+pub(super) fn read(
+    text: &str,
+    build_args: &BTreeMap<String, String>,
+    target: Option<&str>,
+    platform: &Platform,
+) -> Reading {
     let Ok(file) = parse_dockerfile::parse(text) else {
         let everything = Source { line: 1, verb: "reads", what: unclear("the file") };
         let images = BTreeMap::from([("$unknown".to_owned(), BTreeSet::new())]);
@@ -87,6 +94,7 @@ pub(super) fn read(text: &str, build_args: &BTreeMap<String, String>, platform: 
         globals: platform_arguments(build_args, platform),
         stages: vec![],
         found: Reading::default(),
+        is_unclear: false,
     };
     if let Some(syntax) = &file.parser_directives.syntax {
         let image = syntax.value.value.split([':', '@']).next().unwrap_or_default();
@@ -97,8 +105,7 @@ pub(super) fn read(text: &str, build_args: &BTreeMap<String, String>, platform: 
     for instruction in &file.instructions {
         reader.instruction(instruction);
     }
-    reader.found.stages = reader.stages.into_iter().map(|stage| stage.name).collect();
-    reader.found
+    reader.result(target)
 }
 
 /// The arguments that every build has without being told.
@@ -120,16 +127,26 @@ struct Reader<'a> {
     /// Arguments before the first `FROM`.
     globals: Variables,
     stages: Vec<Stage>,
+    /// What belongs to no stage.
     found: Reading,
-}
-
-struct Stage {
-    /// In lower case; its number where it has no name.
-    name: String,
-    variables: Variables,
+    /// It is not known which stages need which.
+    is_unclear: bool,
 }
 
 impl Reader<'_> {
+    fn result(mut self, target: Option<&str>) -> Reading {
+        if self.is_unclear {
+            let names: BTreeSet<String> = self.stages.iter().map(|stage| stage.name.clone()).collect();
+            self.stages.iter_mut().for_each(|stage| stage.needs.clone_from(&names));
+            return stages::read_for(None, self.stages, self.found);
+        }
+        stages::read_for(target, self.stages, self.found)
+    }
+
+    fn found(&mut self) -> &mut Reading {
+        self.stages.last_mut().map_or(&mut self.found, |stage| &mut stage.found)
+    }
+
     fn instruction(&mut self, instruction: &Instruction<'_>) {
         match instruction {
             Instruction::From(from) => {
@@ -159,16 +176,18 @@ impl Reader<'_> {
 
     fn from(&mut self, image: &str, name: Option<&str>) {
         let expanded = self.globals.expand(image, &mut BTreeSet::new());
+        self.is_unclear |= expanded.is_none();
         let written = image;
         let image = expanded.as_deref().unwrap_or(image);
-        let mut variables = Variables::of_stage(image != "scratch");
-        match self.stage(image) {
-            Some(stage) => variables = stage.variables.inherited(),
-            None if image == "scratch" => {}
-            None => self.image(image, written),
-        }
+        let inherited = self.stage(image).map(|stage| stage.variables.inherited());
+        let is_image = inherited.is_none() && image != "scratch";
+        let variables = inherited.unwrap_or_else(|| Variables::of_stage(image != "scratch"));
         let name = name.map_or_else(|| self.stages.len().to_string(), str::to_lowercase);
-        self.stages.push(Stage { name, variables });
+        let needs = BTreeSet::from([image.to_lowercase()]);
+        self.stages.push(Stage { name, variables, needs, found: Reading::default() });
+        if is_image {
+            self.image(image, written);
+        }
     }
 
     fn stage(&self, name: &str) -> Option<&Stage> {
@@ -231,7 +250,11 @@ impl Reader<'_> {
     /// The name of a stage or of an image.
     fn copy_from(&mut self, at: usize, verb: &'static str, written: &str) {
         let expanded = self.expand(written);
+        self.is_unclear |= expanded.is_none();
         let name = expanded.as_deref().unwrap_or(written);
+        if let Some(stage) = self.stages.last_mut() {
+            stage.needs.insert(name.to_lowercase());
+        }
         if name.is_empty() {
             self.everything(at, verb, "`--from`");
         } else if self.stage(name).is_none() {
@@ -240,7 +263,7 @@ impl Reader<'_> {
     }
 
     fn image(&mut self, name: &str, written: &str) {
-        self.found.images.entry(name.to_owned()).or_default().extend([name, written].map(str::to_owned));
+        self.found().images.entry(name.to_owned()).or_default().extend([name, written].map(str::to_owned));
     }
 
     /// `--mount=type=bind,source=PATH,target=PATH`, in which the type is `bind` and the source everything by default.
@@ -271,13 +294,16 @@ impl Reader<'_> {
         let first_words = text.lines().filter_map(|line| line.split_whitespace().next());
         let is_reading = |word: &str| READING.iter().any(|keyword| word.eq_ignore_ascii_case(keyword));
         if first_words.into_iter().any(is_reading) {
+            self.is_unclear = true;
             self.everything(at, "reads", "a here-document");
         }
     }
 
     fn expand(&mut self, text: &str) -> Option<String> {
-        let variables = self.stages.last().map_or(&self.globals, |stage| &stage.variables);
-        variables.expand(text, &mut self.found.assumed)
+        match self.stages.last_mut() {
+            Some(stage) => stage.variables.expand(text, &mut stage.found.assumed),
+            None => self.globals.expand(text, &mut self.found.assumed),
+        }
     }
 
     fn everything(&mut self, at: usize, verb: &'static str, because: &str) {
@@ -286,7 +312,7 @@ impl Reader<'_> {
 
     fn source(&mut self, at: usize, verb: &'static str, what: What) {
         let line = self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
-        self.found.sources.push(Source { line, verb, what });
+        self.found().sources.push(Source { line, verb, what });
     }
 }
 

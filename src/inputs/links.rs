@@ -4,6 +4,7 @@ use super::{InputsError, disk, is_at_or_below, real};
 use crate::component::Component;
 use crate::git::{Checkout, File};
 use bstr::ByteSlice as _;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -12,7 +13,7 @@ pub(crate) fn behind_links(
     checkout: &Checkout,
     component: &Component,
     files: &[File],
-    selected: &[File],
+    selected: &[Cow<'_, File>],
 ) -> Result<Vec<File>, InputsError> {
     follow(checkout, files, selected, |link| real(&checkout.root, &link.path.to_path_lossy(), component))
 }
@@ -23,14 +24,14 @@ pub(crate) fn behind_links_in_context(
     checkout: &Checkout,
     component: &Component,
     files: &[File],
-    selected: &[File],
+    selected: &[Cow<'_, File>],
 ) -> Result<Vec<File>, InputsError> {
     follow(checkout, files, selected, |link| {
         let path = link.path.to_path_lossy();
         let Ok(target) = checkout.root.join(&path).read_link() else { return Ok(None) };
-        let context = Path::new(&component.path);
+        let context = Path::new(component.context());
         let beside = path.strip_prefix(context).ok().and_then(Path::parent).unwrap_or(Path::new(""));
-        Ok(Some(super::below(&component.path, &inside(beside, &target))))
+        Ok(Some(super::below(component.context(), &inside(beside, &target))))
     })
 }
 
@@ -51,16 +52,17 @@ fn inside(beside: &Path, target: &Path) -> String {
 fn follow(
     checkout: &Checkout,
     files: &[File],
-    selected: &[File],
+    selected: &[Cow<'_, File>],
     target_of: impl Fn(&File) -> Result<Option<String>, InputsError>,
 ) -> Result<Vec<File>, InputsError> {
-    let mut known: BTreeSet<File> = selected.iter().cloned().collect();
-    let mut links: Vec<File> = selected.to_vec();
+    let is_link = |file: &&File| file.mode == "120000";
+    let mut links: Vec<File> = selected.iter().map(AsRef::as_ref).filter(is_link).cloned().collect();
     let mut found = vec![];
+    if links.is_empty() {
+        return Ok(found);
+    }
+    let mut known: BTreeSet<File> = selected.iter().map(|file| file.as_ref().clone()).collect();
     while let Some(link) = links.pop() {
-        if link.mode != "120000" {
-            continue;
-        }
         let Some(target) = target_of(&link)? else { continue };
         let target = target.as_bytes();
         let mut behind: Vec<File> =
@@ -69,7 +71,7 @@ fn follow(
             behind = disk::files(&checkout.root, target.as_bstr(), &|_| true)?;
         }
         behind.retain(|file| known.insert(file.clone()));
-        links.extend(behind.iter().cloned());
+        links.extend(behind.iter().filter(is_link).cloned());
         found.extend(behind);
     }
     Ok(found)

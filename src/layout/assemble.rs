@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// Where the program lies in the image.
 const FOLDER: &str = "app";
@@ -31,7 +32,7 @@ pub(crate) struct Program<'a> {
 
 /// Writes the image into `layout` and returns its manifest.
 pub(crate) fn assemble(layout: &Layout, program: &Program<'_>) -> Result<Descriptor, LayoutError> {
-    let (layer, diff_id) = layer(layout, program)?;
+    let (layer, diff_id) = layer(layout, LAYER_GZIP, |tar| add_all(tar, program))?;
     let created = jiff::Timestamp::from_second(program.created.cast_signed()).unwrap_or_default().to_string();
     let start = format!("/{FOLDER}/{}", program.start);
     let mut config = json!({
@@ -51,22 +52,29 @@ pub(crate) fn assemble(layout: &Layout, program: &Program<'_>) -> Result<Descrip
     layout.write(&bytes, IMAGE_MANIFEST)
 }
 
-/// Streams the files through tar, the hash of the tar, gzip and the hash of the gzip into a blob: every byte is read
-/// once and memory stays constant.
-fn layer(layout: &Layout, program: &Program<'_>) -> Result<(Descriptor, Digest), LayoutError> {
+/// Where the files of a layer go.
+pub(super) type Archive = tar::Builder<Hashing<GzEncoder<Hashing<BufWriter<NamedTempFile>>>>>;
+
+/// Streams the files that `fill` adds through tar, the hash of the tar, gzip and the hash of the gzip into a blob: every
+/// byte is read once and memory stays constant. Returns the blob and the hash of the tar.
+pub(super) fn layer(
+    layout: &Layout,
+    media_type: &str,
+    fill: impl FnOnce(&mut Archive) -> Result<(), LayoutError>,
+) -> Result<(Descriptor, Digest), LayoutError> {
     let fault = |source| LayoutError::Write { path: layout.root.clone(), source };
-    let file = tempfile::NamedTempFile::new_in(&layout.root).map_err(fault)?;
+    let file = NamedTempFile::new_in(&layout.root).map_err(fault)?;
     let compressed = Hashing::new(BufWriter::new(file));
     let gzip = GzEncoder::new(compressed, Compression::default());
     let mut tar = tar::Builder::new(Hashing::new(gzip));
-    add_all(&mut tar, program)?;
+    fill(&mut tar)?;
     let tar = tar.into_inner().map_err(fault)?;
     let diff_id = Digest::of_hasher(tar.hasher);
     let compressed = tar.inner.finish().map_err(fault)?;
     let (digest, size) = (Digest::of_hasher(compressed.hasher), compressed.length);
     let file = compressed.inner.into_inner().map_err(|error| fault(error.into_error()))?;
     file.persist(layout.blob(&digest)).map_err(|error| fault(error.error))?;
-    Ok((Descriptor::new(LAYER_GZIP, &digest, size), diff_id))
+    Ok((Descriptor::new(media_type, &digest, size), diff_id))
 }
 
 fn add_all(tar: &mut tar::Builder<impl Write>, program: &Program<'_>) -> Result<(), LayoutError> {
@@ -113,7 +121,8 @@ fn add_folder(tar: &mut tar::Builder<impl Write>, name: &str) -> io::Result<()> 
     tar.append_data(&mut header(tar::EntryType::Directory, 0o555, 0), format!("{name}/"), io::empty())
 }
 
-fn add_file(
+/// Adds the file at `path`, or what a link there leads to, as `name`.
+pub(super) fn add_file(
     tar: &mut tar::Builder<impl Write>,
     name: &str,
     path: &Path,
@@ -139,7 +148,7 @@ fn add_link(tar: &mut tar::Builder<impl Write>, name: &str, path: &Path) -> Resu
 }
 
 /// A writer that hashes and counts what passes through.
-struct Hashing<W> {
+pub(super) struct Hashing<W> {
     inner: W,
     hasher: Sha256,
     length: u64,

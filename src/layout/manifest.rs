@@ -62,16 +62,28 @@ struct Manifest {
     layers: Vec<Descriptor>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     manifests: Vec<Descriptor>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
 }
 
 /// The manifest of an image.
 pub(super) fn manifest(config: Descriptor, layers: Vec<Descriptor>) -> Result<Vec<u8>, serde_json::Error> {
+    annotated(config, layers, BTreeMap::new())
+}
+
+/// The manifest of an image or artifact that says more about itself.
+pub(super) fn annotated(
+    config: Descriptor,
+    layers: Vec<Descriptor>,
+    annotations: BTreeMap<String, String>,
+) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Manifest {
         schema_version: 2,
         media_type: Some(IMAGE_MANIFEST.to_owned()),
         config: Some(config),
         layers,
         manifests: vec![],
+        annotations,
     })
 }
 
@@ -92,6 +104,7 @@ pub(crate) fn index(images: &[(Platform, Descriptor)]) -> Result<Vec<u8>, serde_
         config: None,
         layers: vec![],
         manifests: images.iter().map(entry).collect(),
+        annotations: BTreeMap::new(),
     })
 }
 

@@ -31,6 +31,13 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     if to_build.is_empty() {
         return Ok(());
     }
+    for (planned, leg) in &to_build {
+        let refused = |error| Failure::from(error).during(&format!("build {}", planned.leg(leg)));
+        run.unless_cancelled(async {
+            backends::ensure_possible(planned.backend, &run.root, &planned.component).await.map_err(refused)
+        })
+        .await?;
+    }
     let before = run.unless_cancelled(guarding::ensure_current(run, plan)).await?;
     let stop = run.cancel.child_token();
     let mut results = stream::iter(to_build)

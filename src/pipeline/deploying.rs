@@ -3,6 +3,7 @@
 use super::publishing::Pushed;
 use super::{Ending, OWN_FOLDER, Run, guarding};
 use crate::cluster::{Cluster, Source};
+use crate::component::Name;
 use crate::config::Environment;
 use crate::deploy::{self, Applied, Change};
 use crate::event::{Events, Stage};
@@ -118,7 +119,7 @@ pub(super) fn pin(
         .iter()
         .map(|pushed| Pin {
             component: pushed.component.clone(),
-            aliases: vec![],
+            aliases: aliases(run, &pushed.component),
             image: pushed.published.image.clone(),
         })
         .collect();
@@ -128,6 +129,12 @@ pub(super) fn pin(
     }
     summary.undeployed = pinned.unused;
     Ok(pinned.release)
+}
+
+/// The other names under which manifests know the image of a component.
+fn aliases(run: &Run, name: &Name) -> Vec<String> {
+    let component = run.config.components.iter().find(|component| component.name == *name);
+    component.map(|component| component.aliases.clone()).unwrap_or_default()
 }
 
 /// Writes the pinned manifests for somebody else to apply.

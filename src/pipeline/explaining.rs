@@ -3,22 +3,30 @@
 use super::Run;
 use super::planning;
 use super::preparing::{Survey, matcher, survey};
+use crate::backends::Tried;
 use crate::component::Name;
 use crate::detect::{self, Explanation, Reader};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::git::{self, File};
+use crate::git::File;
 use crate::inputs;
 use bstr::{BStr, ByteSlice as _};
 use std::collections::BTreeSet;
 
+/// What there is to say about a path or a component.
+pub(crate) struct Explained {
+    pub(crate) explanation: Explanation,
+    /// The rules that chose the backend of the component; none for a path.
+    pub(crate) tried: Vec<Tried>,
+}
+
 /// Explains `subject`: the inputs of the component of this name, else who reads the path.
-pub(crate) async fn explain(run: &Run, subject: &str) -> Result<Explanation, Failure> {
+pub(crate) async fn explain(run: &Run, subject: &str) -> Result<Explained, Failure> {
     run.unless_cancelled(look(run, subject)).await.map_err(|failure| failure.during("explain"))
 }
 
-async fn look(run: &Run, subject: &str) -> Result<Explanation, Failure> {
-    let checkout = git::read(&run.root, None).await?;
+async fn look(run: &Run, subject: &str) -> Result<Explained, Failure> {
+    let checkout = run.checkout().await?;
     let mut files = inputs::working_files(&checkout)?.to_vec();
     let surveys = survey(run, &checkout, run.config.components.iter().collect()).await?;
     let mut readers = vec![];
@@ -35,16 +43,19 @@ async fn look(run: &Run, subject: &str) -> Result<Explanation, Failure> {
         let is_read = |file: &&File| reader.matcher.rule(file.path.as_bstr(), None).is_some();
         let inputs: Vec<&File> = files.iter().filter(is_read).collect();
         let survey = surveys.iter().find(|survey| survey.component.name == reader.name);
-        return Ok(Explanation {
+        let explanation = Explanation {
             beside: survey.map(|survey| beside(run, survey)).unwrap_or_default(),
             decision: decision(run, &reader.name).await,
             ..detect::inputs(reader, &inputs)
-        });
+        };
+        let tried = survey.map(|survey| survey.choice.tried.clone()).unwrap_or_default();
+        return Ok(Explained { explanation, tried });
     }
     let path = path_from_root(run, subject)?;
     let at_or_below = |file: &&File| inputs::is_at_or_below(&file.path, path.as_bytes());
     let asked: Vec<&File> = files.iter().filter(at_or_below).collect();
-    Ok(detect::explain(&readers, &ignore, path.as_bytes().as_bstr(), &asked))
+    let explanation = detect::explain(&readers, &ignore, path.as_bytes().as_bstr(), &asked);
+    Ok(Explained { explanation, tried: vec![] })
 }
 
 /// The inputs that are no files: base images and tools.

@@ -10,14 +10,13 @@ use crate::failure::Failure;
 use crate::git::{self, Checkout, Deviation};
 use crate::plan::{Action, Plan, Planned, PlannedLeg};
 use bstr::{BStr, BString};
-use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 /// Refuses a plan whose legs would be built from other inputs than it was made of. Returns what they are built from
 /// as far as it is committed: a build may write other files beside its sources, and those are its own affair.
 pub(super) async fn ensure_current(run: &Run, plan: &Plan) -> Result<Digests, Failure> {
-    let checkout = git::read(&run.root, None).await?;
+    let checkout = run.checkout().await?;
     let here = planning::digests(run, plan, &checkout).await?;
     for planned in &plan.components {
         let name = &planned.component.name;
@@ -48,7 +47,7 @@ pub(super) async fn ensure_same_release(run: &Run, plan: &Plan) -> Result<(), Fa
     let checkout = git::read(&run.root, None).await?;
     let is_manifest = |path: &BString| plan.manifests.iter().any(|manifest| *path == manifest.as_str());
     let edited = checkout.deviations.iter().any(|deviation| match deviation {
-        Deviation::Dirty(path) | Deviation::Ignored(path) => is_manifest(path),
+        Deviation::Dirty(path) | Deviation::Added(path) | Deviation::Ignored(path) => is_manifest(path),
     });
     if checkout.commit.id == plan.commit.id && (plan.commit.dirty || !edited) {
         return Ok(());
@@ -117,9 +116,6 @@ pub(super) async fn ensure_unchanged(run: &Run, plan: &Plan, before: &Digests) -
 
 /// The checkout without files that the commit does not have.
 fn committed(mut checkout: Checkout) -> Checkout {
-    let known: BTreeSet<&BString> = checkout.files.iter().map(|file| &file.path).collect();
-    checkout
-        .deviations
-        .retain(|deviation| matches!(deviation, Deviation::Dirty(path) if known.contains(path)));
+    checkout.deviations.retain(|deviation| matches!(deviation, Deviation::Dirty(_)));
     checkout
 }

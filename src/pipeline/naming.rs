@@ -46,17 +46,35 @@ fn registry(run: &Run) -> Result<Option<Repository>, Failure> {
     }
 }
 
-/// `REGISTRY/COMPONENT`, or what the component says itself. A component at the root is the repository.
-pub(super) fn repository(run: &Run, target: &Target, component: &Component) -> Result<Repository, Failure> {
+/// `REGISTRY/COMPONENT`, or what the component says itself. A component at the root is the repository. A chart of this
+/// name is `REGISTRY/charts/CHART`: its repository must end with its own name (Helm's strict mode), and a service is often
+/// called the same.
+pub(super) fn repository(
+    run: &Run,
+    target: &Target,
+    component: &Component,
+    chart: Option<&str>,
+) -> Result<Repository, Failure> {
     if let Some(image) = &component.image {
+        ensure_name_of_chart(image, chart)?;
         return Ok(image.clone());
     }
-    let name = component.name.as_str();
+    let name = match chart {
+        Some(chart) => format!("charts/{chart}").parse::<Repository>().map_err(StoreError::from)?.path,
+        None => component.name.to_string(),
+    };
     match registry(run)?.filter(|_| *target == Target::Registry) {
-        Some(registry) if component.path.is_empty() => Ok(registry),
-        Some(registry) => Ok(registry.join(name)),
-        None => Ok(Repository { host: None, path: name.to_owned() }),
+        Some(registry) if component.path.is_empty() && chart.is_none() => Ok(registry),
+        Some(registry) => Ok(registry.join(&name)),
+        None => Ok(Repository { host: None, path: name }),
     }
+}
+
+fn ensure_name_of_chart(image: &Repository, chart: Option<&str>) -> Result<(), Failure> {
+    let last = image.path.rsplit('/').next();
+    let Some(chart) = chart.filter(|chart| last != Some(*chart)) else { return Ok(()) };
+    let headline = format!("push the chart `{chart}` to `{image}`: a chart's repository ends with its name");
+    Err(Failure::new(ExitCode::Usage, headline).hint(format!("write `image: {image}/{chart}`")))
 }
 
 /// Two components with one repository would overwrite each other's tags, and a manifest could not tell them apart.

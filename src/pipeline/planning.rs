@@ -1,32 +1,40 @@
 //! The plan stage: facts are gathered, `plan::decide` decides.
 
 use super::preparing::{Digests, Known, images, in_order_of_needs, prepare, survey};
-use super::{Run, Settings, base, base_images, naming, pinning};
+use super::{Configured, Run, Settings, base, base_images, manifests, naming, pinning};
 use crate::component::Component;
-use crate::config::{self, Config};
+use crate::config;
 use crate::event::{Progress, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::git::{self, Checkout, File};
+use crate::git::{self, Checkout};
 use crate::inputs;
 use crate::plan::{self, Action, Base, Candidate, Cause, Plan};
 use crate::registry::RegistryError;
 use crate::store::{Store, StoreError};
-use bstr::ByteSlice as _;
 use futures::future::try_join_all;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use tokio::try_join;
 
-/// Folders in which manifests are looked for, first come first served (DESIGN.md section 5).
-const MANIFEST_FOLDERS: [&str; 3] = ["k8s", "deploy", "manifests"];
-
-/// Finds the repository that `directory` is in and reads its configuration.
-pub(crate) fn configure(directory: &Path, file: Option<&Path>) -> Result<(PathBuf, Config), Failure> {
+/// Finds the repository that `directory` is in and reads its configuration; git is asked only where that does not say
+/// what the components are. `default_branch` is its name, where somebody knows it.
+pub(crate) async fn configure(
+    directory: &Path,
+    file: Option<&Path>,
+    default_branch: Option<&str>,
+) -> Result<Configured, Failure> {
     let directory = directory.canonicalize().map_err(|error| {
         Failure::new(ExitCode::Usage, format!("open the folder `{}`: {error}", directory.display()))
     })?;
     let root = git::find_root(&directory)?;
-    let config = config::load(&root, file)?;
-    Ok((root, config))
+    let mut config = config::load(&root, file)?;
+    let mut checkout = None;
+    if config.components.is_empty() {
+        let read = git::read(&root, default_branch).await?;
+        config = config::discover(config, &root, &read.listed(), &read.repositories())?;
+        checkout = Some(read);
+    }
+    Ok(Configured { root, config, checkout })
 }
 
 /// The plan: read from the file that the user names, else made.
@@ -86,7 +94,7 @@ pub(crate) fn announce(run: &Run, plan: &Plan) {
 }
 
 async fn make(run: &Run) -> Result<Plan, Failure> {
-    let mut checkout = git::read(&run.root, run.ci.default_branch.as_deref()).await?;
+    let mut checkout = run.checkout().await?;
     // In CI, HEAD is detached and only the CI system knows the branch.
     checkout.commit.branch = checkout.commit.branch.or_else(|| run.ci.reference.clone());
     if checkout.commit.dirty {
@@ -97,10 +105,12 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     }
     let target = naming::target(run)?;
     let store = run.store_to_read(&target)?;
-    let (base, changes) = base::compare(run, &checkout).await?;
     let files = inputs::working_files(&checkout)?;
     let wanted = config::select(&run.config.components, &run.settings.only)?;
-    let surveys = survey(run, &checkout, in_order_of_needs(&run.config.components, &wanted)).await?;
+    let in_order = in_order_of_needs(&run.config.components, &wanted);
+    // Git compares while the definitions are read.
+    let ((base, changes), surveys) =
+        try_join!(base::compare(run, &checkout), survey(run, &checkout, in_order))?;
     pinning::ensure_pinned(run, &surveys)?;
     let mut known = Known::new(base_images::resolve(run, images(&surveys)).await?);
     let mut prepared = vec![];
@@ -114,7 +124,7 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     let mut candidates = try_join_all(looked_up).await?;
     candidates.sort_by(|left, right| left.component.name.cmp(&right.component.name));
     let is_part = candidates.len() < run.config.components.len();
-    let manifests = if is_part { vec![] } else { manifests(&files)? };
+    let manifests = if is_part { vec![] } else { manifests::find(&run.config, &files)? };
     Ok(plan::decide(checkout.commit, base, target, candidates, manifests))
 }
 
@@ -153,7 +163,9 @@ async fn look_up(
     let image = candidate.image.clone();
     let finds = candidate.legs.iter().map(|leg| store.find(&image, &leg.key));
     let found = match try_join_all(finds).await {
-        Err(StoreError::Registry(error @ RegistryError::Unauthorised { .. })) => {
+        Err(StoreError::Registry(
+            error @ (RegistryError::Unauthorised { .. } | RegistryError::Login { .. }),
+        )) => {
             run.events.warn(format!("{error}; it is built because nothing proves that it exists"));
             return Ok(candidate);
         }
@@ -183,41 +195,4 @@ async fn explain_miss(store: &Store, base: &Base, candidate: &mut Candidate) {
         Some(Some(_)) => {}
         None => candidate.causes.push(Cause::EarlierBuild),
     }
-}
-
-/// The manifests of the release: the YAML files directly in the first folder that has any.
-fn manifests(files: &[File]) -> Result<Vec<String>, Failure> {
-    let is_yaml = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
-    let paths: Vec<_> = files.iter().map(|file| file.path.to_str_lossy()).collect();
-    for folder in MANIFEST_FOLDERS {
-        let inside = |path: &&std::borrow::Cow<str>| {
-            path.strip_prefix(folder)
-                .and_then(|rest| rest.strip_prefix('/'))
-                .is_some_and(|name| !name.contains('/'))
-        };
-        let found: Vec<String> =
-            paths.iter().filter(inside).filter(|path| is_yaml(path)).map(ToString::to_string).collect();
-        if let Some(file) = found.iter().find(|path| path.contains(char::REPLACEMENT_CHARACTER)) {
-            let failure =
-                Failure::new(ExitCode::Usage, format!("read manifests: the name of `{file}` is not UTF-8"));
-            return Err(failure.hint("rename it"));
-        }
-        let kustomization = |path: &&std::borrow::Cow<str>| {
-            matches!(
-                path.rsplit('/').next(),
-                Some("kustomization.yaml" | "kustomization.yml" | "Kustomization")
-            )
-        };
-        if let Some(file) = paths.iter().filter(inside).find(kustomization) {
-            let failure = Failure::new(
-                ExitCode::Usage,
-                format!("read manifests: `{file}` needs kustomize, which this version does not drive"),
-            );
-            return Err(failure.hint("render it into plain manifests first, and keep them in another folder"));
-        }
-        if !found.is_empty() {
-            return Ok(found);
-        }
-    }
-    Ok(vec![])
 }

@@ -2,7 +2,7 @@
 
 use super::base_images::Base;
 use super::{Run, naming};
-use crate::backends;
+use crate::backends::{self, Choice};
 use crate::ci;
 use crate::component::{Backend, Component, Name};
 use crate::config::BaseImages;
@@ -11,12 +11,13 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::{Checkout, Deviation, File};
 use crate::image::{Digest, Image};
-use crate::inputs::{self, BaseImage, Reads, Workspaces};
+use crate::inputs::{self, BaseImage, Chart, Reads, Workspaces};
 use crate::matrix;
 use crate::plan::{Candidate, CandidateLeg, Cause, Target};
 use crate::platform::Platform;
 use crate::store::StoreError;
 use bstr::{BStr, BString};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What legs are built from.
@@ -38,10 +39,20 @@ impl Known {
 /// A component with what its build reads.
 pub(super) struct Survey<'a> {
     pub(super) component: &'a Component,
-    backend: Backend,
-    backend_reason: String,
+    pub(super) choice: Choice,
     platforms: Vec<Platform>,
     pub(super) reads: Reads,
+    /// The chart, where it is one.
+    chart: Option<Chart>,
+}
+
+/// Refuses platforms for what is the same on all of them: nothing would be built for them.
+fn ensure_platforms(component: &Component, built: &[Platform]) -> Result<(), Failure> {
+    let Some(platform) = component.platforms.iter().find(|platform| !built.contains(platform)) else {
+        return Ok(());
+    };
+    let headline = format!("plan `{}`: it is the same on every platform, `{platform}` too", component.name);
+    Err(Failure::new(ExitCode::Usage, headline).hint("remove its `platforms` from hephy.yaml"))
 }
 
 /// What each of `components` reads.
@@ -53,13 +64,16 @@ pub(super) async fn survey<'a>(
     let mut surveys = vec![];
     let mut workspaces = Workspaces::default();
     for component in components {
-        let (backend, backend_reason) =
-            backends::choose(component, &backends::definitions(&run.root, component))?;
-        let legs = matrix::legs(component, &ci::host_platform()).into_iter();
+        let choice = backends::choose(component, &backends::definitions(&run.root, component))?;
+        let backend = choice.backend;
+        let legs = matrix::legs(component, backend, &ci::host_platform()).into_iter();
         let platforms: Vec<Platform> = legs.map(|leg| leg.platform).collect();
         let reads =
             inputs::reads(&run.events, &mut workspaces, checkout, component, backend, &platforms).await?;
-        surveys.push(Survey { component, backend, backend_reason, platforms, reads });
+        ensure_platforms(component, &platforms)?;
+        let chart =
+            (backend == Backend::Helm).then(|| inputs::chart(&checkout.root, component)).transpose()?;
+        surveys.push(Survey { component, choice, platforms, reads, chart });
     }
     Ok(surveys)
 }
@@ -90,17 +104,17 @@ pub(super) fn prepare(
     target: &Target,
     survey: &Survey<'_>,
 ) -> Result<Candidate, Failure> {
-    let Survey { component, backend, reads, .. } = survey;
+    let Survey { component, choice, reads, .. } = survey;
     let matcher = matcher(run, component, reads)?;
     let unseen = inputs::ignored_files(checkout, reads, &|path: &BStr| matcher.rule(path, None).is_some())?;
     let mut legs = vec![];
     for platform in &survey.platforms {
         let mut counted = selected(checkout, files, &unseen, &matcher, survey, platform)?;
-        counted.extend(needed(component, platform, known));
-        counted.extend(reads.tools.iter().map(|version| tool(version)));
-        counted.extend(built_on(reads, platform, known));
+        counted.extend(needed(component, platform, known).into_iter().map(Cow::Owned));
+        counted.extend(reads.tools.iter().map(|version| Cow::Owned(tool(version))));
+        counted.extend(built_on(reads, platform, known).into_iter().map(Cow::Owned));
         counted.sort();
-        let digest = detect::input_digest(component, *backend, platform, &counted);
+        let digest = detect::input_digest(component, choice.backend, platform, counted.iter().map(AsRef::as_ref));
         known.digests.insert((component.name.clone(), platform.clone()), digest.clone());
         let key = matrix::key(&digest, platform).map_err(StoreError::from)?;
         let runners = matrix::runners(&run.config.runners, platform);
@@ -113,9 +127,15 @@ pub(super) fn prepare(
     let causes = causes(run, checkout, changes, &unseen, &matcher, survey, &base_images);
     Ok(Candidate {
         component: (*component).clone(),
-        backend: *backend,
-        backend_reason: survey.backend_reason.clone(),
-        image: naming::repository(run, target, component)?,
+        backend: choice.backend,
+        backend_reason: choice.reason.clone(),
+        image: naming::repository(run, target, component, survey.chart.as_ref().map(|chart| &*chart.name))?,
+        version: survey
+            .chart
+            .as_ref()
+            .map(|chart| chart.tag().parse())
+            .transpose()
+            .map_err(StoreError::from)?,
         legs,
         is_asked: run.settings.all,
         touched,
@@ -161,26 +181,30 @@ fn causes(
 }
 
 /// The files that the build for `platform` reads, as they are here.
-fn selected(
+fn selected<'f>(
     checkout: &Checkout,
-    files: &[File],
-    unseen: &[File],
+    files: &'f [File],
+    unseen: &'f [File],
     matcher: &Matcher<'_>,
     survey: &Survey<'_>,
     platform: &Platform,
-) -> Result<Vec<File>, Failure> {
-    let component = survey.component;
-    let read = [matcher.files(files, platform), matcher.files(unseen, platform)];
-    let selected = read.concat().into_iter().cloned().collect();
-    let mut selected = inputs::here(checkout, component, selected)?;
-    selected.extend(match survey.backend {
-        Backend::Cargo => inputs::behind_links(checkout, component, files, &selected)?,
+) -> Result<Vec<Cow<'f, File>>, Failure> {
+    let Survey { component, reads, .. } = survey;
+    let mut read = matcher.files(files, platform);
+    read.extend(matcher.files(unseen, platform));
+    inputs::ensure_checked_out(checkout, component, read.iter().copied())?;
+    let mut selected: Vec<Cow<'f, File>> = read.into_iter().map(Cow::Borrowed).collect();
+    let behind = match survey.choice.backend {
+        Backend::Cargo | Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
+            inputs::behind_links(checkout, component, files, &selected)?
+        }
         Backend::Buildah => inputs::behind_links_in_context(checkout, component, files, &selected)?,
         Backend::Prebuilt => vec![],
-    });
-    for file in &mut selected {
-        if let Some(part) = survey.reads.parts.get(&file.path) {
-            file.content.clone_from(part);
+    };
+    selected.extend(behind.into_iter().map(Cow::Owned));
+    for file in selected.iter_mut().filter(|_| !reads.parts.is_empty()) {
+        if let Some(part) = reads.parts.get(&file.path) {
+            file.to_mut().content.clone_from(part);
         }
     }
     Ok(selected)
@@ -213,7 +237,7 @@ fn bases(reads: &Reads, known: &Known) -> (BTreeMap<String, Image>, Option<Strin
 
 /// A tool stands beside the files that it builds from.
 fn tool(version: &str) -> File {
-    File { path: "tool".into(), mode: "tool".to_owned(), content: version.to_owned() }
+    File { path: "tool".into(), mode: "tool", content: version.to_owned() }
 }
 
 /// The images that the build for `platform` starts from stand beside the files that it reads.
@@ -221,7 +245,7 @@ fn built_on(reads: &Reads, platform: &Platform, known: &Known) -> Vec<File> {
     let concerns = |image: &&BaseImage| image.platform.as_ref().is_none_or(|of_image| of_image == platform);
     let file = |image: &BaseImage| {
         let content = known.bases.get(&image.name).unwrap_or(&Base::Unknown).content();
-        File { path: image.name.clone().into(), mode: "base".to_owned(), content }
+        File { path: image.name.clone().into(), mode: "base", content }
     };
     reads.images.iter().filter(concerns).map(file).collect()
 }
@@ -235,7 +259,7 @@ fn needed(component: &Component, platform: &Platform, known: &Known) -> Vec<File
     };
     let file = |need: &Name| {
         let content = digest(need)?.to_string();
-        Some(File { path: format!("needs/{need}").into(), mode: "needs".to_owned(), content })
+        Some(File { path: format!("needs/{need}").into(), mode: "needs", content })
     };
     component.needs.iter().filter_map(file).collect()
 }

@@ -21,6 +21,8 @@ pub(crate) struct Candidate {
     pub(crate) touched: Vec<Touched>,
     /// The images that it is built on, by the names that its definition has for them.
     pub(crate) base_images: BTreeMap<String, Image>,
+    /// The version that it has of its own, as a chart has; its users look for it by this tag.
+    pub(crate) version: Option<Tag>,
     /// A base image of which nobody knows what it is now.
     pub(crate) unknown_base: Option<String>,
     /// What explains a missing image where no change does.
@@ -47,12 +49,14 @@ pub(crate) fn decide(
     manifests: Vec<String>,
 ) -> Plan {
     let tag = commit_tag(&commit.id, commit.dirty);
-    let planned = |candidate| planned(candidate, &base, tag.as_ref());
+    let planned = |candidate| planned(candidate, &base, tag.as_ref(), commit.dirty);
     let components = candidates.into_iter().map(planned).collect();
     Plan { components, commit, base, target, manifests }
 }
 
-fn planned(candidate: Candidate, base: &Base, tag: Option<&Tag>) -> Planned {
+fn planned(candidate: Candidate, base: &Base, tag: Option<&Tag>, is_dirty: bool) -> Planned {
+    // A version is what was committed under it.
+    let version = candidate.version.filter(|_| !is_dirty);
     let legs: Vec<PlannedLeg> = candidate.legs.into_iter().map(leg).collect();
     let must_build = legs.iter().any(|leg| leg.action == Action::Build);
     let others = candidate.touched.len().saturating_sub(1);
@@ -74,7 +78,7 @@ fn planned(candidate: Candidate, base: &Base, tag: Option<&Tag>) -> Planned {
         backend: candidate.backend,
         backend_reason: candidate.backend_reason,
         image: candidate.image,
-        tags: tag.into_iter().cloned().collect(),
+        tags: tag.cloned().into_iter().chain(version).collect(),
         reason,
         legs,
         base_images: candidate.base_images,
@@ -124,6 +128,7 @@ mod tests {
             is_asked: false,
             touched: touched.collect(),
             base_images: BTreeMap::new(),
+            version: None,
             unknown_base: None,
             causes: vec![Cause::EarlierBuild],
         }
@@ -189,7 +194,7 @@ mod tests {
                 confidence: Confidence::Exact,
                 reason: "given".to_owned(),
             };
-            planned(candidate, &base, None).reason.to_string()
+            planned(candidate, &base, None, false).reason.to_string()
         };
         assert_eq!(
             reason(None, &[]),

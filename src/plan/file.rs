@@ -90,6 +90,8 @@ pub(super) struct CauseFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct RecipeFile {
     pub(super) dockerfile: Option<String>,
+    pub(super) context: Option<String>,
+    pub(super) target: Option<String>,
     pub(super) build_args: BTreeMap<String, String>,
     pub(super) bin: Option<String>,
     pub(super) prebuilt: BTreeMap<String, String>,

@@ -92,7 +92,8 @@ impl PlanFile {
 
 impl PlannedFile {
     fn paths(&self) -> impl Iterator<Item = &str> {
-        let recipe = self.recipe.dockerfile.iter().chain(self.recipe.prebuilt.values());
+        let recipe =
+            self.recipe.dockerfile.iter().chain(&self.recipe.context).chain(self.recipe.prebuilt.values());
         [&self.path].into_iter().chain(recipe).map(String::as_str)
     }
 }
@@ -130,6 +131,8 @@ fn planned_file(planned: &Planned) -> PlannedFile {
         needs: component.needs.iter().map(ToString::to_string).collect(),
         recipe: RecipeFile {
             dockerfile: component.recipe.dockerfile.clone(),
+            context: component.recipe.context.clone(),
+            target: component.recipe.target.clone(),
             build_args: component.recipe.build_args.clone(),
             bin: component.recipe.bin.clone(),
             prebuilt: prebuilt.map(|(platform, path)| (platform.to_string(), path.clone())).collect(),
@@ -173,6 +176,8 @@ fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
     let prebuilt = prebuilt.map(|(platform, path)| Ok((value("platform", &platform)?, path)));
     let recipe = Recipe {
         dockerfile: file.recipe.dockerfile,
+        context: file.recipe.context,
+        target: file.recipe.target,
         build_args: file.recipe.build_args,
         bin: file.recipe.bin,
         prebuilt: prebuilt.collect::<Result<_, PlanError>>()?,
@@ -186,6 +191,7 @@ fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
         platforms: legs.iter().map(|leg| leg.platform.clone()).collect(),
         watch: vec![],
         image: None,
+        aliases: vec![],
         needs: file.needs.iter().map(|need| value("component name", need)).collect::<Result<_, _>>()?,
         fail_fast: file.fail_fast,
         recipe,

@@ -83,7 +83,11 @@ impl Selection {
             () if !self.components.is_empty() && !self.components.iter().any(is_component) => {
                 Some(format!("only `{}` was asked for", asked(&self.components)))
             }
-            () if !self.platforms.is_empty() && !self.platforms.contains(&leg.platform) => {
+            // What is the same on every platform belongs to each of them.
+            () if !self.platforms.is_empty()
+                && !self.platforms.contains(&leg.platform)
+                && !leg.platform.is_any() =>
+            {
                 Some(format!("`--platform` asks for `{}` only", asked(&platforms)))
             }
             () if !self.legs.is_empty() && !self.legs.iter().any(|name| is_called(planned, leg, name)) => {

@@ -1,209 +1,191 @@
-//! Logging in to a registry: Docker's credentials, Basic and Bearer challenges (distribution spec, token auth).
+//! Logging in: what a registry asked for once is sent with every later request, and fetched anew when it ends.
 
 use super::RegistryError;
+use super::address::Target;
+use super::challenge::{Challenge, Scopes};
+use super::credentials::{self, Credential};
+use super::token;
+use super::wire::Wire;
 use crate::ci::RegistryLogin;
-use crate::image::Repository;
+use crate::event::Events;
 use crate::secret::Secret;
-use docker_credential::DockerCredential;
 use reqwest::header::HeaderValue;
-use reqwest::{Client, Method, Url};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 
-/// The logins of a run. What was learnt from one challenge is sent with every later request of its kind.
-#[derive(Clone)]
-pub(super) struct Login {
-    client: Client,
+/// A token is not used in its last seconds: the request takes time too.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// The logins of a run.
+#[derive(Clone, Debug)]
+pub(super) struct Auth {
+    events: Events,
     from_ci: Option<RegistryLogin>,
-    known: Arc<Mutex<BTreeMap<String, HeaderValue>>>,
+    hosts: Arc<std::sync::Mutex<BTreeMap<String, Arc<Mutex<Host>>>>>,
 }
 
-/// What `WWW-Authenticate` asks for.
-#[derive(Debug, PartialEq, Eq)]
-enum Challenge {
-    Basic,
-    Bearer { realm: String, service: Option<String>, scope: Option<String> },
-    Unknown,
+/// What is known of one host. Whoever fetches a token holds the lock, so sixteen uploads fetch one.
+#[derive(Debug, Default)]
+struct Host {
+    challenge: Option<Challenge>,
+    /// Looked up at the first challenge; the inner `None` means that there is none.
+    credential: Option<Option<Credential>>,
+    /// One for each repository: a scope that is refused must not spoil the others.
+    tokens: BTreeMap<String, Ticket>,
 }
 
-impl Login {
-    pub(super) fn new(client: Client, from_ci: Option<RegistryLogin>) -> Self {
-        Self { client, from_ci, known: Arc::default() }
+#[derive(Clone, Debug)]
+struct Ticket {
+    header: HeaderValue,
+    scopes: Scopes,
+    until: Instant,
+}
+
+impl Auth {
+    pub(super) fn new(events: Events, from_ci: Option<RegistryLogin>) -> Self {
+        Self { events, from_ci, hosts: Arc::default() }
     }
 
-    /// The header for a request, if a challenge has been answered before.
-    pub(super) fn header(&self, repository: &Repository, method: &Method) -> Option<HeaderValue> {
-        self.known.lock().ok()?.get(&kind(repository, method)).cloned()
+    /// The header for a request that needs `scopes`. `None` if the host has never asked for a login.
+    pub(super) async fn header(
+        &self,
+        wire: &Wire,
+        target: &Target,
+        scopes: &Scopes,
+    ) -> Result<Option<HeaderValue>, RegistryError> {
+        let host = self.host(target);
+        let mut host = host.lock().await;
+        match host.challenge.clone() {
+            None => Ok(None),
+            Some(Challenge::Basic) => Ok(basic(&self.credential(wire, &mut host, target).await)),
+            Some(challenge) => {
+                let known = host.tokens.get(&target.path);
+                let is_good = |ticket: &&Ticket| ticket.scopes.cover(scopes) && Instant::now() < ticket.until;
+                if let Some(ticket) = known.filter(is_good) {
+                    return Ok(Some(ticket.header.clone()));
+                }
+                self.fetch(wire, &mut host, target, &challenge, scopes).await.map(Some)
+            }
+        }
     }
 
-    /// Answers a challenge. Returns whether the request is worth another try.
+    /// Answers a challenge to a request that was sent with `used`. Returns the header for another try, if it is worth one.
     pub(super) async fn renew(
         &self,
-        repository: &Repository,
-        method: &Method,
-        challenge: &str,
-    ) -> Result<bool, RegistryError> {
-        let credential = self.credential(repository.host.as_deref().unwrap_or_default()).await;
-        let header = match read_challenge(challenge) {
-            Challenge::Basic => credential.map(|(user, secret)| basic(&user, &secret)),
-            Challenge::Bearer { realm, service, scope } => {
-                let scope = scope.unwrap_or_else(|| default_scope(repository, method));
-                self.token(repository, &realm, service.as_deref(), &scope, credential).await?
-            }
-            Challenge::Unknown => None,
-        };
-        let Some(mut header) = header else { return Ok(false) };
-        header.set_sensitive(true);
-        if let Ok(mut known) = self.known.lock() {
-            known.insert(kind(repository, method), header);
-        }
-        Ok(true)
-    }
-
-    async fn token(
-        &self,
-        repository: &Repository,
-        realm: &str,
-        service: Option<&str>,
-        scope: &str,
-        credential: Option<(String, Secret)>,
+        wire: &Wire,
+        target: &Target,
+        scopes: &Scopes,
+        used: Option<&HeaderValue>,
+        challenges: &[&str],
     ) -> Result<Option<HeaderValue>, RegistryError> {
-        let host = repository.host.clone().unwrap_or_default();
-        let Ok(realm) = Url::parse(realm) else { return Ok(None) };
-        // The realm is the registry's word. A login must not travel in the clear because of it.
-        let credential =
-            credential.filter(|_| realm.scheme() == "https" || realm.host_str().is_some_and(is_loopback));
-        let mut request = self.client.get(realm).query(&[("scope", scope)]);
-        if let Some(service) = service {
-            request = request.query(&[("service", service)]);
-        }
-        if let Some((user, secret)) = credential {
-            request = request.basic_auth(user, Some(secret.reveal()));
-        }
-        let fault = |source: reqwest::Error| RegistryError::Unreachable {
-            host: host.clone(),
-            source: source.without_url(),
+        let Some(challenge) = Challenge::best(challenges.iter().copied()) else { return Ok(None) };
+        let host = self.host(target);
+        let mut host = host.lock().await;
+        host.challenge = Some(challenge.clone());
+        let Challenge::Bearer { scopes: asked, .. } = &challenge else {
+            let header = basic(&self.credential(wire, &mut host, target).await);
+            return Ok(header.filter(|header| Some(header) != used));
         };
-        let response = request.send().await.map_err(fault)?;
-        if !response.status().is_success() {
-            return Ok(None);
+        // Somebody else may have fetched a new one meanwhile.
+        let wanted = scopes.clone().and(asked);
+        let newer = |ticket: &&Ticket| Some(&ticket.header) != used && ticket.scopes.cover(&wanted);
+        if let Some(ticket) = host.tokens.get(&target.path).filter(newer) {
+            return Ok(Some(ticket.header.clone()));
         }
-        let body: serde_json::Value = response.json().await.map_err(fault)?;
-        let token = body.get("token").or_else(|| body.get("access_token")).and_then(|token| token.as_str());
-        Ok(token.and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok()))
+        self.fetch(wire, &mut host, target, &challenge, &wanted).await.map(Some)
     }
 
-    /// What Docker's configuration holds for `host`, else what the CI system gave for this very host.
-    async fn credential(&self, host: &str) -> Option<(String, Secret)> {
-        let key = if host == "docker.io" { "https://index.docker.io/v1/" } else { host }.to_owned();
-        // A credential helper is a program, so the look-up may block.
-        let found = tokio::task::spawn_blocking(move || docker_credential::get_credential(&key)).await;
-        if let Ok(Ok(DockerCredential::UsernamePassword(user, password))) = found {
-            return Secret::new(password).map(|password| (user, password));
+    /// Fetches a token for `scopes` and for what the one before allowed: the scopes of a repository add up.
+    async fn fetch(
+        &self,
+        wire: &Wire,
+        host: &mut Host,
+        target: &Target,
+        challenge: &Challenge,
+        scopes: &Scopes,
+    ) -> Result<HeaderValue, RegistryError> {
+        let Challenge::Bearer { realm, service, .. } = challenge else { return Err(self.no_login(target)) };
+        let problem = |problem| RegistryError::UnsafeLogin {
+            host: target.host.clone(),
+            realm: without_query(realm),
+            problem,
+        };
+        let realm = target.realm(realm, &wire.plain).map_err(problem)?;
+        let credential = self.credential(wire, host, target).await;
+        let before = host.tokens.remove(&target.path).map(|ticket| ticket.scopes).unwrap_or_default();
+        let all = before.and(scopes);
+        let ask = |scopes: Scopes| {
+            let (realm, credential, service) = (&realm, credential.as_ref(), service.as_deref());
+            async move { token::fetch(wire, realm, service, &scopes, credential).await }
+        };
+        let mut answer = ask(all.clone()).await?;
+        let mut granted = all.clone();
+        if answer.is_err() && all != *scopes {
+            granted = scopes.clone();
+            answer = ask(scopes.clone()).await?;
         }
-        let login = self.from_ci.as_ref().filter(|login| login.host == host)?;
-        Some((login.user.clone(), login.token.clone()))
+        let refused = |status| RegistryError::Login {
+            host: target.host.clone(),
+            server: realm.host_str().unwrap_or_default().to_owned(),
+            status,
+        };
+        let token = answer.map_err(refused)?;
+        wire.hide(&token.secret);
+        let header =
+            header(&format!("Bearer {}", token.secret.reveal())).ok_or_else(|| self.no_login(target))?;
+        let life = token.life.saturating_sub(MARGIN.min(token.life / 4));
+        let ticket = Ticket { header: header.clone(), scopes: granted, until: Instant::now() + life };
+        host.tokens.insert(target.path.clone(), ticket);
+        Ok(header)
+    }
+
+    fn no_login(&self, target: &Target) -> RegistryError {
+        RegistryError::Incomplete {
+            action: format!("log in to `{}`", target.host),
+            host: target.host.clone(),
+            what: "a token that fits into a header",
+        }
+    }
+
+    async fn credential(&self, wire: &Wire, host: &mut Host, target: &Target) -> Option<Credential> {
+        if host.credential.is_none() {
+            let (found, problem) = credentials::find(&target.host, self.from_ci.as_ref()).await;
+            problem.into_iter().for_each(|problem| self.events.warn(problem));
+            if let Some(found) = &found {
+                wire.hide(found.secret());
+                encoded(found).iter().for_each(|secret| wire.hide(secret));
+            }
+            host.credential = Some(found);
+        }
+        host.credential.clone().flatten()
+    }
+
+    fn host(&self, target: &Target) -> Arc<Mutex<Host>> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(hosts.entry(target.host.clone()).or_default())
     }
 }
 
-/// A token for reading is not one for writing, and a token for one repository is not one for another.
-fn kind(repository: &Repository, method: &Method) -> String {
-    format!("{repository} {}", actions(method))
+fn basic(credential: &Option<Credential>) -> Option<HeaderValue> {
+    header(&format!("Basic {}", encoded(credential.as_ref()?)?.reveal()))
 }
 
-fn actions(method: &Method) -> &'static str {
-    if matches!(*method, Method::GET | Method::HEAD) { "pull" } else { "pull,push" }
-}
-
-fn default_scope(repository: &Repository, method: &Method) -> String {
-    format!("repository:{}:{}", repository.path, actions(method))
-}
-
-fn basic(user: &str, secret: &Secret) -> HeaderValue {
+/// A login as Basic authentication writes it; an identity token has no such form.
+fn encoded(credential: &Credential) -> Option<Secret> {
     use base64::Engine as _;
-    let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{}", secret.reveal()));
-    HeaderValue::from_str(&format!("Basic {encoded}")).expect("base64 is a valid header")
+    let Credential::Password { user, password } = credential else { return None };
+    Secret::new(base64::engine::general_purpose::STANDARD.encode(format!("{user}:{}", password.reveal())))
 }
 
-/// Whether traffic to `host` stays on this machine.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(rest),
-        None => host.split(':').next().unwrap_or(host),
-    };
-    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+fn header(text: &str) -> Option<HeaderValue> {
+    let mut header = HeaderValue::from_str(text).ok()?;
+    header.set_sensitive(true);
+    Some(header)
 }
 
-fn read_challenge(text: &str) -> Challenge {
-    let (scheme, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
-    if scheme.eq_ignore_ascii_case("basic") {
-        return Challenge::Basic;
-    }
-    let mut parameters = parameters(rest);
-    match parameters.remove("realm") {
-        Some(realm) if scheme.eq_ignore_ascii_case("bearer") => Challenge::Bearer {
-            realm,
-            service: parameters.remove("service"),
-            scope: parameters.remove("scope"),
-        },
-        _ => Challenge::Unknown,
-    }
-}
-
-/// `key="value"` pairs; a value may contain commas (`scope="repository:a:pull,push"`).
-fn parameters(text: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let mut rest = text;
-    while let Some((key, after)) = rest.split_once('=') {
-        let after = after.trim_start();
-        let (value, next) = match after.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
-            None => after.split_once(',').unwrap_or((after, "")),
-        };
-        found.insert(key.trim_matches([' ', ',']).to_ascii_lowercase(), value.to_owned());
-        rest = next;
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn challenges_are_read() {
-        let bearer = |service: Option<&str>, scope: Option<&str>| Challenge::Bearer {
-            realm: "https://auth.example/token".to_owned(),
-            service: service.map(str::to_owned),
-            scope: scope.map(str::to_owned),
-        };
-        for (text, expected) in [
-            ("Basic realm=\"x\"", Challenge::Basic),
-            ("basic", Challenge::Basic),
-            (
-                "Bearer realm=\"https://auth.example/token\",service=\"r\",scope=\"repository:a/b:pull,push\"",
-                bearer(Some("r"), Some("repository:a/b:pull,push")),
-            ),
-            ("bearer realm=https://auth.example/token, service=r", bearer(Some("r"), None)),
-            ("Bearer service=\"r\"", Challenge::Unknown),
-            ("", Challenge::Unknown),
-            ("Negotiate", Challenge::Unknown),
-        ] {
-            assert_eq!(read_challenge(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn only_loopback_is_spoken_to_without_tls() {
-        for (host, expected) in [
-            ("127.0.0.1:5000", true),
-            ("localhost:5000", true),
-            ("[::1]:5000", true),
-            ("ghcr.io", false),
-            ("127.0.0.1.example.com", false),
-            ("10.0.0.1:5000", false),
-        ] {
-            assert_eq!(is_loopback(host), expected, "{host}");
-        }
-    }
+/// An address as it may be shown: what follows `?` may be secret.
+pub(super) fn without_query(address: &str) -> String {
+    address.split(['?', '#']).next().unwrap_or_default().to_owned()
 }

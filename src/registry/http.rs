@@ -1,176 +1,263 @@
 //! One request to a registry: to the right address, with the right login, tried again where that can help.
 
-use super::auth::{Login, is_loopback};
-use super::{RegistryError, text};
-use crate::ci::RegistryLogin;
+use super::address::Target;
+use super::auth::{Auth, without_query};
+use super::challenge::Scopes;
+use super::governor::Governor;
+use super::pulse::Pulse;
+use super::retry::{self, Patience};
+use super::wire::{Answer, Wire};
+use super::{RegistryError, Settings};
+use crate::event::Events;
 use crate::image::Repository;
-use reqwest::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
-use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
-use std::time::Duration;
+use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION, WARNING, WWW_AUTHENTICATE};
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// How often a request is sent before an infrastructure fault is believed.
-const TRIES: u32 = 4;
-/// The pause before the second try; it doubles from there.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// No pause is longer, whatever `Retry-After` says.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Silence for this long ends a try; a slow upload is not silent.
-const SILENCE: Duration = Duration::from_secs(60);
+/// More redirects are a circle.
+const MOST_HOPS: usize = 5;
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Http {
-    client: Client,
-    login: Login,
-    insecure: Vec<String>,
+    events: Events,
+    wire: Wire,
+    auth: Auth,
+    pub(super) governor: Governor,
+    /// Hosts on this machine that turned out to have TLS.
+    with_tls: Arc<Mutex<BTreeSet<String>>>,
+    /// What registries warned of; each thing is said once.
+    warned: Arc<Mutex<BTreeSet<String>>>,
 }
 
-/// A complete answer.
-pub(super) struct Answer {
-    action: String,
-    pub(super) host: String,
-    pub(super) url: Url,
-    pub(super) status: StatusCode,
-    headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+/// What a request is about.
+#[derive(Clone, Debug)]
+pub(super) struct Errand {
+    pub(super) target: Target,
+    /// What errors say was being done.
+    pub(super) action: String,
+    /// What the token must allow.
+    pub(super) scopes: Scopes,
+}
+
+impl Errand {
+    /// The same, with a token that can read the repository `path` too.
+    pub(super) fn reading(&self, path: &str) -> Self {
+        let scopes = self.scopes.clone().and(&Scopes::of(path, &["pull"]));
+        Self { scopes, ..self.clone() }
+    }
 }
 
 impl Http {
-    pub(super) fn new(login: Option<RegistryLogin>, insecure: Vec<String>) -> Result<Self, RegistryError> {
-        let client = Client::builder()
-            .user_agent(concat!("hephy/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_secs(10))
-            .read_timeout(SILENCE)
-            .build()
-            .map_err(RegistryError::Client)?;
-        Ok(Self { login: Login::new(client.clone(), login), client, insecure })
+    pub(super) fn new(events: Events, settings: Settings) -> Result<Self, RegistryError> {
+        Ok(Self {
+            wire: Wire::new(&settings)?,
+            auth: Auth::new(events.clone(), settings.login),
+            events,
+            governor: Governor::default(),
+            with_tls: Arc::default(),
+            warned: Arc::default(),
+        })
     }
 
-    /// The address of `rest` below the repository.
-    pub(super) fn url(&self, repository: &Repository, rest: &str) -> Result<Url, RegistryError> {
-        let no_host = || RegistryError::NoHost { repository: repository.to_string() };
-        let host = repository.host.as_deref().ok_or_else(no_host)?;
-        let scheme = if is_loopback(host) || self.insecure.iter().any(|known| known == host) {
-            "http"
-        } else {
-            "https"
-        };
-        // Docker Hub's images live on another host than the one in their names, and single names in `library/`.
-        let (host, path) = match host {
-            "docker.io" | "index.docker.io" if !repository.path.contains('/') => {
-                ("registry-1.docker.io", format!("library/{}", repository.path))
-            }
-            "docker.io" | "index.docker.io" => ("registry-1.docker.io", repository.path.clone()),
-            host => (host, repository.path.clone()),
-        };
-        Url::parse(&format!("{scheme}://{host}/v2/{path}/{rest}")).map_err(|_| no_host())
+    /// An errand in `repository` that reads it.
+    pub(super) fn to_read(&self, repository: &Repository, action: String) -> Result<Errand, RegistryError> {
+        self.errand(repository, action, &["pull"])
     }
 
-    /// Sends a request, logs in when asked to, and tries again on faults of the infrastructure. `complete` adds
-    /// headers and body; it is called once for every try.
-    pub(super) async fn send(
+    /// An errand in `repository` that writes to it.
+    pub(super) fn to_write(&self, repository: &Repository, action: String) -> Result<Errand, RegistryError> {
+        self.errand(repository, action, &["pull", "push"])
+    }
+
+    fn errand(
         &self,
         repository: &Repository,
-        action: &str,
+        action: String,
+        actions: &[&str],
+    ) -> Result<Errand, RegistryError> {
+        let target = Target::new(repository, &self.wire.plain)
+            .ok_or_else(|| RegistryError::NoHost { repository: repository.to_string() })?;
+        let scopes = Scopes::of(&target.path, actions);
+        Ok(Errand { target, action, scopes })
+    }
+
+    /// Sends a request and tries again on faults of the infrastructure. `complete` adds headers and body; it is called
+    /// once for every try.
+    pub(super) async fn send(
+        &self,
+        errand: &Errand,
         method: Method,
         url: &Url,
         complete: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Answer, RegistryError> {
-        let host = repository.host.clone().unwrap_or_default();
-        let mut pause = FIRST_PAUSE;
-        let mut may_log_in = true;
-        let mut tries = 1;
+        let mut patience = Patience::default();
         loop {
-            let request = complete(self.client.request(method.clone(), url.clone()));
-            let request = match self.login.header(repository, &method).filter(|_| self.is_own(&host, url)) {
-                Some(header) => request.header(AUTHORIZATION, header),
-                None => request,
+            let answer = self.once(errand, method.clone(), url, |request, _| complete(request)).await;
+            let asked = match &answer {
+                Ok(answer) if retry::is_transient(answer.status) => answer.retry_after(),
+                Err(error) if error.is_worth_another_try() => None,
+                Ok(_) | Err(_) => return answer,
             };
-            let answer = receive(request, action, &host, url).await;
-            match &answer {
-                Ok(answer) if answer.status == StatusCode::UNAUTHORIZED && may_log_in => {
-                    may_log_in = false;
-                    let challenge = text(&answer.headers, WWW_AUTHENTICATE.as_str()).unwrap_or_default();
-                    if self.login.renew(repository, &method, challenge).await? {
-                        continue;
+            match patience.next(asked) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return answer,
+            }
+        }
+    }
+
+    /// Sends a request, logs in when asked to, and follows where the registry leads.
+    pub(super) async fn once(
+        &self,
+        errand: &Errand,
+        method: Method,
+        url: &Url,
+        complete: impl Fn(RequestBuilder, &Pulse) -> RequestBuilder,
+    ) -> Result<Answer, RegistryError> {
+        let Errand { target, action, scopes } = errand;
+        let mut url = url.clone();
+        let (mut may_log_in, mut fresh, mut hops) = (true, None, 0);
+        loop {
+            self.governor.rest(&target.host).await;
+            let is_own = target.owns(&url);
+            if is_own && self.with_tls().contains(&target.host) {
+                let _ = url.set_scheme("https");
+            }
+            let login = match fresh.take() {
+                Some(fresh) => Some(fresh),
+                None if is_own => self.auth.header(&self.wire, target, scopes).await?,
+                None => None,
+            };
+            let answer = self
+                .wire
+                .exchange(&target.host, action, method.clone(), &url, |request, pulse| {
+                    let request = complete(request, pulse);
+                    match &login {
+                        Some(login) => request.header(AUTHORIZATION, login),
+                        None => request,
                     }
-                }
-                Ok(answer) if is_transient(answer.status) => {
-                    pause = pause.max(answer.retry_after()).min(LONGEST_PAUSE);
-                }
-                Err(_) => {}
-                Ok(_) => return answer,
+                })
+                .await?;
+            if is_own && self.wants_tls(target, &answer).await? {
+                self.with_tls().insert(target.host.clone());
+                continue;
             }
-            if tries == TRIES || matches!(&answer, Ok(answer) if !is_transient(answer.status)) {
-                return answer;
+            if answer.status == StatusCode::UNAUTHORIZED && is_own && may_log_in {
+                may_log_in = false;
+                fresh = self.log_in(errand, login.as_ref(), &answer).await?;
+                if fresh.is_some() {
+                    continue;
+                }
             }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-            tries += 1;
+            if let Some(location) = redirect(&method, &answer)
+                && hops < MOST_HOPS
+            {
+                hops += 1;
+                url = self.onward(errand, &url, location)?;
+                continue;
+            }
+            self.take_note(target, &answer);
+            return Ok(answer);
         }
     }
 
-    /// A login goes only to the host that it is for; an upload may be sent elsewhere by `Location`.
-    fn is_own(&self, host: &str, url: &Url) -> bool {
-        let own = Repository { host: Some(host.to_owned()), path: "x".to_owned() };
-        self.url(&own, "").is_ok_and(|own| own.origin() == url.origin())
+    /// Where `location` leads, if it may lead there.
+    pub(super) fn onward(&self, errand: &Errand, from: &Url, location: &str) -> Result<Url, RegistryError> {
+        errand.target.onward(from, location).map_err(|problem| RegistryError::Astray {
+            action: errand.action.clone(),
+            host: errand.target.host.clone(),
+            location: self.wire.without_secrets(&without_query(location)),
+            problem,
+        })
+    }
+
+    async fn log_in(
+        &self,
+        errand: &Errand,
+        used: Option<&HeaderValue>,
+        answer: &Answer,
+    ) -> Result<Option<HeaderValue>, RegistryError> {
+        let challenges = answer.headers.get_all(WWW_AUTHENTICATE);
+        let challenges: Vec<&str> = challenges.iter().filter_map(|text| text.to_str().ok()).collect();
+        self.auth.renew(&self.wire, &errand.target, &errand.scopes, used, &challenges).await
+    }
+
+    /// What an answer says beside its content: that there is too much to do, and warnings for people.
+    fn take_note(&self, target: &Target, answer: &Answer) {
+        match answer.status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                self.governor.slow_down(&target.host, answer.retry_after());
+            }
+            status if status.is_success() => self.governor.went_well(&target.host),
+            _ => {}
+        }
+        for warning in answer.headers.get_all(WARNING).iter().filter_map(|text| text.to_str().ok()) {
+            // `299 - "text"`: the registry's word for people (distribution spec, warnings).
+            let Some(text) = warning.strip_prefix("299 ").and_then(|rest| rest.split('"').nth(1)) else {
+                continue;
+            };
+            let text = format!("the registry `{}` says: {}", target.host, self.wire.without_secrets(text));
+            if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone()) {
+                self.events.warn(text);
+            }
+        }
+    }
+
+    /// Go's servers say so in the body when they are spoken to without TLS; only loopback is tried that way unasked. The
+    /// answer to a HEAD has no body, so the question is repeated.
+    async fn wants_tls(&self, target: &Target, answer: &Answer) -> Result<bool, RegistryError> {
+        let url = &answer.url;
+        let is_plain = url.scheme() == "http" && url.host_str().is_some_and(super::is_loopback);
+        if !is_plain || answer.status != StatusCode::BAD_REQUEST {
+            return Ok(false);
+        }
+        let says_so = |answer: &Answer| String::from_utf8_lossy(&answer.body).contains("to an HTTPS server");
+        if says_so(answer) {
+            return Ok(true);
+        }
+        let action = "find out whether it has TLS";
+        let again = self.wire.exchange(&target.host, action, Method::GET, url, |request, _| request).await?;
+        Ok(says_so(&again))
+    }
+
+    fn with_tls(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.with_tls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn receive(
-    request: RequestBuilder,
-    action: &str,
-    host: &str,
-    url: &Url,
-) -> Result<Answer, RegistryError> {
-    let fault = |source: reqwest::Error| RegistryError::Unreachable {
-        host: host.to_owned(),
-        source: source.without_url(),
+/// Where an answer sends the request. What writes is only sent on where the method stays (RFC 9110, 307 and 308).
+fn redirect<'a>(method: &Method, answer: &'a Answer) -> Option<&'a str> {
+    let is_reading = matches!(*method, Method::GET | Method::HEAD);
+    let is_followed = match answer.status.as_u16() {
+        307 | 308 => true,
+        301..=303 => is_reading,
+        _ => false,
     };
-    let response = request.send().await.map_err(fault)?;
-    let (status, headers) = (response.status(), response.headers().clone());
-    let body = response.bytes().await.map_err(fault)?.to_vec();
-    Ok(Answer { action: action.to_owned(), host: host.to_owned(), url: url.clone(), status, headers, body })
+    answer.header(LOCATION.as_str()).filter(|_| is_followed)
 }
 
-fn is_transient(status: StatusCode) -> bool {
-    status.is_server_error()
-        || status == StatusCode::TOO_MANY_REQUESTS
-        || status == StatusCode::REQUEST_TIMEOUT
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderMap;
 
-impl Answer {
-    /// This answer, if it is a good one; otherwise what is wrong.
-    pub(super) fn successful(self) -> Result<Self, RegistryError> {
-        let (action, host, status) = (self.action.clone(), self.host.clone(), self.status);
-        match status {
-            _ if status.is_success() => Ok(self),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(RegistryError::Unauthorised { action, host, status })
-            }
-            _ if is_transient(status) => Err(RegistryError::Unwell { action, host, status }),
-            _ => Err(RegistryError::Refused { action, host, status, message: self.message() }),
+    #[test]
+    fn an_upload_is_sent_on_only_as_an_upload() {
+        let location: HeaderMap = [(LOCATION, HeaderValue::from_static("/there"))].into_iter().collect();
+        for (method, status, expected) in [
+            (Method::GET, 302, Some("/there")),
+            (Method::HEAD, 301, Some("/there")),
+            (Method::GET, 307, Some("/there")),
+            (Method::PUT, 307, Some("/there")),
+            (Method::PUT, 308, Some("/there")),
+            (Method::PUT, 301, None),
+            (Method::POST, 302, None),
+            (Method::PATCH, 303, None),
+            (Method::POST, 202, None),
+        ] {
+            let status = StatusCode::from_u16(status).expect("valid");
+            let answer = Answer::bare(status, location.clone());
+            assert_eq!(redirect(&method, &answer), expected, "{method} {status}");
         }
-    }
-
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        text(&self.headers, name)
-    }
-
-    pub(super) fn incomplete(&self, what: &'static str) -> RegistryError {
-        RegistryError::Incomplete { action: self.action.clone(), host: self.host.clone(), what }
-    }
-
-    /// The registry's own words (distribution spec, error codes).
-    fn message(&self) -> Option<String> {
-        let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
-        let error = body.get("errors")?.get(0)?;
-        let (code, message) =
-            (error.get("code")?.as_str()?, error.get("message").and_then(|text| text.as_str()));
-        Some(message.map_or_else(|| code.to_owned(), |message| format!("{code}: {message}")))
-    }
-
-    fn retry_after(&self) -> Duration {
-        let seconds = text(&self.headers, RETRY_AFTER.as_str()).and_then(|text| text.parse().ok());
-        seconds.map_or(Duration::ZERO, Duration::from_secs)
     }
 }

@@ -57,6 +57,7 @@ impl Terminal<'_> {
                     }
                 }
             }
+            Event::Progress { stage, subject, text } => self.progress(stage, subject, &text),
             Event::Output { subject, line } => self.output(&subject, &self.mask.line(&line)),
             Event::Warning { text } => {
                 let warning = self.paint(AnsiColor::Yellow, "warning:");
@@ -79,6 +80,16 @@ impl Terminal<'_> {
             None => {}
         }
         self.active.insert((stage, subject), Active { since, text, spinner });
+    }
+
+    /// A log gets no line for it; its heartbeat has the last one.
+    fn progress(&mut self, stage: Stage, subject: String, text: &str) {
+        let text = self.mask.line(text);
+        let line = self.step(stage, &subject, Progress::Doing, &text);
+        if let Some(active) = self.active.get_mut(&(stage, subject)) {
+            active.spinner.iter().for_each(|spinner| spinner.set_message(line.clone()));
+            active.text = text;
+        }
     }
 
     fn end(&mut self, stage: Stage, subject: String, progress: Progress, text: &str) {

@@ -1,6 +1,7 @@
 //! The plan for people: `hephy plan` and `hephy up --dry-run`.
 
 use super::table::bordered;
+use crate::backends::Tried;
 use crate::detect::Explanation;
 use crate::event::Stage;
 use crate::plan::{Action, Plan, Reason, Target};
@@ -42,8 +43,9 @@ pub(crate) fn preview_text(steps: &[(Stage, String)]) -> String {
     steps.iter().map(|(stage, text)| format!("{:<7} {text}\n", stage.as_str())).collect()
 }
 
-/// Who reads `subject`, or what it reads, a line for each component and rule.
-pub(crate) fn explanation_text(subject: &str, explanation: &Explanation) -> String {
+/// Who reads `subject`, or what it reads, a line for each component and rule. Of a component also the rules that chose
+/// its backend, in the order in which they decide.
+pub(crate) fn explanation_text(subject: &str, explanation: &Explanation, tried: &[Tried]) -> String {
     let Explanation { files, reads, ignored, unread, beside, decision } = explanation;
     let number = |count: usize| match count {
         0 => String::new(),
@@ -56,6 +58,10 @@ pub(crate) fn explanation_text(subject: &str, explanation: &Explanation) -> Stri
         1 => format!("{subject}\n"),
         files => format!("{subject}: {files} files\n"),
     };
+    for Tried { rule, found, is_chosen } in tried {
+        let verdict = if *is_chosen { "built by" } else { "not by" };
+        text.push_str(&format!("  {verdict} {rule}: {found}\n"));
+    }
     for ((component, why), count) in reads {
         text.push_str(&format!("  read by `{component}`: {why}{}\n", number(*count)));
     }

@@ -4,21 +4,29 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Modules and files that only think: data in, data and reasons out.
-const PURE: [&str; 19] = [
+const PURE: &[&str] = &[
     "platform",
     "image",
     "component",
     "event",
+    "inputs/buildpacks/project",
     "inputs/dockerfile",
     "inputs/dockerignore",
+    "inputs/helm/chart",
+    "inputs/helm/ignore",
+    "inputs/ko/module",
+    "inputs/ko/settings",
     "inputs/lockfile",
+    "inputs/spin/manifest",
     "inputs/wildcard",
     "ci/bitbucket",
     "ci/github",
     "ci/gitlab",
+    "ci/subject",
     "ci/trigger",
     "detect",
     "matrix",
+    "metadata",
     "plan",
     "release",
     "backends/choose",

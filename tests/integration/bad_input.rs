@@ -20,7 +20,7 @@ fn a_repository_without_a_commit() {
     repository.write("Dockerfile", "FROM scratch\n");
     shows!(refused(&repository, &["up"], 2), @r#"
     ------- stderr -------
-    error: plan: read the commit of `[TMP]/repository`: the repository has no commit yet
+    error: read the commit of `[TMP]/repository`: the repository has no commit yet
     hint: commit something first: what hephy builds is a commit
     ------- exit Some(2)
     "#);

@@ -2,7 +2,7 @@
 
 use crate::support::{Repository, prebuilt};
 use serde_json::Value;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 /// The app whose program is all of `app/dist`, with a second commit that `change` makes.
 fn changed(change: impl Fn(&Repository)) -> Repository {
@@ -170,6 +170,57 @@ fn replaced_objects_and_settings_of_git_change_nothing() {
     }
     repository.git(["replace", "HEAD", "HEAD~1"]);
     assert_eq!(reason(&repository), expected);
+}
+
+#[test]
+fn programs_that_the_repository_names_are_not_started() {
+    // Given a repository whose settings and hooks would start a program that leaves a mark, in a shallow clone,
+    let repository = changed(|repository| {
+        repository.write("app/dist/run", "faster\n");
+    });
+    let clone = repository.clone_with(&["--depth=1"]);
+    let mark = repository.beside("mark");
+    let program = repository.beside("program");
+    std::fs::write(&program, format!("#!/bin/sh\ntouch '{}'\n", mark.display())).expect("write the program");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("make it executable");
+    let path = program.to_string_lossy().into_owned();
+    clone.git(["config", "core.fsmonitor", &path]);
+    for hook in ["reference-transaction", "post-index-change", "post-checkout"] {
+        symlink(&program, clone.path().join(".git/hooks").join(hook)).expect("create the hook");
+    }
+    // when a base has to be fetched for the plan, then the base is found and the program was never started,
+    let base = repository.id("HEAD~1");
+    let reason = reason_with(&clone, &["--base", &base]);
+    assert_eq!(reason, format!("`app/dist/run` changed: {PROGRAM}"));
+    assert!(!mark.exists(), "hephy started a program of the repository");
+    // while git by itself does start it.
+    clone.git(["status"]);
+    assert!(mark.exists(), "git would start it");
+}
+
+#[test]
+fn files_that_git_is_told_to_overlook_are_looked_at() {
+    for flag in ["--assume-unchanged", "--skip-worktree"] {
+        // Given a program that git is told to take for unchanged, of which the image exists,
+        let repository = Repository::app();
+        repository.up();
+        assert_eq!(repository.decisions(), ["app (linux/amd64): reuse"], "{flag}");
+        // when it is changed, then nothing proves that the image is the same;
+        repository.git(["update-index", flag, "app/run"]);
+        repository.write("app/run", "faster\n");
+        assert_eq!(
+            repository.decisions(),
+            ["app (linux/amd64): build, no image of these inputs exists yet"],
+            "{flag}"
+        );
+        // and when it is taken away, there is nothing to build of.
+        std::fs::remove_file(repository.path().join("app/run")).expect("remove the program");
+        assert_eq!(
+            repository.decisions(),
+            ["app (linux/amd64): build, no image of these inputs exists yet"],
+            "{flag}"
+        );
+    }
 }
 
 #[test]

@@ -242,10 +242,26 @@ fn a_path_is_explained_by_those_who_read_it() {
     web/new: no such file here
       no component reads it
     app: 2 files
+      not by backend: no `backend` key
+      built by prebuilt: `prebuilt`
+      not by spin: no `spin.toml` with a `spin_manifest_version`
+      not by helm: no `Chart.yaml` with an `apiVersion` that is no part of another chart
+      not by buildah: no `Dockerfile` or `Containerfile`
+      not by ko: no `.ko.yaml` below the root, and no Go file with `package main` in a module
+      not by cargo: no `Cargo.toml`
+      not by buildpacks: no `project.toml` with a table of buildpacks, and no `Procfile`
       read by `app`: `app` watches `shared/*.css` (1 file)
       read by `app`: it is the program of `app` (1 file)
       to build: `app/dist/run` changed: it is the program of `app` (and 1 more change)
     web
+      not by backend: no `backend` key
+      built by prebuilt: `prebuilt`
+      not by spin: no `spin.toml` with a `spin_manifest_version`
+      not by helm: no `Chart.yaml` with an `apiVersion` that is no part of another chart
+      not by buildah: no `Dockerfile` or `Containerfile`
+      not by ko: no `.ko.yaml` below the root, and no Go file with `package main` in a module
+      not by cargo: no `Cargo.toml`
+      not by buildpacks: no `project.toml` with a table of buildpacks, and no `Procfile`
       read by `web`: everything that `app`, which it needs, reads
       read by `web`: it is the program of `web`
       to build: `web/x` changed: it is the program of `web` (and 2 more changes)

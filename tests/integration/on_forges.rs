@@ -1,11 +1,10 @@
 //! Called as people call it: a GitHub workflow run by act and a GitLab pipeline run by gitlab-ci-local reach what a
 //! laptop reaches.
 
-use crate::support::Repository;
 use crate::support::cluster::Cluster;
+use crate::support::{Repository, path_with};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Runs a forge's script on `repository` and returns its report: digest and input digests by component.
@@ -30,7 +29,7 @@ fn script(forge: &str, repository: &Repository, registry: &str, out: &Path) -> C
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/forges").join(forge);
     let mut command = Command::new(script);
     command.arg(repository.path()).arg(env!("CARGO_BIN_EXE_hephy")).arg(registry).arg(out);
-    command.env("PATH", path_with_tools()).env("FORGE_SECONDS", "300");
+    command.env("PATH", path_with(&["act", "gitlab-ci-local"])).env("FORGE_SECONDS", "300");
     command
 }
 
@@ -84,20 +83,6 @@ fn pipeline_repository() -> Repository {
 fn images_of_one_run(repository: &Repository) -> Vec<String> {
     let output = repository.hephy(["up", "--layout"]).args([repository.beside("laptop")]).run().exits(0);
     output.stdout.lines().map(str::to_owned).collect()
-}
-
-/// The programs of the forges in front of what is on the path.
-fn path_with_tools() -> OsString {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/run");
-    let output = Command::new(script)
-        .args(["act", "actionlint", "gitlab-ci-local"])
-        .output()
-        .expect("the script starts");
-    assert!(output.status.success(), "tools: {}", String::from_utf8_lossy(&output.stderr));
-    let folders = String::from_utf8(output.stdout).expect("UTF-8");
-    let old = std::env::var_os("PATH").unwrap_or_default();
-    let paths = folders.lines().map(PathBuf::from).chain(std::env::split_paths(&old));
-    std::env::join_paths(paths).expect("no colons in folders")
 }
 
 fn digests(report: &Path) -> BTreeMap<String, Vec<String>> {
@@ -170,7 +155,7 @@ fn every_workflow_is_one_for_actionlint() {
     let files: Vec<PathBuf> = files.filter(of_github).collect();
     assert_eq!(files.len(), 5, "{files:?}");
     let mut actionlint = Command::new("actionlint");
-    actionlint.args(["-no-color", "-shellcheck=", "-pyflakes="]).args(files).env("PATH", path_with_tools());
+    actionlint.args(["-no-color", "-shellcheck=", "-pyflakes="]).args(files).env("PATH", path_with(&["actionlint"]));
     let output = actionlint.current_dir(root).output().expect("actionlint starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

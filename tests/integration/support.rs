@@ -1,11 +1,14 @@
 //! What tests are written with: hephy in a clean environment, and throw-away repositories.
 
 pub(crate) mod cluster;
+pub(crate) mod faulty;
+pub(crate) mod guarded;
 mod left_behind;
 pub(crate) mod proxy;
+pub(crate) mod pushing;
 pub(crate) mod registry;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -35,6 +38,17 @@ pub(crate) const CHANGING: [(&str, &str); 4] = [
     (r"\b[0-9a-f]{12}\b", "[ID]"),
     (r"\d+\.\ds\b", "[T]s"),
 ];
+
+/// PATH with the folders of these test programs in front (`tests/tools`), which are built if they are not there yet.
+pub(crate) fn path_with(tools: &[&str]) -> OsString {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/run");
+    let output = Command::new(script).args(tools).output().expect("the script starts");
+    assert!(output.status.success(), "tools: {}", String::from_utf8_lossy(&output.stderr));
+    let folders = String::from_utf8(output.stdout).expect("UTF-8");
+    let old = std::env::var_os("PATH").unwrap_or_default();
+    let paths = folders.lines().map(PathBuf::from).chain(std::env::split_paths(&old));
+    std::env::join_paths(paths).expect("no colons in folders")
+}
 
 /// Compares everything that a call of hephy shows with the text that stands in the test.
 macro_rules! shows {

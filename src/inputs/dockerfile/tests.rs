@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 fn reading(text: &str) -> Reading {
     let build_args = BTreeMap::from([("TOLD".to_owned(), "told".to_owned())]);
-    read(text, &build_args, &Platform::new("linux", "arm64"))
+    read(text, &build_args, None, &Platform::new("linux", "arm64"))
 }
 
 /// Each source as `LINE VERB PATH`; `mount` after a path says that it is not filtered, `*` means everything.
@@ -70,6 +70,36 @@ fn mounts_read_the_context() {
         &["2 mounts * because of `type=new,source=x`"],
         &["a"],
     );
+}
+
+#[test]
+fn only_the_stages_that_the_target_needs_count() {
+    let text = "FROM a AS base\nCOPY base /x\nFROM base AS test\nCOPY tests /x\nFROM b AS assets\nCOPY assets /x\n\
+                FROM base AS prod\nCOPY --from=Assets /x /x\nRUN --mount=type=bind,from=0,target=/y true\nCOPY prod /x\n\
+                FROM prod AS debug\nCOPY debug /x\n";
+    for (text, target, sources, images) in [
+        (text, Some("base"), "base", "a"),
+        (text, Some("Test"), "base tests", "a"),
+        (text, Some("prod"), "base assets prod", "a b"),
+        (text, Some("3"), "base assets prod", "a b"),
+        (text, None, "base assets prod debug", "a b"),
+        // A stage that is not there leaves nothing out.
+        (text, Some("none"), "base tests assets prod debug", "a b"),
+        // Nobody knows which stage is meant, or that a here-document is none.
+        ("FROM a\nCOPY x /\nFROM b\nCOPY --from=$X y /\n", None, "x", "$X a b"),
+        ("FROM a AS one\nCOPY x /\nARG Y\nFROM $X\n", None, "x", "$X a"),
+        ("FROM a\nRUN <<E\nFROM b\nE\nCOPY x /\nFROM c\nCOPY y /\n", None, "* x y", "a c"),
+    ] {
+        let read = read(text, &BTreeMap::new(), target, &Platform::new("linux", "amd64"));
+        let shown = |source: &Source| match &source.what {
+            What::Copied(path) | What::Mounted(path) => path.clone(),
+            What::Everything(_) => "*".to_owned(),
+        };
+        let found: Vec<String> = read.sources.iter().map(shown).collect();
+        assert_eq!(found.join(" "), sources, "{target:?} of {text}");
+        let found: Vec<&str> = read.images.keys().map(String::as_str).collect();
+        assert_eq!(found.join(" "), images, "{target:?} of {text}");
+    }
 }
 
 #[test]

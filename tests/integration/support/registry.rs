@@ -48,6 +48,51 @@ impl Registry {
         registry
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The tags of a repository, sorted.
+    pub(crate) fn tags(&self, name: &str) -> Vec<String> {
+        let url = format!("http://{}/v2/{name}/tags/list", self.address);
+        let output = Command::new("curl").args(["--silent", &url]).output().expect("curl starts");
+        let body: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let tags = body["tags"].as_array().cloned().unwrap_or_default();
+        let mut tags: Vec<String> = tags.iter().map(|tag| tag.as_str().expect("a tag").to_owned()).collect();
+        tags.sort();
+        tags
+    }
+
+    /// Reads a whole image with another program, which checks every digest.
+    #[track_caller]
+    pub(crate) fn read_back(&self, name: &str) {
+        let to = tempfile::tempdir().expect("a temporary folder");
+        let from = format!("docker://{}", self.image(name));
+        let to = format!("oci:{}", to.path().join("copy").display());
+        let output = Command::new("skopeo")
+            .args(["copy", "--quiet", "--all", "--src-tls-verify=false", &from, &to])
+            .output()
+            .expect("skopeo starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Lets a repository lose its manifests and tags, as a cleanup does; its blobs stay.
+    pub(crate) fn forget_manifests(&self, name: &str) {
+        self.forget(name, "_manifests");
+    }
+
+    /// Lets a repository lose its blobs and its tags; its manifests stay.
+    pub(crate) fn forget_blobs(&self, name: &str) {
+        self.forget(name, "_layers");
+        self.forget(name, "_manifests/tags");
+    }
+
+    fn forget(&self, name: &str, what: &str) {
+        let folder = self.folder.path().join("storage/docker/registry/v2/repositories").join(name).join(what);
+        std::fs::remove_dir_all(folder).expect("the repository is there");
+    }
+
     /// The name of an image here.
     pub(crate) fn image(&self, name: &str) -> String {
         format!("{}/{name}", self.address)

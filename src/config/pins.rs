@@ -1,10 +1,11 @@
 //! `hephy.lock`: the image that each name of a base image stands for, as somebody committed it.
 
-use super::{Source, spot};
-use crate::config::ConfigError;
-use crate::config::file::LockFile;
+use super::ConfigError;
+use super::file::LockFile;
+use super::source::{Source, spot};
 use crate::image::Digest;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Where the pins are, from the repository's root.
 pub(crate) const LOCK_NAME: &str = "hephy.lock";
@@ -12,21 +13,25 @@ pub(crate) const LOCK_NAME: &str = "hephy.lock";
 /// What updates the file, as people type it.
 pub(crate) const UPDATE_COMMAND: &str = "hephy plan --update-pins";
 
-impl Source<'_> {
-    /// Reads and checks the whole file. An empty one pins nothing.
-    pub(in crate::config) fn pins(&self) -> Result<BTreeMap<String, Digest>, ConfigError> {
-        if self.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let file: LockFile =
-            serde_saphyr::from_str(self.text).map_err(|error| self.syntax(error.without_snippet()))?;
-        if file.version.value != 1 {
-            let problem = format!("version {} is unknown", file.version.value);
-            let hint = format!("remove the file and run `{UPDATE_COMMAND}`");
-            return Err(self.fault(spot(&file.version), problem, Some(hint)));
-        }
-        file.base_images.iter().map(|(name, digest)| Ok((name.clone(), self.parse(digest)?))).collect()
+/// The pins of the repository at `root`, none if it has no file of them.
+pub(super) fn load(root: &Path) -> Result<BTreeMap<String, Digest>, ConfigError> {
+    let path = root.join(LOCK_NAME);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(source) => return Err(ConfigError::Read { file: path, source }),
+    };
+    read(&Source { file: LOCK_NAME.to_owned(), text: &text, root })
+}
+
+fn read(source: &Source<'_>) -> Result<BTreeMap<String, Digest>, ConfigError> {
+    let file: LockFile = source.shape()?;
+    if let Some(version) = file.version.as_ref().filter(|version| version.value != 1) {
+        let problem = format!("version {} is unknown", version.value);
+        let hint = format!("remove the file and run `{UPDATE_COMMAND}`");
+        return Err(source.fault(spot(version), problem, Some(hint)));
     }
+    file.base_images.iter().map(|(name, digest)| Ok((name.clone(), source.parse(digest)?))).collect()
 }
 
 /// The file that pins these names: sorted, a line each, so that two branches that pin different images can be merged.
@@ -46,11 +51,10 @@ pub(crate) fn lock_text(pins: &BTreeMap<String, Digest>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
-    fn read(text: &str) -> Result<BTreeMap<String, Digest>, String> {
+    fn pins(text: &str) -> Result<BTreeMap<String, Digest>, String> {
         let source = Source { file: LOCK_NAME.to_owned(), text, root: Path::new("/") };
-        source.pins().map_err(|error| error.to_string())
+        read(&source).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -63,19 +67,18 @@ mod tests {
         .map(|(name, digest)| (name.to_owned(), digest))
         .into();
         let text = lock_text(&pins);
-        assert_eq!(read(&text), Ok(pins));
+        assert_eq!(pins(&text), Ok(pins));
         let names: Vec<&str> = text.lines().filter(|line| line.contains("sha256:")).collect();
         assert_eq!(names.len(), 3, "{text}");
         assert!(names.is_sorted(), "{text}");
-        assert_eq!(read(&lock_text(&BTreeMap::new())), Ok(BTreeMap::new()));
-        assert_eq!(read("# nothing\n"), Ok(BTreeMap::new()));
+        assert_eq!(pins(&lock_text(&BTreeMap::new())), Ok(BTreeMap::new()));
+        assert_eq!(pins("# nothing\n"), Ok(BTreeMap::new()));
     }
 
     #[test]
     fn a_fault_has_its_place() {
         for (text, expected) in [
             ("version: 2\n", "`hephy.lock:1:10`: version 2 is unknown"),
-            ("base-images: {}\n", "`hephy.lock:1:1`: missing field `version`"),
             (
                 "version: 1\nimages: {}\n",
                 "`hephy.lock:2:1`: unknown key `images`, expected one of version, base-images",
@@ -83,7 +86,7 @@ mod tests {
             ("version: 1\nbase-images:\n  a: latest\n", "`hephy.lock:3:6`: read digest `latest`: expected"),
             ("version: 1\nbase-images:\n  a: x\n  a: y\n", "`hephy.lock:4:3`: `a` stands here a second time"),
         ] {
-            let found = read(text).expect_err(text);
+            let found = pins(text).expect_err(text);
             assert!(found.starts_with(expected), "{found}");
         }
     }

@@ -1,0 +1,113 @@
+use super::*;
+use std::path::Path;
+
+fn read(text: &str) -> Result<Config, String> {
+    let source = Source { file: "hephy.yaml".into(), text, root: Path::new(env!("CARGO_MANIFEST_DIR")) };
+    let read = source.read().map(|(config, definitions)| {
+        let components = definitions.into_iter().map(|definition| definition.component).collect();
+        Config { components, ..config }
+    });
+    read.map_err(|error| match error {
+        ConfigError::At { ref hint, .. } => {
+            format!("{error}{}", hint.iter().map(|hint| format!("; {hint}")).collect::<String>())
+        }
+        other => other.to_string(),
+    })
+}
+
+#[test]
+fn every_key_is_optional() {
+    assert!(read("").expect("empty").components.is_empty());
+    assert!(read("# only a comment\n").expect("comment").components.is_empty());
+    let config =
+        read("version: 1\ncomponents:\n  src: {}\nwait: {timeout: 10m, settle: 5s}\n").expect("valid");
+    assert_eq!(config.components[0].path, "src");
+    assert_eq!(config.components[0].origin, "hephy.yaml:3");
+    assert_eq!(config.wait.timeout, Some(Duration::from_secs(600)));
+}
+
+#[test]
+fn faults_name_their_place_and_a_way_out() {
+    for (text, expected) in [
+        (
+            "componets: {}",
+            "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, base-images, runners, environments, wait; did you mean `components`?",
+        ),
+        (
+            "components:\n  api: {pth: src}",
+            "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, image, needs, fail-fast, dockerfile, context, target, build-args, bin, prebuilt; did you mean `path`?",
+        ),
+        ("components: [api]", "`hephy.yaml:1:13`: expected keys with values, for example `key: value`"),
+        ("version: 2", "`hephy.yaml:1:10`: version 2 is unknown; write `version: 1`"),
+        (
+            "components:\n  a: {path: src}\n  a: {path: src}",
+            "`hephy.yaml:3:3`: `a` stands here a second time; remove or rename one of them",
+        ),
+        ("components:\n  a: {path: nowhere}", "`hephy.yaml:2:13`: the folder `nowhere` does not exist"),
+        (
+            "components:\n  a: {path: ../x}",
+            "`hephy.yaml:2:13`: `../x` leads out of the repository; write a path below it",
+        ),
+        (
+            "components:\n  a: {path: src, backend: carg}",
+            "`hephy.yaml:2:27`: backend `carg` is unknown, expected one of cargo, prebuilt, buildah, ko, spin, buildpacks, helm; did you mean `cargo`?",
+        ),
+        (
+            "components:\n  a: {path: src, platforms: [linux/z80]}",
+            "`hephy.yaml:2:30`: read platform `linux/z80`",
+        ),
+        (
+            "components:\n  a: {path: src, needs: [b]}\n  b: {path: src, needs: [a]}",
+            "`hephy.yaml:2:26`: components need each other in a circle: a -> b -> a; remove one of these `needs`",
+        ),
+        (
+            "components:\n  a: {path: src, needs: [c]}",
+            "`hephy.yaml:2:26`: `a` needs `c`, which is not a component",
+        ),
+        (
+            "components:\n  a: {path: src, backend: prebuilt}",
+            "`hephy.yaml:2:6`: `a` is prebuilt, but no file is named; add `prebuilt: {linux/amd64: path/to/program}`",
+        ),
+        ("wait: {timeout: soon}", "`hephy.yaml:1:17`: read duration `soon`; write it like `10m` or `90s`"),
+        (
+            "environments:\n  prod: {deploy: {via: helm}}",
+            "`hephy.yaml:2:24`: `prod` deploys via `helm`, which this version cannot; write `via: apply`",
+        ),
+    ] {
+        assert_eq!(read(text).expect_err(text), expected);
+    }
+}
+
+#[test]
+fn runners_are_named_by_platforms() {
+    let config = read("runners: {default: small, arm64: [big, arm]}").expect("valid");
+    assert_eq!(config.runners["linux/arm64"], ["big", "arm"]);
+    assert_eq!(config.runners["default"], ["small"]);
+    for (text, expected) in [
+        (
+            "runners: {linux/z80: big}",
+            "`hephy.yaml:1:22`: read platform `linux/z80`; write `default`, or a platform or its front part such as `linux/arm64`",
+        ),
+        (
+            "runners: {arm64: []}",
+            "`hephy.yaml:1:18`: `arm64` has no runner label; name the label of a machine",
+        ),
+        (
+            "runners: {arm64: a, linux/arm64: b}",
+            "`hephy.yaml:1:34`: `linux/arm64` stands here a second time, written in another way; remove one of them",
+        ),
+        (
+            "runners: {arm64: {a: b}}",
+            "`hephy.yaml:1:18`: invalid type: map, expected a label, or a list of labels",
+        ),
+    ] {
+        assert_eq!(read(text).expect_err(text), expected);
+    }
+}
+
+#[test]
+fn the_excerpt_points_at_the_fault() {
+    let source = Source { file: "hephy.yaml".into(), text: "version: 1\nfoo: 2\n", root: Path::new("/") };
+    let Err(ConfigError::At { excerpt, .. }) = source.read() else { panic!("a fault") };
+    assert_eq!(excerpt, "2 | foo: 2\n  | ^");
+}

@@ -1,0 +1,5 @@
+use super::*;
+
+mod compared;
+mod generated;
+mod types;

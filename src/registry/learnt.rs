@@ -1,0 +1,99 @@
+//! What a run has learnt: how each registry wants to be given blobs, and which blobs it has.
+
+use super::address::Target;
+use crate::image::Digest;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The ways to send a blob, the best one first. A registry that refuses one is given the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rung {
+    /// One PUT with everything.
+    #[default]
+    Whole,
+    /// One PATCH with everything, then an empty PUT: what Docker does, and all that old Artifactory knows.
+    Patch,
+    /// Ranges, one after the other: what limits the size of a request needs.
+    Chunks,
+}
+
+/// Whether a registry answers 201 to a mount from the repository itself, if it has the blob.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum SelfMount {
+    #[default]
+    Unproven,
+    Works,
+    Useless,
+}
+
+/// How a host behaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Habits {
+    pub(super) rung: Rung,
+    pub(super) self_mount: SelfMount,
+    /// It refused to mount from another repository.
+    pub(super) no_mount: bool,
+}
+
+/// By host and digest, the paths of the repositories that have a blob.
+type Blobs = BTreeMap<(String, Digest), BTreeSet<String>>;
+
+/// Shared by all uploads of a run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Learnt {
+    hosts: Arc<Mutex<BTreeMap<String, Habits>>>,
+    blobs: Arc<Mutex<Blobs>>,
+    /// Manifests that were pushed, for their tags.
+    manifests: Arc<Mutex<BTreeMap<Digest, Vec<u8>>>>,
+}
+
+impl Learnt {
+    /// How a host behaves, as far as is known.
+    pub(super) fn habits(&self, host: &str) -> Habits {
+        lock(&self.hosts).get(host).copied().unwrap_or_default()
+    }
+
+    /// Remembers something about a host.
+    pub(super) fn note(&self, host: &str, change: impl FnOnce(&mut Habits)) {
+        change(lock(&self.hosts).entry(host.to_owned()).or_default());
+    }
+
+    /// Keeps a manifest, which some tag will need.
+    pub(super) fn keep(&self, digest: &Digest, bytes: &[u8]) {
+        lock(&self.manifests).entry(digest.clone()).or_insert_with(|| bytes.to_vec());
+    }
+
+    /// A manifest that was kept.
+    pub(super) fn manifest(&self, digest: &Digest) -> Option<Vec<u8>> {
+        lock(&self.manifests).get(digest).cloned()
+    }
+
+    /// The registry has this blob in this repository.
+    pub(super) fn has(&self, target: &Target, digest: &Digest) {
+        let key = (target.host.clone(), digest.clone());
+        lock(&self.blobs).entry(key).or_default().insert(target.path.clone());
+    }
+
+    /// What was believed of this repository's blobs is wrong.
+    pub(super) fn forget(&self, target: &Target) {
+        for ((_, _), paths) in lock(&self.blobs).iter_mut().filter(|((host, _), _)| *host == target.host) {
+            paths.remove(&target.path);
+        }
+    }
+
+    /// Whether the registry is known to have this blob in this repository.
+    pub(super) fn is_known(&self, target: &Target, digest: &Digest) -> bool {
+        let key = (target.host.clone(), digest.clone());
+        lock(&self.blobs).get(&key).is_some_and(|paths| paths.contains(&target.path))
+    }
+
+    /// Another repository of the same host that has the blob.
+    pub(super) fn elsewhere(&self, target: &Target, digest: &Digest) -> Option<String> {
+        let key = (target.host.clone(), digest.clone());
+        lock(&self.blobs).get(&key)?.iter().find(|path| **path != target.path).cloned()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,319 @@
+//! The upload ladder: a blob is looked for, mounted, or sent in the best way that its registry accepts.
+
+use super::body::Blob;
+use super::chunks;
+use super::http::{Errand, Http};
+use super::learnt::{Learnt, Rung, SelfMount};
+use super::retry::{self, Patience};
+use super::wire::Answer;
+use super::{Registry, RegistryError};
+use crate::image::Digest;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use reqwest::{Method, StatusCode, Url};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// A blob of more bytes is looked for where a mount has not proven to do so: sending it in vain costs more.
+const WORTH_A_LOOK: u64 = 4 << 20;
+/// How often a connection may break while a blob is sent as a whole, before it is sent in parts that can be resumed.
+const BREAKS: u32 = 2;
+/// A registry that does not even let an upload be cancelled is not waited for.
+const CANCEL: Duration = Duration::from_secs(5);
+
+/// An upload that has begun, and where it goes on.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) place: Url,
+    /// The smallest part that the registry takes (distribution spec, `OCI-Chunk-Min-Length`).
+    pub(super) shortest_chunk: u64,
+}
+
+/// One blob on its way.
+pub(super) struct Upload<'a> {
+    pub(super) http: &'a Http,
+    pub(super) learnt: &'a Learnt,
+    pub(super) errand: &'a Errand,
+    pub(super) blob: &'a Blob,
+    /// Ends this upload, because another one has failed.
+    stop: &'a CancellationToken,
+}
+
+/// Why a try did not bring the blob there.
+#[derive(Debug)]
+pub(super) enum Hitch {
+    /// The registry does not take it this way.
+    Lower {
+        to: Rung,
+        answer: Box<Answer>,
+    },
+    /// Another try may work, after what the registry asks for.
+    Again {
+        asked: Option<Duration>,
+        error: RegistryError,
+        broke: bool,
+    },
+    End(RegistryError),
+    /// Nobody wants it any more.
+    Stopped,
+}
+
+impl From<RegistryError> for Hitch {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            error if error.is_worth_another_try() => Self::Again { asked: None, error, broke: true },
+            error => Self::End(error),
+        }
+    }
+}
+
+impl Hitch {
+    /// What a bad answer means: to try again, or that it will not get better.
+    pub(super) fn of(answer: Answer) -> Self {
+        let (is_transient, asked) = (retry::is_transient(answer.status), answer.retry_after());
+        // Registries that lose an upload under load find the next one (jib#4301).
+        let is_lost = answer.has_code("BLOB_UPLOAD_UNKNOWN");
+        match answer.successful() {
+            Err(error) if is_transient || is_lost => Self::Again { asked, error, broke: false },
+            Err(error) => Self::End(error),
+            Ok(answer) => Self::End(answer.incomplete("an understandable status")),
+        }
+    }
+}
+
+impl Registry {
+    /// Brings a blob into the registry. Returns whether it had to be sent, `None` if it was stopped.
+    pub(super) async fn upload(
+        &self,
+        errand: &Errand,
+        blob: &Blob,
+        stop: &CancellationToken,
+    ) -> Result<Option<bool>, RegistryError> {
+        let (http, learnt) = (&self.http, &self.learnt);
+        if learnt.is_known(&errand.target, &blob.digest) {
+            return Ok(Some(false));
+        }
+        let permit = http.governor.permit(&errand.target.host, blob.size);
+        let Some(_permit) = stop.run_until_cancelled(permit).await else { return Ok(None) };
+        let sent = Upload { http, learnt, errand, blob, stop }.run().await?;
+        if sent.is_some() {
+            learnt.has(&errand.target, &blob.digest);
+        }
+        Ok(sent)
+    }
+}
+
+impl Upload<'_> {
+    async fn run(&self) -> Result<Option<bool>, RegistryError> {
+        let host = &self.errand.target.host;
+        let mut patience = Patience::default();
+        let mut rung = self.learnt.habits(host).rung;
+        let mut breaks = 0;
+        loop {
+            let hitch = match self.attempt(rung, &mut patience).await {
+                Ok(sent) => {
+                    // What a flaky connection needed says nothing about the registry.
+                    if sent && breaks < BREAKS {
+                        self.learnt.note(host, |habits| habits.rung = habits.rung.max(rung));
+                    }
+                    return Ok(Some(sent));
+                }
+                Err(hitch) => hitch,
+            };
+            if let Some(fault) = self.blob.fault() {
+                return Err(fault);
+            }
+            match hitch {
+                Hitch::Lower { to, .. } if to > rung => rung = to,
+                Hitch::Lower { answer, .. } => return answer.successful().map(|_| None),
+                Hitch::Stopped => return Ok(None),
+                Hitch::End(error) => return Err(error),
+                Hitch::Again { asked, error, broke } => {
+                    breaks += u32::from(broke);
+                    if breaks >= BREAKS && self.blob.size > WORTH_A_LOOK {
+                        rung = Rung::Chunks;
+                    }
+                    let Some(pause) = patience.next(asked) else { return Err(error) };
+                    let pause = tokio::time::sleep(pause);
+                    if self.stop.run_until_cancelled(pause).await.is_none() {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One try on one rung. Returns whether the blob was sent; a session that came to nothing is cancelled.
+    async fn attempt(&self, rung: Rung, patience: &mut Patience) -> Result<bool, Hitch> {
+        let Some(mut session) = self.begin().await? else { return Ok(false) };
+        let send = async {
+            match rung {
+                Rung::Whole => self.put_whole(&session).await,
+                Rung::Patch => self.patch(&mut session).await,
+                Rung::Chunks => chunks::send(self, &mut session, patience).await,
+            }
+        };
+        let sent = self.stop.run_until_cancelled(send).await.unwrap_or(Err(Hitch::Stopped));
+        if sent.is_err() {
+            self.cancel(&session).await;
+        }
+        sent.map(|()| true)
+    }
+
+    /// Starts an upload; `None` if the registry has the blob, or mounted it from a repository that has.
+    async fn begin(&self) -> Result<Option<Session>, Hitch> {
+        let target = &self.errand.target;
+        let habits = self.learnt.habits(&target.host);
+        let other = self.learnt.elsewhere(target, &self.blob.digest).filter(|_| !habits.no_mount);
+        if let Some(from) = other {
+            match self.mount(&from).await {
+                Ok(answer) if answer.status == StatusCode::CREATED => return Ok(None),
+                Ok(answer) if answer.status.is_success() => return self.session(&answer).map(Some),
+                Ok(answer) if retry::is_transient(answer.status) => return Err(Hitch::of(answer)),
+                // Harbor answers 401 where the spec has 202; whatever it is, the blob can be sent.
+                Ok(_) | Err(RegistryError::Login { .. }) => {
+                    self.learnt.note(&target.host, |habits| habits.no_mount = true);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if habits.self_mount != SelfMount::Useless {
+            let answer = self.mount(&target.path).await?;
+            match answer.status {
+                StatusCode::CREATED => {
+                    self.learnt.note(&target.host, |habits| habits.self_mount = SelfMount::Works);
+                    return Ok(None);
+                }
+                status if status.is_success() => return self.unless_there(answer, habits.self_mount).await,
+                status if retry::is_transient(status) => return Err(Hitch::of(answer)),
+                _ => self.learnt.note(&target.host, |habits| habits.self_mount = SelfMount::Useless),
+            }
+        }
+        if self.is_there().await? {
+            return Ok(None);
+        }
+        let answer = self.post(&target.url("blobs/uploads/"), self.errand).await?;
+        if answer.status.is_success() { self.session(&answer).map(Some) } else { Err(Hitch::of(answer)) }
+    }
+
+    /// A session that a mount from the repository itself has begun. It means that the blob is not there, if this
+    /// registry understands such a mount.
+    async fn unless_there(&self, answer: Answer, proven: SelfMount) -> Result<Option<Session>, Hitch> {
+        let session = self.session(&answer)?;
+        if proven == SelfMount::Unproven && self.blob.size > WORTH_A_LOOK && self.is_there().await? {
+            self.learnt.note(&self.errand.target.host, |habits| habits.self_mount = SelfMount::Useless);
+            self.cancel(&session).await;
+            return Ok(None);
+        }
+        Ok(Some(session))
+    }
+
+    async fn mount(&self, from: &str) -> Result<Answer, RegistryError> {
+        let mut url = self.errand.target.url("blobs/uploads/");
+        let digest = self.blob.digest.to_string();
+        url.query_pairs_mut().append_pair("mount", &digest).append_pair("from", from);
+        self.post(&url, &self.errand.reading(from)).await
+    }
+
+    async fn post(&self, url: &Url, errand: &Errand) -> Result<Answer, RegistryError> {
+        self.http.once(errand, Method::POST, url, |request, _| request.header(CONTENT_LENGTH, 0)).await
+    }
+
+    /// Registries that hide what one may not read answer 403 here and still take the blob.
+    async fn is_there(&self) -> Result<bool, Hitch> {
+        let url = self.errand.target.url(&format!("blobs/{}", self.blob.digest));
+        let answer = self.http.once(self.errand, Method::HEAD, &url, |request, _| request).await?;
+        if retry::is_transient(answer.status) {
+            Err(Hitch::of(answer))
+        } else {
+            Ok(answer.status.is_success())
+        }
+    }
+
+    fn session(&self, answer: &Answer) -> Result<Session, Hitch> {
+        let shortest = answer.header("oci-chunk-min-length").and_then(|text| text.parse().ok());
+        Ok(Session { place: self.place(answer)?, shortest_chunk: shortest.unwrap_or(0) })
+    }
+
+    /// Where the upload goes on: `Location` may be relative and may have a query of its own (distribution spec, end-4a).
+    pub(super) fn place(&self, answer: &Answer) -> Result<Url, Hitch> {
+        let location = answer
+            .header(LOCATION.as_str())
+            .ok_or_else(|| Hitch::End(answer.incomplete("a place for the upload")))?;
+        Ok(self.http.onward(self.errand, &answer.url, location)?)
+    }
+
+    async fn put_whole(&self, session: &Session) -> Result<(), Hitch> {
+        let attempt = self.blob.begin();
+        let url = with_digest(&session.place, &self.blob.digest);
+        let answer = self.http.once(self.errand, Method::PUT, &url, |request, pulse| {
+            let request = request.header(CONTENT_TYPE, "application/octet-stream");
+            request.header(CONTENT_LENGTH, self.blob.size).body(self.blob.whole(pulse, &attempt))
+        });
+        let answer = answer.await?;
+        if !answer.status.is_success() {
+            return Err(refused(answer, Rung::Patch));
+        }
+        self.same(&answer).inspect(|()| attempt.keep())
+    }
+
+    async fn patch(&self, session: &mut Session) -> Result<(), Hitch> {
+        let attempt = self.blob.begin();
+        let answer = self.http.once(self.errand, Method::PATCH, &session.place, |request, pulse| {
+            let request = request.header(CONTENT_TYPE, "application/octet-stream");
+            request.header(CONTENT_LENGTH, self.blob.size).body(self.blob.whole(pulse, &attempt))
+        });
+        let answer = answer.await?;
+        if !answer.status.is_success() {
+            return Err(refused(answer, Rung::Chunks));
+        }
+        session.place = self.place(&answer)?;
+        self.finish(session).await.inspect(|()| attempt.keep())
+    }
+
+    /// Ends an upload whose bytes are all there.
+    pub(super) async fn finish(&self, session: &Session) -> Result<(), Hitch> {
+        let url = with_digest(&session.place, &self.blob.digest);
+        let answer = self.http.once(self.errand, Method::PUT, &url, |request, pulse| {
+            pulse.all_sent(self.blob.size);
+            request.header(CONTENT_LENGTH, 0)
+        });
+        let answer = answer.await?;
+        if answer.status.is_success() { self.same(&answer) } else { Err(Hitch::of(answer)) }
+    }
+
+    /// Whether the registry stored what was sent; it need not say.
+    fn same(&self, answer: &Answer) -> Result<(), Hitch> {
+        let Errand { action, target, .. } = self.errand;
+        match answer.header("docker-content-digest") {
+            Some(stored) if stored != self.blob.digest.to_string() => {
+                Err(Hitch::End(RegistryError::OtherDigest {
+                    action: action.clone(),
+                    host: target.host.clone(),
+                }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells the registry that nothing more will come, so that it need not keep what it has.
+    pub(super) async fn cancel(&self, session: &Session) {
+        let delete = self.http.once(self.errand, Method::DELETE, &session.place, |request, _| request);
+        let _ = tokio::time::timeout(CANCEL, delete).await;
+    }
+}
+
+fn with_digest(place: &Url, digest: &Digest) -> Url {
+    let mut url = place.clone();
+    url.query_pairs_mut().append_pair("digest", &digest.to_string());
+    url
+}
+
+/// What to do about an answer to a request with the bytes of the blob: some mean that it should be sent otherwise.
+fn refused(answer: Answer, to: Rung) -> Hitch {
+    match answer.status.as_u16() {
+        404 if answer.has_code("BLOB_UPLOAD_UNKNOWN") => Hitch::of(answer),
+        413 => Hitch::Lower { to: Rung::Chunks, answer: Box::new(answer) },
+        404 | 405 | 411 | 416 => Hitch::Lower { to, answer: Box::new(answer) },
+        _ => Hitch::of(answer),
+    }
+}

@@ -1,0 +1,207 @@
+//! One exchange with a registry or a login server: a request and its whole answer, or why there is none.
+
+use super::address::{Plain, is_loopback};
+use super::pulse::Pulse;
+use super::{RegistryError, Settings, retry};
+use crate::secret::Secret;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, Url};
+use std::error::Error;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// No manifest, token or error is longer.
+const LONGEST_ANSWER: usize = 16 << 20;
+
+/// The connections of a run, and the secrets that went over them.
+#[derive(Clone, Debug)]
+pub(super) struct Wire {
+    remote: Client,
+    /// Traffic to this machine never goes through a proxy.
+    local: Client,
+    pub(super) plain: Plain,
+    silence: Duration,
+    secrets: Arc<Mutex<Vec<Secret>>>,
+}
+
+/// A complete answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    action: String,
+    pub(super) host: String,
+    /// Where the request went in the end.
+    pub(super) url: Url,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Wire {
+    pub(super) fn new(settings: &Settings) -> Result<Self, RegistryError> {
+        let certificates = match &settings.certificates {
+            Some(path) => read_certificates(path)?,
+            None => vec![],
+        };
+        let client = |builder: ClientBuilder| {
+            builder
+                .user_agent(concat!("hephy/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(Duration::from_secs(10))
+                .tls_certs_merge(certificates.clone())
+                // A library that follows a redirect by itself may turn an upload into a download (see `http`).
+                .redirect(reqwest::redirect::Policy::none())
+                // Uploads side by side need a connection each: registries open HTTP/2's window to 1 MiB for all of them.
+                .http1_only()
+                .build()
+                .map_err(RegistryError::Client)
+        };
+        Ok(Self {
+            remote: client(Client::builder())?,
+            local: client(Client::builder().no_proxy())?,
+            plain: Plain { insecure: settings.insecure.clone() },
+            silence: settings.silence,
+            secrets: Arc::default(),
+        })
+    }
+
+    /// Keeps `secret` out of every answer: a server may repeat what it was sent.
+    pub(super) fn hide(&self, secret: &Secret) {
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        if !secrets.contains(secret) {
+            secrets.push(secret.clone());
+        }
+    }
+
+    /// `text` without the secrets of this run.
+    pub(super) fn without_secrets(&self, text: &str) -> String {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.reveal(), "***"))
+    }
+
+    /// Sends a request and reads the answer, whatever it says. `complete` adds headers and body; a body tells the pulse
+    /// when it moves. `host` is what errors call the other side.
+    pub(super) async fn exchange(
+        &self,
+        host: &str,
+        action: &str,
+        method: Method,
+        url: &Url,
+        complete: impl FnOnce(RequestBuilder, &Pulse) -> RequestBuilder,
+    ) -> Result<Answer, RegistryError> {
+        let is_local = url.host_str().is_some_and(is_loopback);
+        let client = if is_local { &self.local } else { &self.remote };
+        let pulse = Pulse::new(self.silence);
+        let request = complete(client.request(method, url.clone()), &pulse);
+        let work = async {
+            let response = request.send().await?;
+            pulse.beat();
+            let (status, headers) = (response.status(), response.headers().clone());
+            Ok((status, headers, read(response, &pulse).await?))
+        };
+        let silent = || RegistryError::Silent { host: host.to_owned(), seconds: self.silence.as_secs() };
+        let (status, headers, body) = pulse.watch(work).await.ok_or_else(silent)?.map_err(|source| {
+            // Addresses of uploads can hold a signature that is as good as a password.
+            let (host, source) = (host.to_owned(), reqwest::Error::without_url(source));
+            match is_about_trust(&source) {
+                true => RegistryError::Untrusted { host, source },
+                false => RegistryError::Unreachable { host, source },
+            }
+        })?;
+        let body = if status.is_success() {
+            body
+        } else {
+            self.without_secrets(&String::from_utf8_lossy(&body)).into_bytes()
+        };
+        let (action, host) = (action.to_owned(), host.to_owned());
+        Ok(Answer { action, host, url: url.clone(), status, headers, body })
+    }
+}
+
+async fn read(mut response: Response, pulse: &Pulse) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = vec![];
+    while let Some(chunk) = response.chunk().await? {
+        pulse.beat();
+        if body.len() + chunk.len() > LONGEST_ANSWER {
+            break;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Whether a certificate is the reason; trying again does not help.
+fn is_about_trust(error: &(dyn Error + 'static)) -> bool {
+    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        return true;
+    }
+    // An I/O error hides the one that it wraps from `source`.
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let wrapped = wrapped.map(|error| error as &(dyn Error + 'static));
+    wrapped.or_else(|| error.source()).is_some_and(is_about_trust)
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<Certificate>, RegistryError> {
+    let unfit = || RegistryError::Certificates { path: path.to_owned() };
+    let text = std::fs::read(path).map_err(|source| RegistryError::Read { path: path.to_owned(), source })?;
+    let found = Certificate::from_pem_bundle(&text).map_err(|_| unfit())?;
+    if found.is_empty() { Err(unfit()) } else { Ok(found) }
+}
+
+impl Answer {
+    /// This answer, if it is a good one; otherwise what is wrong.
+    pub(super) fn successful(self) -> Result<Self, RegistryError> {
+        let (action, host, status) = (self.action.clone(), self.host.clone(), self.status);
+        match status {
+            _ if status.is_success() => Ok(self),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(RegistryError::Unauthorised { action, host, status })
+            }
+            _ if retry::is_transient(status) => {
+                Err(RegistryError::Unwell { action, host, status, wait: self.retry_after() })
+            }
+            _ => Err(RegistryError::Refused { action, host, status, message: self.message() }),
+        }
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub(super) fn incomplete(&self, what: &'static str) -> RegistryError {
+        RegistryError::Incomplete { action: self.action.clone(), host: self.host.clone(), what }
+    }
+
+    /// Whether the registry's first error has this code (distribution spec, error codes).
+    pub(super) fn has_code(&self, code: &str) -> bool {
+        self.error().is_some_and(|(known, _)| known == code)
+    }
+
+    /// How long the registry asks to wait.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        let now = self.header("date").and_then(retry::date).unwrap_or_else(jiff::Timestamp::now);
+        retry::asked(self.header(RETRY_AFTER.as_str()), &self.body, now)
+    }
+
+    /// The registry's own words.
+    fn message(&self) -> Option<String> {
+        let (code, message) = self.error()?;
+        Some(message.map_or_else(|| code.clone(), |message| format!("{code}: {message}")))
+    }
+
+    fn error(&self) -> Option<(String, Option<String>)> {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        let error = body.get("errors")?.get(0)?;
+        let text = |name: &str| error.get(name).and_then(|text| text.as_str()).map(str::to_owned);
+        Some((text("code")?, text("message").filter(|text| !text.is_empty())))
+    }
+}
+
+#[cfg(test)]
+impl Answer {
+    /// An answer without content.
+    pub(super) fn bare(status: StatusCode, headers: HeaderMap) -> Self {
+        let url = Url::parse("http://127.0.0.1/").expect("valid");
+        Self { action: "ask".to_owned(), host: "127.0.0.1".to_owned(), url, status, headers, body: vec![] }
+    }
+}

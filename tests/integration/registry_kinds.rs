@@ -1,0 +1,98 @@
+//! Real registries of two generations, open and guarded, with and without TLS: push, push again, mount, index, repair.
+
+use crate::support::Repository;
+use crate::support::guarded::{Door, Generation, Guarded};
+use crate::support::pushing::{PASSWORD, noise};
+
+/// Two components with the same program, one of them for two platforms.
+const COMPONENTS: &str = "\
+components:
+  one: {path: app, bin: run, prebuilt: {linux/amd64: amd64, linux/arm64: arm64}}
+  two: {path: app, bin: run, prebuilt: {linux/amd64: amd64}}
+";
+
+fn repository() -> Repository {
+    let repository = Repository::empty();
+    repository.write("app/amd64/run", &noise(100_000, 1)).write("app/arm64/run", &noise(100_000, 2));
+    repository.write("hephy.yaml", COMPONENTS).commit("Add two components");
+    repository
+}
+
+/// Everything that a push is about, at one registry.
+fn works(generation: Generation, door: Door, has_tls: bool) {
+    let registry = Guarded::start(generation, door, has_tls);
+    let repository = repository();
+    let names = ["one", "two"].map(|name| format!("shop/{name}:sha-{}", repository.short_id()));
+    let push = || {
+        let output = registry.hephy(&repository, "up").run().exits(0);
+        assert!(!output.stderr.contains(PASSWORD), "{output}");
+        names.iter().for_each(|name| registry.read_back(name));
+        output
+    };
+    // A first push; the layer of the second component is mounted from the first.
+    let output = push();
+    assert!(output.stderr.contains("two (linux/amd64)  0 of 2 blobs sent"), "{output}");
+    // Again, and nothing is to do.
+    push().says("nothing to do: every image exists");
+    // Somebody deletes an image, and it is made whole again without its blobs.
+    registry.forget_manifests("shop/one");
+    let output = push();
+    assert!(output.stderr.contains("one (linux/amd64)  0 of 2 blobs sent"), "{output}");
+    // Each repository has a token of its own: with its mount, and after the deletion, not many more.
+    let tokens = registry.tokens.count("GET", "/token");
+    assert!((door == Door::Token) == (tokens > 0) && tokens < 30, "{tokens} tokens");
+}
+
+#[test]
+fn distribution_2_on_loopback() {
+    works(Generation::Second, Door::Open, false);
+}
+
+#[test]
+fn distribution_2_with_passwords() {
+    works(Generation::Second, Door::Password, true);
+}
+
+#[test]
+fn distribution_2_with_tokens() {
+    works(Generation::Second, Door::Token, false);
+    works(Generation::Second, Door::Token, true);
+}
+
+#[test]
+fn distribution_3_on_loopback() {
+    works(Generation::Third, Door::Open, false);
+}
+
+#[test]
+fn distribution_3_with_passwords() {
+    works(Generation::Third, Door::Password, true);
+}
+
+#[test]
+fn distribution_3_with_tokens() {
+    works(Generation::Third, Door::Token, false);
+    works(Generation::Third, Door::Token, true);
+}
+
+#[test]
+fn a_certificate_that_nobody_trusts_is_an_error_with_a_remedy() {
+    let registry = Guarded::start(Generation::Second, Door::Open, true);
+    let repository = repository();
+    let name = format!("{}/shop", registry.address);
+    let output = repository.hephy(["up", "--registry", &name]).run().exits(4);
+    output.says("its certificate is not trusted").says("--registry-ca FILE");
+    // The variable that OpenSSL reads works too.
+    let hephy = repository.hephy(["up", "--registry", &name]);
+    hephy.env("SSL_CERT_FILE", registry.authority()).run().exits(0);
+}
+
+#[test]
+fn a_file_without_certificates_is_refused_before_anything_is_done() {
+    let repository = repository();
+    let output = repository
+        .hephy(["up", "--registry", "127.0.0.1:1/shop", "--registry-ca", "hephy.yaml"])
+        .run()
+        .exits(2);
+    output.says("use `hephy.yaml` as certificates: it holds none in PEM form");
+}

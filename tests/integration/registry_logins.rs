@@ -1,0 +1,200 @@
+//! Logins: a token is fetched once, renewed when it ends, and no password goes where it does not belong.
+
+use crate::support::faulty::{Asked, Fault, Faulty, answer};
+use crate::support::pushing::Pushing;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A registry that wants tokens of its own: each works for `uses` requests.
+fn guarded(uses: usize, life: &'static str) -> impl Fn(&Asked) -> Option<Fault> + Send + 'static {
+    let left = AtomicUsize::new(0);
+    move |asked| {
+        let host = asked.header("host").unwrap_or_default();
+        if asked.path.starts_with("/token") {
+            left.store(uses, Ordering::SeqCst);
+            return answer(200, "", &format!(r#"{{"token":"t{}"{life}}}"#, asked.time));
+        }
+        let has_token = asked.header("authorization").is_some_and(|text| text.starts_with("Bearer t"));
+        let is_good = has_token
+            && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        if is_good {
+            return None;
+        }
+        let scope = "scope=\"repository:shop/app:pull,push\"";
+        let challenge =
+            format!("WWW-Authenticate: Bearer realm=\"http://{host}/token\",service=\"s\",{scope}\r\n");
+        answer(401, &challenge, "")
+    }
+}
+
+#[test]
+fn one_token_is_enough_for_a_push() {
+    let push = Pushing::through(guarded(usize::MAX, r#","expires_in":300"#));
+    push.succeeds();
+    // The challenge says that the registry wants to know at once what will be written.
+    let tokens: Vec<Asked> =
+        push.proxy.asked().into_iter().filter(|asked| asked.path.starts_with("/token")).collect();
+    assert_eq!(tokens.len(), 1, "{tokens:?}");
+    // The login server gets the password, the registry the token only.
+    for asked in push.proxy.asked() {
+        let login = asked.header("authorization").unwrap_or_default();
+        assert_eq!(login.starts_with("Basic "), asked.path.starts_with("/token"), "{asked:?}");
+    }
+}
+
+#[test]
+fn a_token_that_ends_in_the_middle_is_renewed() {
+    let push = Pushing::of(400_000, guarded(3, ""));
+    push.succeeds();
+    assert!(push.proxy.count("GET", "/token") > 2);
+}
+
+#[test]
+fn a_token_is_not_used_beyond_its_time() {
+    // Given tokens that live for no time at all, then each request gets a new one and none is refused.
+    let push = Pushing::through(guarded(usize::MAX, r#","expires_in":0"#));
+    push.succeeds();
+    let asked = push.proxy.asked();
+    let requests = asked.iter().filter(|asked| !asked.path.starts_with("/token")).count();
+    assert_eq!(push.proxy.count("GET", "/token") + 1, requests, "{asked:?}");
+}
+
+#[test]
+fn the_age_of_a_token_is_told_by_the_servers_own_clock() {
+    let push =
+        Pushing::through(guarded(usize::MAX, r#","expires_in":300,"issued_at":"2001-01-01T00:00:00Z""#));
+    push.succeeds();
+    // No `Date`, so nobody knows how old the token is; it is used as if it were new.
+    assert_eq!(push.proxy.count("GET", "/token"), 1);
+}
+
+#[test]
+fn a_login_that_is_refused_is_said() {
+    let push = Pushing::through(|asked| match asked.path.starts_with("/token") {
+        true => answer(401, "", ""),
+        false => guarded(0, "")(asked),
+    });
+    push.fails(4).says("the login server `127.0.0.1` answered 401 Unauthorized").says("docker login");
+}
+
+#[test]
+fn a_registry_that_never_accepts_is_asked_twice() {
+    let push = Pushing::through(guarded(0, ""));
+    push.fails(4).says("wants a login that it accepts (401 Unauthorized)");
+    // Without a login and with one, for the plan; with it, and with a newer one, for the push.
+    assert_eq!(push.proxy.count("HEAD", "/manifests/"), 4);
+}
+
+#[test]
+fn a_password_is_used_where_the_registry_wants_one() {
+    let push = Pushing::through(|asked| match asked.header("authorization") {
+        Some(login) if login.starts_with("Basic ") => None,
+        _ => answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n", ""),
+    });
+    push.succeeds();
+    assert_eq!(push.proxy.asked().iter().filter(|asked| asked.header("authorization").is_none()).count(), 1);
+}
+
+#[test]
+fn an_identity_token_is_exchanged() {
+    let push = Pushing::through(guarded(usize::MAX, r#","expires_in":300"#));
+    let hephy = push.hephy();
+    let text = format!(r#"{{"auths":{{"{}":{{"identitytoken":"identity-secret"}}}}}}"#, push.proxy.address);
+    std::fs::write(push.repository.beside("logins").join("config.json"), text).expect("write the login");
+    let output = push.succeeds_with(hephy);
+    assert!(!output.stderr.contains("identity-secret"), "{output}");
+    assert!(push.proxy.count("POST", "/token") >= 1);
+    assert_eq!(push.proxy.count("GET", "/token"), 0);
+}
+
+#[test]
+fn podmans_login_works_too() {
+    let push = Pushing::through(|asked| match asked.header("authorization") {
+        Some(login) if login.starts_with("Basic ") => None,
+        _ => answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n", ""),
+    });
+    let hephy = push.hephy().env("DOCKER_CONFIG", push.repository.beside("nothing"));
+    let file = push.repository.beside("logins").join("config.json");
+    push.succeeds_with(hephy.env("REGISTRY_AUTH_FILE", file));
+}
+
+#[test]
+fn a_helper_that_fails_is_a_warning_without_its_words() {
+    let push = Pushing::through(|_| answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n", ""));
+    let hephy = push.hephy();
+    let tools = push.repository.beside("tools");
+    std::fs::create_dir_all(&tools).expect("create the folder");
+    let helper = tools.join("docker-credential-broken");
+    std::fs::write(&helper, "#!/bin/sh\ncat >/dev/null\necho helper-secret\nexit 1\n")
+        .expect("write the helper");
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).expect("make it executable");
+    std::fs::write(push.repository.beside("logins").join("config.json"), r#"{"credsStore":"broken"}"#)
+        .expect("write the login");
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").expect("a PATH"));
+    let output = push.fails_with(hephy.env("PATH", path), 4).says("`docker-credential-broken` failed");
+    assert!(!output.stderr.contains("helper-secret"), "{output}");
+}
+
+#[test]
+fn no_login_follows_an_upload_to_another_host() {
+    // Given another server that takes whatever it is sent,
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&taken);
+    let other = Faulty::start("127.0.0.1:1", move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        answer(201, "", "")
+    });
+    let place = format!("http://{}/store?signature=abc", other.address);
+    // and a registry that sends uploads there by `Location`, or by a redirect,
+    for redirect in [false, true] {
+        let (place, guard) = (place.clone(), guarded(usize::MAX, ""));
+        let push = Pushing::through(move |asked| {
+            let headers = format!("Location: {place}\r\n");
+            match asked.method.as_str() {
+                _ if guard(asked).is_some() => guard(asked),
+                "POST" if !redirect => answer(202, &headers, ""),
+                "PUT" if redirect && asked.path.contains("/blobs/uploads/") => answer(307, &headers, ""),
+                _ => None,
+            }
+        });
+        // when an image is pushed, then the bytes go there, without any login. The registry does not get them.
+        push.fails(4).says("BLOB_UNKNOWN");
+    }
+    assert!(taken.load(Ordering::SeqCst) >= 4);
+    for asked in other.asked() {
+        assert_eq!(asked.header("authorization"), None, "{asked:?}");
+        assert_eq!(asked.method, "PUT", "{asked:?}");
+    }
+}
+
+#[test]
+fn no_password_goes_to_a_login_server_that_is_not_safe() {
+    let push = Pushing::through(|_| {
+        answer(401, "WWW-Authenticate: Bearer realm=\"http://login.example/token?x=y\",service=\"s\"\r\n", "")
+    });
+    push.fails(4).says("names the login server `http://login.example/token`, that has no TLS");
+}
+
+#[test]
+fn an_upload_is_not_turned_into_a_download() {
+    let push = Pushing::through(|asked| match asked.is("PUT", "/blobs/uploads/") {
+        true => answer(302, "Location: /v2/\r\n", ""),
+        false => None,
+    });
+    push.fails(4).says("answered 302 Found");
+    assert_eq!(push.proxy.count("GET", "/v2/"), 0);
+}
+
+#[test]
+fn a_registry_that_repeats_the_login_is_not_repeated() {
+    let push = Pushing::through(|asked| match asked.header("authorization") {
+        Some(login) if asked.method == "POST" => {
+            let words = format!(r#"{{"errors":[{{"code":"DENIED","message":"you sent {login}"}}]}}"#);
+            answer(400, "", &words)
+        }
+        Some(_) => None,
+        None => answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n", ""),
+    });
+    push.fails(4).says("DENIED: you sent Basic ***");
+}

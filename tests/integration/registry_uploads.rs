@@ -1,0 +1,183 @@
+//! The ladder of uploads: every registry gets a blob in the way that it takes, and is asked as little as possible.
+
+use crate::support::faulty::{Asked, Fault, answer};
+use crate::support::pushing::{Pushing, noise};
+
+const UPLOAD: &str = "/blobs/uploads/";
+
+/// Whether a request sends more bytes than `limit`.
+fn is_longer(asked: &Asked, limit: u64) -> bool {
+    asked.path.contains(UPLOAD) && asked.length() > limit
+}
+
+#[test]
+fn a_push_asks_for_what_it_must_and_no_more() {
+    let push = Pushing::through(|_| None);
+    push.succeeds();
+    // Is it there: under its key (for the plan, and before the push) and by its digest; two blobs begun and sent; the
+    // manifest put and read back; the tag looked for and put.
+    let methods = |from: usize| -> Vec<String> {
+        push.proxy.asked()[from..].iter().map(|asked| asked.method.clone()).collect()
+    };
+    let mut cold = methods(0);
+    cold.sort();
+    assert_eq!(cold, ["HEAD", "HEAD", "HEAD", "HEAD", "HEAD", "POST", "POST", "PUT", "PUT", "PUT", "PUT"]);
+    // When nothing has changed, then two questions are enough.
+    push.succeeds();
+    assert_eq!(methods(cold.len()), ["HEAD", "HEAD"]);
+}
+
+#[test]
+fn what_a_registry_has_is_mounted_and_not_sent() {
+    let push = Pushing::of(400_000, |_| None);
+    push.repository.write("hephy.yaml", TWINS).commit("Two of them");
+    push.hephy().run().exits(0);
+    let before = push.sent();
+    push.registry.read_back(&format!("shop/one:sha-{}", push.repository.short_id()));
+    push.registry.read_back(&format!("shop/two:sha-{}", push.repository.short_id()));
+    // The layer of both is sent once: the other repository mounts it.
+    assert_eq!(push.proxy.count("PUT", UPLOAD), 2, "{:?}", push.proxy.asked());
+    assert!(before < 700_000, "{before}");
+}
+
+/// Two components with the same program.
+const TWINS: &str = "\
+components:
+  one: {path: app, prebuilt: {linux/amd64: run}}
+  two: {path: app, prebuilt: {linux/amd64: run}}
+";
+
+#[test]
+fn a_registry_that_does_not_mount_gets_the_blob() {
+    for status in [401, 405, 500] {
+        let push = Pushing::of(400_000, move |asked| {
+            let is_mount = asked.is("POST", "mount=") && (status != 500 || asked.time == 1);
+            if is_mount { answer(status, "", "") } else { None }
+        });
+        push.repository.write("hephy.yaml", TWINS).commit("Two of them");
+        push.hephy().run().exits(0);
+        push.registry.read_back(&format!("shop/one:sha-{}", push.repository.short_id()));
+        push.registry.read_back(&format!("shop/two:sha-{}", push.repository.short_id()));
+    }
+}
+
+#[test]
+fn a_registry_without_self_mounts_is_asked_for_large_blobs() {
+    // Given a registry that has a blob and begins an upload all the same,
+    let push = Pushing::of(8_000_000, |asked| asked.is("POST", "mount=").then_some(Fault::Plain));
+    push.succeeds();
+    let before = push.sent();
+    push.registry.forget_manifests("shop/app");
+    // when its manifest is gone and the image is pushed again,
+    push.succeeds();
+    // then the layer is found by a question of its own.
+    assert!(push.sent() - before < 1_000_000, "{:?}", push.proxy.asked());
+}
+
+#[test]
+fn a_registry_without_monolithic_uploads_gets_a_patch() {
+    for status in [404, 405, 411, 416] {
+        let push = Pushing::of(400_000, move |asked| {
+            if asked.method == "PUT" && is_longer(asked, 0) { answer(status, "", "") } else { None }
+        });
+        push.succeeds();
+        let patches: Vec<_> =
+            push.proxy.asked().into_iter().filter(|asked| asked.method == "PATCH").collect();
+        assert_eq!(patches.len(), 2, "{status}");
+        assert!(patches.iter().all(|patch| patch.header("content-range").is_none()), "{status}");
+    }
+}
+
+#[test]
+fn a_limit_on_the_size_of_requests_is_kept() {
+    for (limit, status) in [(5 << 20, 413), (5 << 20, 416), (1 << 20, 413)] {
+        let push =
+            Pushing::of(
+                14_000_000,
+                move |asked| {
+                    if is_longer(asked, limit) { answer(status, "", "") } else { None }
+                },
+            );
+        push.succeeds();
+        let patches = push.proxy.asked().into_iter().filter(|asked| asked.method == "PATCH");
+        let arrived: u64 = patches.map(|patch| patch.length()).filter(|length| *length <= limit).sum();
+        assert!((10_000_000..12_000_000).contains(&arrived), "{limit} {status}: {arrived}");
+    }
+}
+
+#[test]
+fn a_chunk_is_as_long_as_the_registry_wants_it() {
+    let push = Pushing::of(14_000_000, |asked| match asked.method.as_str() {
+        "PUT" if is_longer(asked, 1 << 20) => answer(413, "", ""),
+        "POST" => Some(Fault::With("OCI-Chunk-Min-Length", (6 << 20).to_string())),
+        _ => None,
+    });
+    push.succeeds();
+    let patches = push.proxy.asked().into_iter().filter(|asked| asked.method == "PATCH");
+    assert_eq!(patches.map(|patch| patch.length()).next(), Some(6 << 20));
+}
+
+#[test]
+fn a_limit_that_nothing_fits_is_a_refusal() {
+    let push = Pushing::of(400_000, |asked| if is_longer(asked, 1000) { answer(413, "", "") } else { None });
+    push.fails(4).says("answered 413");
+}
+
+#[test]
+fn a_deleted_image_is_pushed_again() {
+    let push = Pushing::through(|_| None);
+    push.succeeds();
+    push.registry.forget_manifests("shop/app");
+    assert_eq!(push.registry.tags("shop/app"), Vec::<String>::new());
+    push.succeeds();
+}
+
+#[test]
+fn a_blob_that_is_gone_is_sent_again_when_the_registry_says_so() {
+    // Given an image whose tags and layer are gone and whose manifest is still there,
+    let push = Pushing::of(400_000, |_| None);
+    push.succeeds();
+    push.registry.forget_blobs("shop/app");
+    push.repository.write("README", "more").commit("Another commit");
+    let output = push.hephy().args(["--all"]).run().exits(0);
+    // when it is built and pushed again, then it is whole.
+    push.registry.read_back(&format!("shop/app:sha-{}", push.repository.short_id()));
+    drop(output);
+}
+
+#[test]
+fn a_damaged_layer_never_arrives() {
+    let push = Pushing::of(400_000, |_| None);
+    // Given an image that was built, and a disk that has changed a byte of its layer since,
+    let registry = push.proxy.image("shop");
+    let plan = ["--plan", "plan.json"];
+    push.repository.hephy(["plan", "--registry", &registry, "--output", "plan.json"]).run().exits(0);
+    push.repository.hephy(["build"]).args(plan).run().exits(0);
+    let blobs = push.repository.path().join(".hephy/build/app/linux-amd64/blobs/sha256");
+    let blobs = blobs.read_dir().expect("blobs").map(|blob| blob.expect("a blob").path());
+    let layer = blobs.max_by_key(|blob| blob.metadata().expect("a file").len()).expect("a layer");
+    let mut bytes = std::fs::read(&layer).expect("read the layer");
+    bytes[1000] ^= 1;
+    std::fs::write(&layer, bytes).expect("change the layer");
+    // when it is pushed, then it is refused here and not by the registry.
+    let output = push.repository.hephy(["push"]).args(plan).run().exits(4).says("its content has changed");
+    assert_eq!(push.registry.tags("shop/app"), Vec::<String>::new(), "{output}");
+}
+
+#[test]
+fn thirty_blobs_go_side_by_side_and_a_busy_registry_gets_fewer() {
+    let busy = |asked: &Asked| asked.is("POST", UPLOAD) && asked.time <= 8;
+    let push =
+        Pushing::through(move |asked| if busy(asked) { answer(429, "Retry-After: 1\r\n", "") } else { None });
+    let mut components = String::from("components:\n");
+    for number in 0..12 {
+        let name = format!("part-{number}");
+        push.repository.write(&format!("{name}/run"), &noise(30_000, number + 7));
+        components.push_str(&format!("  {name}: {{path: {name}, prebuilt: {{linux/amd64: run}}}}\n"));
+    }
+    push.repository.write("hephy.yaml", &components).commit("Twelve of them");
+    push.hephy().run().exits(0);
+    for number in 0..12 {
+        push.registry.read_back(&format!("shop/part-{number}:sha-{}", push.repository.short_id()));
+    }
+}

@@ -52,7 +52,7 @@ pub(crate) fn lock_text(pins: &BTreeMap<String, Digest>) -> String {
 mod tests {
     use super::*;
 
-    fn pins(text: &str) -> Result<BTreeMap<String, Digest>, String> {
+    fn parsed(text: &str) -> Result<BTreeMap<String, Digest>, String> {
         let source = Source { file: LOCK_NAME.to_owned(), text, root: Path::new("/") };
         read(&source).map_err(|error| error.to_string())
     }
@@ -67,12 +67,12 @@ mod tests {
         .map(|(name, digest)| (name.to_owned(), digest))
         .into();
         let text = lock_text(&pins);
-        assert_eq!(pins(&text), Ok(pins));
+        assert_eq!(parsed(&text), Ok(pins));
         let names: Vec<&str> = text.lines().filter(|line| line.contains("sha256:")).collect();
         assert_eq!(names.len(), 3, "{text}");
         assert!(names.is_sorted(), "{text}");
-        assert_eq!(pins(&lock_text(&BTreeMap::new())), Ok(BTreeMap::new()));
-        assert_eq!(pins("# nothing\n"), Ok(BTreeMap::new()));
+        assert_eq!(parsed(&lock_text(&BTreeMap::new())), Ok(BTreeMap::new()));
+        assert_eq!(parsed("# nothing\n"), Ok(BTreeMap::new()));
     }
 
     #[test]
@@ -86,7 +86,7 @@ mod tests {
             ("version: 1\nbase-images:\n  a: latest\n", "`hephy.lock:3:6`: read digest `latest`: expected"),
             ("version: 1\nbase-images:\n  a: x\n  a: y\n", "`hephy.lock:4:3`: `a` stands here a second time"),
         ] {
-            let found = pins(text).expect_err(text);
+            let found = parsed(text).expect_err(text);
             assert!(found.starts_with(expected), "{found}");
         }
     }

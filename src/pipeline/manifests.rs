@@ -89,8 +89,7 @@ mod tests {
     use super::*;
 
     fn find_in(patterns: Option<&[&str]>, paths: &[&str]) -> Result<Vec<String>, String> {
-        let file =
-            |path: &&str| File { path: (*path).into(), mode: "100644", content: String::new() };
+        let file = |path: &&str| File { path: (*path).into(), mode: "100644", content: String::new() };
         let files: Vec<File> = paths.iter().map(file).collect();
         let manifests = patterns.map(|patterns| patterns.iter().map(|&pattern| pattern.to_owned()).collect());
         find(&Config { manifests, ..Config::default() }, &files).map_err(|failure| failure.headline)

@@ -114,7 +114,8 @@ pub(super) fn prepare(
         counted.extend(reads.tools.iter().map(|version| Cow::Owned(tool(version))));
         counted.extend(built_on(reads, platform, known).into_iter().map(Cow::Owned));
         counted.sort();
-        let digest = detect::input_digest(component, choice.backend, platform, counted.iter().map(AsRef::as_ref));
+        let digest =
+            detect::input_digest(component, choice.backend, platform, counted.iter().map(AsRef::as_ref));
         known.digests.insert((component.name.clone(), platform.clone()), digest.clone());
         let key = matrix::key(&digest, platform).map_err(StoreError::from)?;
         let runners = matrix::runners(&run.config.runners, platform);
@@ -157,7 +158,7 @@ fn causes(
 ) -> Vec<Cause> {
     let reads = |path: &&BString| matcher.rule(BStr::new(path), None).is_some();
     let dirty = checkout.deviations.iter().filter_map(|deviation| match deviation {
-        Deviation::Dirty(path) => Some(path),
+        Deviation::Dirty(path) | Deviation::Added(path) => Some(path),
         Deviation::Ignored(_) => None,
     });
     let uncommitted = dirty.clone().find(reads).map(|path| Cause::Uncommitted(path.to_string()));

@@ -4,7 +4,7 @@
 use crate::support::cluster::Cluster;
 use crate::support::{Repository, path_with};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Runs a forge's script on `repository` and returns its report: digest and input digests by component.
@@ -155,7 +155,10 @@ fn every_workflow_is_one_for_actionlint() {
     let files: Vec<PathBuf> = files.filter(of_github).collect();
     assert_eq!(files.len(), 5, "{files:?}");
     let mut actionlint = Command::new("actionlint");
-    actionlint.args(["-no-color", "-shellcheck=", "-pyflakes="]).args(files).env("PATH", path_with(&["actionlint"]));
+    actionlint
+        .args(["-no-color", "-shellcheck=", "-pyflakes="])
+        .args(files)
+        .env("PATH", path_with(&["actionlint"]));
     let output = actionlint.current_dir(root).output().expect("actionlint starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

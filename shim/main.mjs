@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 
 const COMMANDS = ['up', 'plan', 'build', 'push', 'deploy', 'wait'];
-const SWITCHES = ['create-namespace', 'take-ownership', 'no-deploy', 'no-wait', 'dry-run', 'verify'];
+const SWITCHES = ['create-namespace', 'take-ownership', 'no-deploy', 'no-wait', 'dry-run', 'verify', 'update-pins', 'drop-platforms'];
 const NOT_FLAGS = ['command', 'working-directory', 'binary-path'];
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const USAGE = 2;

@@ -7,7 +7,7 @@ use crate::exit::ExitCode;
 use crate::pipeline::Settings;
 use clap::builder::{FalseyValueParser, Resettable};
 use clap::{Arg, ArgAction, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use flags::{Asking, Deploying, Global, Planning, Platforms, Rendering, Selecting, Waiting};
+use flags::{Asking, Deploying, Global, Joining, Planning, Platforms, Rendering, Selecting, Waiting};
 
 /// Find what changed, build it, push it by digest, deploy it, and wait until it is really healthy
 #[derive(Debug, Parser)]
@@ -39,6 +39,8 @@ Examples:
     Up {
         #[command(flatten)]
         planning: Planning,
+        #[command(flatten)]
+        joining: Joining,
         #[command(flatten)]
         deploying: Deploying,
         #[command(flatten)]
@@ -84,6 +86,8 @@ Examples:
     Push {
         #[command(flatten)]
         planning: Planning,
+        #[command(flatten)]
+        joining: Joining,
         #[command(flatten)]
         selecting: Selecting,
         /// Print what would happen and touch nothing
@@ -150,7 +154,8 @@ async fn start(cli: Cli) -> ExitCode {
     let context = cli.global.context();
     let settings = Settings::default();
     match cli.verb {
-        Verb::Up { planning, deploying, rendering, waiting, dry_run } => {
+        Verb::Up { planning, joining, deploying, rendering, waiting, dry_run } => {
+            let settings = joining.add_to(settings);
             let settings = waiting.add_to(rendering.add_to(deploying.add_to(planning.add_to(settings))));
             match dry_run {
                 true => commands::up::dry_run(context, settings).await,
@@ -158,10 +163,12 @@ async fn start(cli: Cli) -> ExitCode {
             }
         }
         Verb::Plan { planning, asking, platforms } => {
-            let (settings, shape) = (platforms.add_to(planning.add_to(settings)), asking.shape());
+            let settings = asking.add_to(platforms.add_to(planning.add_to(settings)));
+            let shape = asking.shape();
             match (asking.explain, asking.replay) {
                 (Some(subject), _) => commands::plan::explain(context, settings, &subject).await,
                 (_, Some(file)) => commands::plan::replay(context, &settings, &file, &shape),
+                _ if asking.update_pins => commands::plan::update_pins(context, settings).await,
                 _ if asking.verify => commands::plan::verify(context, settings).await,
                 _ => commands::plan::plan(context, settings, shape).await,
             }
@@ -169,8 +176,8 @@ async fn start(cli: Cli) -> ExitCode {
         Verb::Build { planning, selecting } => {
             commands::build::build(context, selecting.add_to(planning.add_to(settings))).await
         }
-        Verb::Push { planning, selecting, dry_run } => {
-            let settings = selecting.add_to(planning.add_to(settings));
+        Verb::Push { planning, joining, selecting, dry_run } => {
+            let settings = selecting.add_to(joining.add_to(planning.add_to(settings)));
             match dry_run {
                 true => commands::push::dry_run(context, settings).await,
                 false => commands::push::push(context, settings).await,

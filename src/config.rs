@@ -6,6 +6,7 @@ mod definition;
 mod definitions;
 mod discover;
 mod file;
+mod pins;
 mod skaffold;
 mod source;
 mod sources;
@@ -13,8 +14,10 @@ mod sources;
 pub(crate) use definitions::Definitions;
 pub(crate) use sources::discover;
 
+pub(crate) use pins::{LOCK_NAME, UPDATE_COMMAND, lock_text};
+
 use crate::component::{Component, Rules};
-use crate::image::Repository;
+use crate::image::{Digest, Repository};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,6 +31,8 @@ const OTHER_NAME: &str = "hephy.yml";
 /// Everything the user configured, checked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Config {
+    /// The file that was read, or would be if it were there, as errors name it.
+    pub(crate) file: Option<String>,
     /// Sorted by name; names are unique and `needs` has no cycle.
     pub(crate) components: Vec<Component>,
     /// Globs of files that never change a component.
@@ -36,6 +41,8 @@ pub(crate) struct Config {
     /// Labels of the machines that a CI system runs legs on, by the front part of a platform or `default`.
     pub(crate) runners: BTreeMap<String, Vec<String>>,
     pub(crate) base_images: BaseImages,
+    /// Which image the name of a base image is, where `base-images` is `pin`.
+    pub(crate) pins: BTreeMap<String, Digest>,
     pub(crate) environments: BTreeMap<String, Environment>,
     pub(crate) wait: Wait,
     /// Paths and globs of the release's manifests, from the root; `None` if nobody names them.
@@ -52,6 +59,8 @@ pub(crate) enum BaseImages {
     /// The digest that its name has now.
     #[default]
     Follow,
+    /// The digest that `hephy.lock` has for its name: no registry is asked, and a name that is not there is an error.
+    Pin,
     /// Its name only: no registry is asked, and a name that means another image builds nothing.
     Offline,
 }
@@ -115,7 +124,11 @@ pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigErr
         Err(source) => return Err(ConfigError::Read { file: path, source }),
     };
     let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-    let (config, listed) = source::Source { file: shown, text: &text, root }.read()?;
+    let (config, listed) = source::Source { file: shown.clone(), text: &text, root }.read()?;
+    let pins = if config.base_images == BaseImages::Pin { pins::load(root)? } else { BTreeMap::new() };
+    // Where there is no file today, there may have been one.
+    let file = Some(shown);
+    let config = Config { file, pins, ..config };
     let listed = sources::listed(root, listed)?;
     Ok(config.with(listed))
 }
@@ -123,7 +136,8 @@ pub(crate) fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigErr
 impl Config {
     /// The same with these components, each of which has the rules of all under its own.
     fn with(self, components: Vec<Component>) -> Self {
-        let ruled = |component: Component| Component { rules: component.rules.over(&self.rules), ..component };
+        let ruled =
+            |component: Component| Component { rules: component.rules.over(&self.rules), ..component };
         Self { components: components.into_iter().map(ruled).collect(), ..self }
     }
 }

@@ -6,6 +6,7 @@ mod explain;
 pub(crate) use explain::{Explanation, Reader, explain, ignore_globs, inputs};
 
 use crate::component::{Backend, Component};
+use crate::config::LOCK_NAME;
 use crate::git::{File, SUBMODULE};
 use crate::image::Digest;
 use crate::inputs::{Pattern, Reads, Rule, is_at_or_below};
@@ -24,6 +25,8 @@ const HASHED_AT_ONCE: usize = 16 * 1024;
 pub(crate) struct Matcher<'a> {
     rules: Vec<(&'a Rule, GlobSet)>,
     ignore: GlobSet,
+    /// The file of pins is read by nobody.
+    pins_apart: bool,
 }
 
 impl<'a> Matcher<'a> {
@@ -38,7 +41,7 @@ impl<'a> Matcher<'a> {
             .iter()
             .map(|rule| Ok((rule, glob_of(rule)?)))
             .collect::<Result<_, globset::Error>>()?;
-        Ok(Self { rules, ignore: globs(ignore)? })
+        Ok(Self { rules, ignore: globs(ignore)?, pins_apart: reads.pins_apart })
     }
 
     /// Whether `file` is read for `platform`. A submodule is one entry in the tree, so a rule that leads into it reads it.
@@ -78,8 +81,16 @@ impl<'a> Matcher<'a> {
             Pattern::Glob(_) => glob.is_match(&as_path),
         };
         let asked = self.rules.iter().filter(|(rule, _)| concerns(rule));
-        asked.filter(|rule| matches(rule)).map(|(rule, _)| *rule).find(|rule| !rule.hides(path))
+        let is_apart = path == LOCK_NAME && self.pins_apart;
+        let counts = |rule: &&Rule| !rule.hides(path) && (!is_apart || names_pins(rule));
+        asked.filter(|rule| matches(rule)).map(|(rule, _)| *rule).find(counts)
     }
+}
+
+/// Whether the rule is about the file of pins and not about a folder that it is in. The pins that a component uses are
+/// among its inputs one by one.
+fn names_pins(rule: &Rule) -> bool {
+    matches!(&rule.pattern, Pattern::Path(name) | Pattern::Glob(name) if name == LOCK_NAME)
 }
 
 /// The items that the matcher's rules may concern: each rule looks only at its own part of what is sorted by path. With

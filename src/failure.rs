@@ -12,7 +12,7 @@ use crate::git::GitError;
 use crate::health::{HealthError, Outcome, Report};
 use crate::inputs::InputsError;
 use crate::metadata::RuleError;
-use crate::plan::{PlanError, SelectError};
+use crate::plan::{GateError, PlanError, SelectError};
 use crate::registry::RegistryError;
 use crate::release::ReleaseError;
 use crate::store::StoreError;
@@ -193,6 +193,18 @@ impl From<ChooseError> for Failure {
 impl From<RuleError> for Failure {
     fn from(error: RuleError) -> Self {
         Self::of(ExitCode::Usage, &error).hint("docs/tags.md has every rule and expression")
+    }
+}
+
+impl From<GateError> for Failure {
+    fn from(error: GateError) -> Self {
+        let failure = Self::of(ExitCode::Usage, &error).during("read `--results`");
+        match error {
+            GateError::UnknownJob { .. } => failure.hint("`--may-skip` names jobs that the gate `needs`"),
+            GateError::Json(_) | GateError::NoJob => {
+                failure.hint("write `HEPHY_RESULTS: ${{ toJSON(needs) }}`")
+            }
+        }
     }
 }
 

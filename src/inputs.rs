@@ -48,6 +48,9 @@ pub(crate) struct Reads {
     /// Whether folders marked as caches (`CACHEDIR.TAG`) are inputs too. Cargo marks its own target folder; a
     /// Dockerfile copies such folders like any other.
     pub(crate) caches: bool,
+    /// Whether the build never sees the file of pins, so that only those of its pins count that are used. A tool that is
+    /// handed a folder as it is sees it.
+    pub(crate) pins_apart: bool,
 }
 
 /// An image that a build starts from or copies from.
@@ -56,6 +59,8 @@ pub(crate) struct BaseImage {
     pub(crate) name: String,
     /// `None` if every platform's build uses it.
     pub(crate) platform: Option<Platform>,
+    /// Whether the build can be given another image for this name wherever it stands.
+    pub(crate) is_replaceable: bool,
 }
 
 /// One thing that a build reads, and why it does.

@@ -13,7 +13,7 @@ pub(crate) use arriving::Arriving;
 pub(crate) use assemble::{Program, assemble};
 pub(crate) use chart::{ChartPackage, package};
 pub(crate) use contents::Contents;
-pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index};
+pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index, platforms};
 pub(crate) use stamp::{Stamp, common_annotations, stamp};
 
 use crate::image::{Digest, ImageError};

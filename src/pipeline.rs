@@ -7,9 +7,11 @@ mod deploying;
 mod describing;
 mod explaining;
 mod foreign;
+mod gating;
 mod guarding;
 mod manifests;
 mod naming;
+mod pinning;
 mod planning;
 mod preparing;
 mod publishing;
@@ -17,7 +19,7 @@ mod unseen;
 
 use crate::ci::Ci;
 use crate::component::Rules;
-use crate::config::Config;
+use crate::config::{self, BaseImages, Config};
 use crate::event::{Events, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -32,6 +34,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use explaining::{Explained, explain};
+pub(crate) use gating::verify;
+pub(crate) use pinning::update_pins;
 pub(crate) use planning::{announce, configure, plan, read_plan};
 pub(crate) use publishing::Pushes;
 
@@ -62,6 +66,12 @@ pub(crate) struct Settings {
     /// The part of the plan that this run is about.
     pub(crate) selection: Selection,
     pub(crate) plan: Option<PathBuf>,
+    /// What the forge says about the jobs that followed the plan.
+    pub(crate) results: Option<String>,
+    /// The jobs of them that the workflow itself leaves out.
+    pub(crate) may_skip: Vec<String>,
+    /// Images may lose platforms.
+    pub(crate) drop_platforms: bool,
     pub(crate) environment: Option<String>,
     pub(crate) namespace: Option<String>,
     pub(crate) create_namespace: bool,
@@ -175,20 +185,6 @@ pub(crate) async fn push(run: &Run, plan: &Plan, summary: &mut Summary) -> Resul
         ensure_whole(&pushes)?;
     }
     Ok(pushes)
-}
-
-/// Proves that the store holds every leg that the plan does not leave out.
-pub(crate) async fn verify(run: &Run, plan: &Plan) -> Result<(), Failure> {
-    let faults = run.unless_cancelled(publishing::faults(run, plan)).await;
-    let faults = faults.map_err(|failure| failure.during("verify the plan"))?;
-    let Some(first) = faults.first() else { return Ok(()) };
-    let headline = match faults.len() {
-        1 => format!("verify the plan: {first}"),
-        count => format!("verify the plan: {count} legs are not what it says, the first of them {first}"),
-    };
-    let mut failure = Failure::new(ExitCode::Registry, headline);
-    failure.evidence = if faults.len() > 1 { faults } else { vec![] };
-    Err(failure.hint("run the jobs of these legs again, then `hephy push` without a selection"))
 }
 
 /// An image that lacks a platform must never get the tags of the whole.
@@ -326,6 +322,13 @@ impl Run {
             Target::Layout(path) => Ok(Store::Layout(crate::layout::Layout::at(&self.root.join(path)))),
             Target::Registry => Ok(Store::Registry(self.registry()?)),
         }
+    }
+
+    /// The files from the repository's root that say how things are built, with the pins where they are used.
+    fn settings_files(&self, with_pins: bool) -> Vec<String> {
+        let is_pinned = with_pins && self.config.base_images == BaseImages::Pin;
+        let pins = is_pinned.then(|| config::LOCK_NAME.to_owned());
+        self.config.file.iter().cloned().chain(pins).collect()
     }
 
     /// The client for all registries: what it learns in one stage serves the next.

@@ -1,13 +1,18 @@
 //! The plan: for every component the image it gets, for every leg whether it is built or reused, and why.
 
+mod cause;
 mod decide;
 mod file;
+mod gate;
 mod json;
+mod reason;
 mod select;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decide::{Candidate, CandidateLeg, decide};
+pub(crate) use cause::Cause;
+pub(crate) use decide::{Candidate, CandidateLeg, commit_tag, decide};
+pub(crate) use gate::{GateError, faults_of_jobs};
 pub(crate) use json::{PlanError, from_json, to_json};
 pub(crate) use select::{SelectError, Selection};
 
@@ -36,6 +41,8 @@ pub(crate) struct Plan {
 pub(crate) struct Base {
     /// A ref or commit; `None` where there is nothing to compare with.
     pub(crate) reference: Option<String>,
+    /// The commit of that name, as far as it is known without asking git once more.
+    pub(crate) commit: Option<String>,
     pub(crate) kind: Kind,
     pub(crate) confidence: Confidence,
     pub(crate) reason: String,
@@ -101,42 +108,33 @@ pub(crate) struct Found {
 pub(crate) enum Reason {
     /// No image of these inputs, and this change explains it.
     Changed { path: String, why: String, others: usize },
-    /// No image of these inputs, and the difference to the base does not explain it.
-    NoImage { base: Option<String> },
-    /// The same, and it is built on images whose names may mean others by now.
-    NoImageOn { base: String, images: Vec<String> },
+    /// No image of these inputs, and nothing to compare with.
+    NoImage,
+    /// No image of these inputs, although no file changed that it reads: the hint of the difference misses.
+    HintMiss { base: String, causes: Vec<Cause> },
     /// Nobody can say which image this name means now.
     BaseUnknown { image: String },
     /// The user wants everything built.
     All,
     /// Images of these inputs exist for every leg.
     Unchanged,
+    /// The same, although this change is one that it reads: a revert, a re-run, or built on another branch.
+    BuiltBefore { base: String, path: String, others: usize },
 }
 
 impl std::fmt::Display for Reason {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Changed { path, why, others } => {
-                write!(formatter, "`{path}` changed: {why}")?;
-                match others {
-                    0 => Ok(()),
-                    1 => formatter.write_str(" (and 1 more change)"),
-                    others => write!(formatter, " (and {others} more changes)"),
-                }
+                write!(formatter, "`{path}` changed: {why}{}", and_more(*others))
             }
-            Self::NoImage { base: None } => formatter.write_str("no image of these inputs exists yet"),
-            Self::NoImage { base: Some(base) } => {
+            Self::NoImage => formatter.write_str("no image of these inputs exists yet"),
+            Self::HintMiss { base, causes } => {
+                let causes: Vec<String> = causes.iter().map(ToString::to_string).collect();
                 write!(
                     formatter,
-                    "no image of these inputs exists yet, although nothing it reads changed since `{base}`"
-                )
-            }
-            Self::NoImageOn { base, images } => {
-                let names: Vec<String> = images.iter().map(|name| format!("`{name}`")).collect();
-                let names = names.join(" and ");
-                write!(
-                    formatter,
-                    "no image of these inputs on today's {names} exists yet; no file it reads changed since `{base}`"
+                    "no file it reads changed since `{base}`, and still no image of its inputs exists: {}",
+                    causes.join(", or ")
                 )
             }
             Self::BaseUnknown { image } => {
@@ -144,7 +142,23 @@ impl std::fmt::Display for Reason {
             }
             Self::All => formatter.write_str("`--all` asks for it"),
             Self::Unchanged => formatter.write_str("an image of these inputs exists"),
+            Self::BuiltBefore { base, path, others } => {
+                let more = and_more(*others);
+                write!(
+                    formatter,
+                    "an image of these inputs exists, although `{path}` changed since `{base}`{more}: this was built before"
+                )
+            }
         }
+    }
+}
+
+/// How many changes a reason does not name.
+fn and_more(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => " (and 1 more change)".to_owned(),
+        others => format!(" (and {others} more changes)"),
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) enum StoreError {
     Manifest { leg: Leg, source: serde_json::Error },
     #[error("find the image of {leg}: it was not built here and is not in `{repository}`")]
     NotBuilt { leg: Leg, repository: Repository },
-    #[error("write the index of `{repository}`")]
+    #[error("understand or write the index of `{repository}`")]
     Index { repository: Repository, source: serde_json::Error },
 }
 
@@ -165,6 +165,21 @@ impl Store {
             Self::Layout(layout) => Ok(layout.read(digest)?),
             Self::Registry(registry) => Ok(registry.manifest(repository, digest).await?),
         }
+    }
+
+    /// The platforms of the index under `tag`; none if there is no index, or only `known`.
+    pub(crate) async fn platforms(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        known: Option<&Digest>,
+    ) -> Result<Vec<String>, StoreError> {
+        let is_asked =
+            |found: &Found| found.media_type != layout::IMAGE_MANIFEST && Some(&found.digest) != known;
+        let Some(found) = self.find(repository, tag).await?.filter(is_asked) else { return Ok(vec![]) };
+        let bytes = self.manifest(repository, &found.digest).await?;
+        layout::platforms(&bytes)
+            .map_err(|source| StoreError::Index { repository: repository.clone(), source })
     }
 
     /// Lets `tag` point at a published image. Returns whether it moved.

@@ -41,7 +41,8 @@ pub(super) async fn build(
 }
 
 /// The component's own ignore file, and what is never part of a context: git's folder and hephy's are no inputs, they
-/// change with every run, and an image with them would be another one each time.
+/// change with every run, and an image with them would be another one each time. Of the pins only those count that the
+/// component uses.
 fn ignore_file(order: &Order<'_>, beside: &Path) -> Result<NamedTempFile, BuildError> {
     let fault = |source| BuildError::Prepare { path: beside.to_owned(), source };
     let dockerfile = inputs::dockerfile_name(order.root, order.component).unwrap_or_default();
@@ -50,7 +51,11 @@ fn ignore_file(order: &Order<'_>, beside: &Path) -> Result<NamedTempFile, BuildE
         None => vec![],
     };
     let mut file = NamedTempFile::new_in(beside).map_err(fault)?;
-    file.write_all(&own).and_then(|()| file.write_all(b"\n.git\n.hephy\n")).map_err(fault)?;
+    let always: &[u8] = match order.component.context() {
+        "" => b"\n.git\n.hephy\nhephy.lock\n",
+        _ => b"\n.git\n.hephy\n",
+    };
+    file.write_all(&own).and_then(|()| file.write_all(always)).map_err(fault)?;
     Ok(file)
 }
 
@@ -78,14 +83,9 @@ fn build_command(order: &Order<'_>, reading: &Reading, image_id: &Path, ignore: 
     for (key, value) in &order.component.recipe.build_args {
         program = program.args(["--build-arg", &format!("{key}={value}")]);
     }
-    for (name, spellings) in reading.images.iter().filter(|(name, _)| is_pinned(reading, name)) {
+    for name in reading.images.keys().filter(|name| is_pinned(reading, name)) {
         let Some(image) = order.base_images.get(name) else { continue };
-        // buildah 1.28 looks for the name before it replaces variables.
-        let is_clear = |spelling: &&String| {
-            let meanings = reading.images.values().filter(|spellings| spellings.contains(*spelling));
-            meanings.count() == 1 && !spelling.contains('=')
-        };
-        for spelling in spellings.iter().filter(is_clear) {
+        for spelling in reading.clear_spellings(name) {
             program = program.args(["--build-context", &format!("{spelling}=docker-image://{image}")]);
         }
     }

@@ -128,7 +128,11 @@ fn taken(order: &Order<'_>, said: &Digest) -> Result<Descriptor, BuildError> {
     let layout = Layout::at(order.out);
     let sole = layout.sole_image()?.ok_or(BuildError::NoImage { tool: "BuildKit" })?;
     if sole.listed_as != said.to_string() {
-        return Err(BuildError::OtherImage { tool: "BuildKit", said: said.to_string(), found: sole.listed_as });
+        return Err(BuildError::OtherImage {
+            tool: "BuildKit",
+            said: said.to_string(),
+            found: sole.listed_as,
+        });
     }
     layout.forget()?;
     Ok(order.finish(&layout, sole.image)?)

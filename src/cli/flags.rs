@@ -118,9 +118,37 @@ pub(super) struct Asking {
     /// Fail unless the image of every leg of the plan has been pushed
     #[arg(long, env = "HEPHY_VERIFY", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     pub(super) verify: bool,
+    /// With --verify: what GitHub says about the jobs of the workflow, toJSON(needs)
+    #[arg(long, env = "HEPHY_RESULTS", value_name = "JSON")]
+    results: Option<String>,
+    /// With --results: jobs that this run of the workflow leaves out on purpose
+    #[arg(long, env = "HEPHY_MAY_SKIP", value_name = "JOB", value_delimiter = ',')]
+    may_skip: Vec<String>,
+    /// Write what the names of base images mean today to hephy.lock, for `base-images: pin`
+    #[arg(long, env = "HEPHY_UPDATE_PINS", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub(super) update_pins: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Push")]
+pub(super) struct Joining {
+    /// Let an image lose platforms that the one before it had
+    #[arg(long, env = "HEPHY_DROP_PLATFORMS", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    drop_platforms: bool,
+}
+
+impl Joining {
+    pub(super) fn add_to(self, settings: Settings) -> Settings {
+        Settings { drop_platforms: self.drop_platforms, ..settings }
+    }
 }
 
 impl Asking {
+    /// What the gate is told.
+    pub(super) fn add_to(&self, settings: Settings) -> Settings {
+        Settings { results: self.results.clone(), may_skip: self.may_skip.clone(), ..settings }
+    }
+
     /// How the plan is handed on; both forges say in the environment where to.
     pub(super) fn shape(&self) -> Shape {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());

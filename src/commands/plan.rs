@@ -66,13 +66,25 @@ pub(crate) async fn explain(context: Context, settings: Settings, subject: &str)
     .await
 }
 
+/// Writes down what the names of base images mean today.
+pub(crate) async fn update_pins(context: Context, settings: Settings) -> ExitCode {
+    perform(context, settings, async |run, _| {
+        let changed = pipeline::update_pins(run).await?;
+        super::print(&mask(run).lines(&changed.iter().map(|line| format!("{line}\n")).collect::<String>()))?;
+        Ok(match changed.len() {
+            0 => "nothing to do: every base image is what its pin says".to_owned(),
+            _ => "the pins are in `hephy.lock`: commit it".to_owned(),
+        })
+    })
+    .await
+}
+
 /// Compares the plan with what was really pushed.
 pub(crate) async fn verify(context: Context, settings: Settings) -> ExitCode {
     perform(context, settings, async |run, summary| {
         let plan = run.settings.selection.narrow(pipeline::plan(run).await?);
         summary.plan = Some(plan.clone());
-        pipeline::verify(run, &plan).await?;
-        Ok("verified: the image of every planned leg is there".to_owned())
+        pipeline::verify(run, &plan).await
     })
     .await
 }
@@ -85,7 +97,10 @@ fn print(plan: &Plan, shape: &Shape, mask: &Mask) -> Result<(), Failure> {
         Emit::Gitlab => {
             let file = shape.output.as_ref().map(|path| path.display().to_string());
             let job = shape.job.clone().unwrap_or_else(|| "plan".to_owned());
-            report::gitlab_pipeline(plan, &Handover { plan: file, job })
+            report::gitlab_pipeline(plan, &Handover { plan: file, job }).map_err(|error| {
+                let failure = Failure::new(ExitCode::Usage, format!("write the pipeline: {error}"));
+                failure.hint("plan the platforms in several jobs with `--platform`")
+            })?
         }
     };
     if let Some(path) = &shape.output {

@@ -25,6 +25,7 @@ impl Source<'_> {
         self.globs(&file.ignore)?;
         let config = Config {
             components: vec![],
+            file: None,
             manifests: None,
             warnings: vec![],
             ignore: file.ignore.into_iter().map(|glob| glob.value).collect(),
@@ -36,6 +37,7 @@ impl Source<'_> {
                 .map(|text| self.base_images(text))
                 .transpose()?
                 .unwrap_or_default(),
+            pins: BTreeMap::new(),
             environments: self.environments(file.environments)?,
             wait: Wait {
                 timeout: file.wait.timeout.as_ref().map(|text| self.duration(text)).transpose()?,
@@ -207,10 +209,13 @@ impl Source<'_> {
     fn base_images(&self, text: &Spanned<String>) -> Result<BaseImages, ConfigError> {
         match text.value.as_str() {
             "follow" => Ok(BaseImages::Follow),
+            "pin" => Ok(BaseImages::Pin),
             "offline" => Ok(BaseImages::Offline),
             other => {
-                let problem = format!("`base-images: {other}` is unknown, expected one of follow, offline");
-                Err(self.fault(spot(text), problem, nearest(other, ["follow", "offline"])))
+                let known = ["follow", "pin", "offline"];
+                let problem =
+                    format!("`base-images: {other}` is unknown, expected one of {}", known.join(", "));
+                Err(self.fault(spot(text), problem, nearest(other, known)))
             }
         }
     }

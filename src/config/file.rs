@@ -32,6 +32,15 @@ pub(super) struct File {
     pub(super) annotations: Lines,
 }
 
+/// The shape of `hephy.lock`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct LockFile {
+    pub(super) version: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) base_images: BTreeMap<String, Spanned<String>>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct ComponentFile {

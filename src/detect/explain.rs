@@ -24,6 +24,10 @@ pub(crate) struct Explanation {
     /// How many files each glob ignores.
     pub(crate) ignored: BTreeMap<String, usize>,
     pub(crate) unread: usize,
+    /// What a component is built from and with that is no file, as sentences.
+    pub(crate) beside: Vec<String>,
+    /// What is decided about a component, and why.
+    pub(crate) decision: Option<String>,
 }
 
 /// Explains every file among `files`, or `path` itself where there are none. `ignore` are the globs of files that the

@@ -46,7 +46,7 @@ pub(super) fn reads(
 ) -> Result<Reads, InputsError> {
     let everything = Rule::path(component.context(), format!("it is in the folder of `{}`", component.name));
     let Some(name) = dockerfile_name(root, component) else {
-        return Ok(super::folder(component));
+        return Ok(Reads { pins_apart: true, ..super::folder(component) });
     };
     let mut rules = vec![];
     let path = below(&component.path, &name);
@@ -70,10 +70,14 @@ pub(super) fn reads(
         let includes = name.ends_with(".in").then(|| [everything.clone(), beside()]).into_iter().flatten();
         let read = reading.sources.iter().flat_map(|source| context.rules(source)).chain(includes);
         rules.extend(read.map(|rule| Rule { platform: platform.clone(), ..rule }));
-        let image = |name: &String| BaseImage { name: name.clone(), platform: platform.clone() };
+        let image = |name: &String| BaseImage {
+            name: name.clone(),
+            platform: platform.clone(),
+            is_replaceable: reading.is_replaceable(name),
+        };
         images.extend(reading.images.keys().map(image));
     }
-    Ok(Reads { rules, images, caches: true, ..Reads::default() })
+    Ok(Reads { rules, images, caches: true, pins_apart: true, ..Reads::default() })
 }
 
 /// What the build cannot see of its context.

@@ -36,7 +36,11 @@ pub(super) fn reads(root: &Path, component: &Component) -> Result<Reads, InputsE
         let why = format!("a buildpack of `{}` is in `{folder}`", component.name);
         rules.push(Rule::path(normal(&format!("{}/{folder}", component.path)), why));
     }
-    let images = project.builder.into_iter().map(|name| BaseImage { name, platform: None }).collect();
+    let images = project
+        .builder
+        .into_iter()
+        .map(|name| BaseImage { name, platform: None, is_replaceable: true })
+        .collect();
     Ok(Reads { rules, images, caches: true, ..Reads::default() })
 }
 

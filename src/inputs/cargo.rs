@@ -52,7 +52,7 @@ pub(super) async fn reads(
                 component.name
             ));
             let everything = Rule::path("", "without cargo, every file counts as an input");
-            Ok(Reads { rules: vec![everything], ..Reads::default() })
+            Ok(Reads { rules: vec![everything], pins_apart: true, ..Reads::default() })
         }
         reads => reads,
     }
@@ -103,7 +103,7 @@ impl Workspaces {
             None => BTreeMap::new(),
         };
         let tools = vec![self.compiler(&own, root, component).await];
-        Ok(Reads { rules, parts, tools, ..Reads::default() })
+        Ok(Reads { rules, parts, tools, pins_apart: true, ..Reads::default() })
     }
 
     /// Adds the folders of everything that what is reached depends on by path, nearest first.

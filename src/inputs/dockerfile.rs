@@ -37,6 +37,27 @@ impl Reading {
             What::Everything(_) => true,
         })
     }
+
+    /// The ways in which the image `name` is written, as far as each of them means this image only. buildah 1.28 looks
+    /// for the name before it replaces variables.
+    pub(crate) fn clear_spellings(&self, name: &str) -> Vec<&str> {
+        let is_clear = |spelling: &&String| {
+            let meanings = self.images.values().filter(|spellings| spellings.contains(*spelling));
+            meanings.count() == 1 && !spelling.contains('=')
+        };
+        self.images.get(name).into_iter().flatten().filter(is_clear).map(String::as_str).collect()
+    }
+
+    /// Whether a stage has the name of this image; an image that stands for the name would hide the stage.
+    pub(crate) fn is_stage(&self, name: &str) -> bool {
+        self.stages.contains(&name.to_lowercase())
+    }
+
+    /// Whether a build can be given another image for `name` wherever it stands.
+    pub(crate) fn is_replaceable(&self, name: &str) -> bool {
+        let spellings = self.images.get(name).map_or(0, BTreeSet::len);
+        spellings > 0 && self.clear_spellings(name).len() == spellings && !self.is_stage(name)
+    }
 }
 
 /// Something in the context that a line reads.

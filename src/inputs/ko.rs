@@ -67,7 +67,8 @@ pub(super) async fn reads(
 ) -> Result<Reads, InputsError> {
     let root = &root.canonicalize().unwrap_or_else(|_| root.to_owned());
     let program = go_program(root, component)?;
-    let images = vec![BaseImage { name: program.settings.base.clone(), platform: None }];
+    let images =
+        vec![BaseImage { name: program.settings.base.clone(), platform: None, is_replaceable: true }];
     let fault = |source| InputsError::Go { component: component.name.to_string(), source };
     let mut reads = Reads { rules: program.beside(component), images, caches: true, ..Reads::default() };
     if let Some(file) = &program.file {

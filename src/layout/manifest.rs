@@ -111,6 +111,20 @@ pub(crate) fn index(
     })
 }
 
+/// The names of the platforms that an index joins; none for the manifest of an image. What says of itself that it is for
+/// no platform, such as a provenance, is left out.
+pub(crate) fn platforms(bytes: &[u8]) -> Result<Vec<String>, serde_json::Error> {
+    let manifest: Manifest = serde_json::from_slice(bytes)?;
+    let named = manifest.manifests.into_iter().filter_map(|image| image.platform);
+    let name = |named: PlatformFile| {
+        let parts = [Some(named.os), Some(named.architecture), named.variant];
+        let text = parts.into_iter().flatten().collect::<Vec<_>>().join("/");
+        // A platform that hephy does not know is one all the same.
+        text.parse::<Platform>().map_or(text, |platform| platform.to_string())
+    };
+    Ok(named.filter(|named| named.os != "unknown").map(name).collect())
+}
+
 /// What a manifest or index refers to: the config and the layers, or the manifests.
 pub(crate) fn children(bytes: &[u8]) -> Result<Vec<Descriptor>, serde_json::Error> {
     let manifest: Manifest = serde_json::from_slice(bytes)?;

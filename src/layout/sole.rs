@@ -65,7 +65,9 @@ mod tests {
         let listed = |images: &[&Descriptor]| {
             let platform = || Platform::new("linux", "amd64");
             let images: Vec<_> = images.iter().map(|image| (platform(), (*image).clone())).collect();
-            let text = String::from_utf8(index(&images, std::collections::BTreeMap::new()).expect("an index")).expect("text");
+            let text =
+                String::from_utf8(index(&images, std::collections::BTreeMap::new()).expect("an index"))
+                    .expect("text");
             // The printer of indexes keeps no annotations.
             let text = text.replacen(
                 r#""size":3,"#,

@@ -21,7 +21,9 @@ pub(super) async fn compare(run: &Run, checkout: &Checkout) -> Result<(Base, Vec
     for same in choices.list.chunk_by(|left, right| left.confidence == right.confidence) {
         for choice in same {
             match git::changes(&run.root, &choice.reference, choice.comparison).await {
-                Ok(changes) => return Ok((chosen(choice, &failures), changes)),
+                Ok(changes) => {
+                    return Ok((chosen(choice, known_commit(checkout, choice), &failures), changes));
+                }
                 Err(error @ GitError::OptionLikeBase { .. }) => return Err(error.into()),
                 Err(error) => drop(first_error.get_or_insert(error)),
             }
@@ -34,7 +36,7 @@ pub(super) async fn compare(run: &Run, checkout: &Checkout) -> Result<(Base, Vec
                 continue;
             }
             match heal(run, checkout, choice).await {
-                Ok(changes) => return Ok((chosen(choice, &failures), changes)),
+                Ok((commit, changes)) => return Ok((chosen(choice, Some(commit), &failures), changes)),
                 Err(error) => {
                     is_online = !error.is_offline();
                     // The plan is data and printed as it is, and git quotes addresses, which may hold a token.
@@ -49,12 +51,25 @@ pub(super) async fn compare(run: &Run, checkout: &Checkout) -> Result<(Base, Vec
     }
     let reason = if failures.is_empty() { choices.otherwise.to_owned() } else { failures.join("; ") };
     let (kind, confidence) = (Kind::Nothing, Confidence::Nothing);
-    Ok((Base { reference: None, kind, confidence, reason }, vec![]))
+    Ok((Base { reference: None, commit: None, kind, confidence, reason }, vec![]))
 }
 
-async fn heal(run: &Run, checkout: &Checkout, choice: &Choice) -> Result<Vec<BString>, GitError> {
+async fn heal(run: &Run, checkout: &Checkout, choice: &Choice) -> Result<(String, Vec<BString>), GitError> {
     let commit = git::heal(&run.root, checkout.is_shallow, &choice.reference, choice.comparison).await?;
-    git::changes(&run.root, &commit, Comparison::Tree).await
+    let changes = git::changes(&run.root, &commit, Comparison::Tree).await?;
+    Ok((commit, changes))
+}
+
+/// The commit that HEAD was compared with, where that needs no further question to git.
+fn known_commit(checkout: &Checkout, choice: &Choice) -> Option<String> {
+    let name = &choice.reference;
+    let is_id = matches!(name.len(), 40 | 64) && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match (choice.comparison, name.as_str()) {
+        (Comparison::Tree, "HEAD^1" | "HEAD^" | "HEAD~1" | "HEAD~") => checkout.parents.first().cloned(),
+        (Comparison::Tree, "HEAD") => Some(checkout.commit.id.clone()),
+        (Comparison::Tree, _) if is_id => Some(name.to_ascii_lowercase()),
+        _ => None,
+    }
 }
 
 /// The default branch as the CI system names it.
@@ -73,10 +88,11 @@ fn head<'a>(run: &'a Run, checkout: &'a Checkout, named: Option<&'a str>) -> Hea
     }
 }
 
-fn chosen(choice: &Choice, failures: &[String]) -> Base {
+fn chosen(choice: &Choice, commit: Option<String>, failures: &[String]) -> Base {
     let better = failures.iter().map(|failure| format!("; {failure}"));
     Base {
         reference: Some(choice.reference.clone()),
+        commit,
         kind: choice.kind,
         confidence: choice.confidence,
         reason: [choice.reason.clone()].into_iter().chain(better).collect(),

@@ -1,7 +1,7 @@
 //! Base images: what each name in a `FROM` means now, asked once for a plan.
 
 use super::Run;
-use crate::config::BaseImages;
+use crate::config::{BaseImages, LOCK_NAME};
 use crate::failure::Failure;
 use crate::image::{Digest, Image, ImageError, Repository, Tag};
 use crate::registry::Registry;
@@ -52,7 +52,8 @@ pub(super) async fn resolve(run: &Run, names: BTreeSet<String>) -> Result<BTreeM
                 (Ok(Named::Tagged(repository, tag)), BaseImages::Follow) => {
                     ask(registry, repository, &tag).await
                 }
-                (Err(error), BaseImages::Follow) => Err(error.to_string()),
+                (Ok(Named::Tagged(repository, _)), BaseImages::Pin) => pinned(run, &name, repository),
+                (Err(error), BaseImages::Follow | BaseImages::Pin) => Err(error.to_string()),
             };
             let base = base.unwrap_or_else(|problem| {
                 run.events.warn(format!("find out what the base image `{name}` is: {problem}"));
@@ -72,17 +73,28 @@ pub(super) fn recorded(
 ) -> BTreeMap<String, Base> {
     let one = |name: String| {
         let base = match (images.get(&name), parse(&name), run.config.base_images) {
-            (Some(image), ..) => Base::Is(image.clone()),
             (_, Ok(Named::Pinned), _) => Base::Pinned,
+            // The pins of this checkout must be those of the plan, as its files must.
+            (_, Ok(Named::Tagged(repository, _)), BaseImages::Pin) => {
+                pinned(run, &name, repository).unwrap_or(Base::Unknown)
+            }
+            (Some(image), ..) => Base::Is(image.clone()),
             (.., BaseImages::Offline) => Base::Offline,
-            (.., BaseImages::Follow) => Base::Unknown,
+            (.., BaseImages::Follow | BaseImages::Pin) => Base::Unknown,
         };
         (name, base)
     };
     names.into_iter().map(one).collect()
 }
 
-async fn ask(registry: &Registry, repository: Repository, tag: &Tag) -> Result<Base, String> {
+/// The image that the repository's pins have for a name.
+fn pinned(run: &Run, name: &str, repository: Repository) -> Result<Base, String> {
+    let digest = run.config.pins.get(name).ok_or_else(|| format!("it is not in `{LOCK_NAME}`"))?;
+    Ok(Base::Is(Image { repository, digest: digest.clone() }))
+}
+
+/// The image that a name means now, or why its registry cannot tell.
+pub(super) async fn ask(registry: &Registry, repository: Repository, tag: &Tag) -> Result<Base, String> {
     match tokio::time::timeout(PATIENCE, registry.find(&repository, tag.as_str())).await {
         Ok(Ok(Some(found))) => Ok(Base::Is(Image { repository, digest: found.digest })),
         Ok(Ok(None)) => Err("the registry does not have it".to_owned()),
@@ -93,13 +105,14 @@ async fn ask(registry: &Registry, repository: Repository, tag: &Tag) -> Result<B
 
 /// The name of an image as a Dockerfile writes it.
 #[derive(Debug, PartialEq, Eq)]
-enum Named {
+pub(super) enum Named {
+    /// It has a digest.
     Pinned,
     Tagged(Repository, Tag),
 }
 
 /// Reads a name with Docker's defaults: the host `docker.io`, the folder `library`, the tag `latest`.
-fn parse(name: &str) -> Result<Named, ImageError> {
+pub(super) fn parse(name: &str) -> Result<Named, ImageError> {
     if let Some((_, digest)) = name.split_once('@') {
         return digest.parse::<Digest>().map(|_| Named::Pinned);
     }
@@ -120,7 +133,7 @@ fn with_defaults(repository: &str) -> Result<Repository, ImageError> {
 }
 
 /// The image of a name that has a digest; what stands between the two, a tag, means nothing then.
-pub(super) fn pinned(name: &str) -> Option<Image> {
+pub(super) fn by_digest(name: &str) -> Option<Image> {
     let (name, digest) = name.split_once('@')?;
     let (folder, last) = name.rsplit_once('/').map_or(("", name), |(folder, last)| (folder, last));
     let last = last.split(':').next().unwrap_or(last);
@@ -153,7 +166,7 @@ mod tests {
             (format!("127.0.0.1:5000/base@{digest}"), format!("127.0.0.1:5000/base@{digest}")),
             (format!("127.0.0.1:5000/a/base:1@{digest}"), format!("127.0.0.1:5000/a/base@{digest}")),
         ] {
-            assert_eq!(pinned(&name).map(|image| image.to_string()), Some(expected));
+            assert_eq!(by_digest(&name).map(|image| image.to_string()), Some(expected));
         }
         for name in ["x:$TAG", "$unknown", "alpine@sha256:0", "Alpine", "a:", ""] {
             assert!(parse(name).is_err(), "{name}");

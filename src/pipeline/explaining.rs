@@ -1,14 +1,17 @@
 //! `hephy plan --explain`: who reads a path, and what a component reads.
 
 use super::Run;
+use super::planning;
 use super::preparing::{Survey, matcher, survey};
 use crate::backends::Tried;
+use crate::component::Name;
 use crate::detect::{self, Explanation, Reader};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::File;
 use crate::inputs;
 use bstr::{BStr, ByteSlice as _};
+use std::collections::BTreeSet;
 
 /// What there is to say about a path or a component.
 pub(crate) struct Explained {
@@ -40,14 +43,45 @@ async fn look(run: &Run, subject: &str) -> Result<Explained, Failure> {
         let is_read = |file: &&File| reader.matcher.rule(file.path.as_bstr(), None).is_some();
         let inputs: Vec<&File> = files.iter().filter(is_read).collect();
         let survey = surveys.iter().find(|survey| survey.component.name == reader.name);
+        let explanation = Explanation {
+            beside: survey.map(|survey| beside(run, survey)).unwrap_or_default(),
+            decision: decision(run, &reader.name).await,
+            ..detect::inputs(reader, &inputs)
+        };
         let tried = survey.map(|survey| survey.choice.tried.clone()).unwrap_or_default();
-        return Ok(Explained { explanation: detect::inputs(reader, &inputs), tried });
+        return Ok(Explained { explanation, tried });
     }
     let path = path_from_root(run, subject)?;
     let at_or_below = |file: &&File| inputs::is_at_or_below(&file.path, path.as_bytes());
     let asked: Vec<&File> = files.iter().filter(at_or_below).collect();
     let explanation = detect::explain(&readers, &ignore, path.as_bytes().as_bstr(), &asked);
     Ok(Explained { explanation, tried: vec![] })
+}
+
+/// The inputs that are no files: base images and tools.
+fn beside(run: &Run, survey: &Survey<'_>) -> Vec<String> {
+    let image = |name: &String| match run.config.pins.get(name) {
+        Some(digest) => format!("built on `{name}`, pinned to {digest}"),
+        None => format!("built on `{name}`"),
+    };
+    let names: BTreeSet<&String> = survey.reads.images.iter().map(|image| &image.name).collect();
+    let tools = survey.reads.tools.iter().map(|tool| format!("built with `{}`", tool.trim()));
+    names.into_iter().map(image).chain(tools).collect()
+}
+
+/// What a plan decides about the component. That it cannot be made is no reason to explain nothing.
+async fn decision(run: &Run, name: &Name) -> Option<String> {
+    match planning::plan(run).await {
+        Ok(plan) => {
+            let planned = plan.components.iter().find(|planned| planned.component.name == *name)?;
+            let what = if planned.is_built() { "to build" } else { "to reuse" };
+            Some(format!("{what}: {}", planned.reason))
+        }
+        Err(failure) => {
+            run.events.warn(format!("it is not known what is decided: {}", failure.headline));
+            None
+        }
+    }
 }
 
 fn unreadable(error: globset::Error) -> Failure {

@@ -1,7 +1,7 @@
 //! The plan stage: facts are gathered, `plan::decide` decides.
 
 use super::preparing::{Digests, Known, images, in_order_of_needs, prepare, survey};
-use super::{Configured, Run, Settings, base, base_images, describing, manifests, naming};
+use super::{Configured, Run, Settings, base, base_images, describing, manifests, naming, pinning};
 use crate::component::Component;
 use crate::config;
 use crate::event::{Progress, Stage};
@@ -9,7 +9,7 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::{self, Checkout};
 use crate::inputs;
-use crate::plan::{self, Action, Candidate, Plan};
+use crate::plan::{self, Action, Base, Candidate, Cause, Plan};
 use crate::registry::RegistryError;
 use crate::store::{Store, StoreError};
 use futures::future::try_join_all;
@@ -116,6 +116,7 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     // Git compares while the definitions are read.
     let ((base, changes), surveys) =
         try_join!(base::compare(run, &checkout), survey(run, &checkout, in_order))?;
+    pinning::ensure_pinned(run, &surveys)?;
     let mut known = Known::new(base_images::resolve(run, images(&surveys)).await?);
     let mut prepared = vec![];
     for survey in &surveys {
@@ -125,7 +126,7 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     describing::describe(run, &checkout.commit, &mut prepared)?;
     // What is not wanted was only prepared because something wanted needs it.
     prepared.retain(|candidate| wanted.iter().any(|component| component.name == candidate.component.name));
-    let looked_up = prepared.into_iter().map(|prepared| look_up(run, &store, prepared));
+    let looked_up = prepared.into_iter().map(|prepared| look_up(run, &store, &base, prepared));
     let mut candidates = try_join_all(looked_up).await?;
     candidates.sort_by(|left, right| left.component.name.cmp(&right.component.name));
     let is_part = candidates.len() < run.config.components.len();
@@ -155,7 +156,12 @@ pub(super) async fn digests(run: &Run, plan: &Plan, checkout: &Checkout) -> Resu
 
 /// Asks the store for the images of a component. Registries also refuse to say whether something is there that was
 /// never pushed; then nothing proves that the image exists, and it is built.
-async fn look_up(run: &Run, store: &Store, mut candidate: Candidate) -> Result<Candidate, Failure> {
+async fn look_up(
+    run: &Run,
+    store: &Store,
+    base: &Base,
+    mut candidate: Candidate,
+) -> Result<Candidate, Failure> {
     // The key of an unknown base does not say what it is built on, so an image that goes by it proves nothing.
     if candidate.is_asked || candidate.unknown_base.is_some() {
         return Ok(candidate);
@@ -174,5 +180,25 @@ async fn look_up(run: &Run, store: &Store, mut candidate: Candidate) -> Result<C
     for (leg, found) in candidate.legs.iter_mut().zip(found) {
         leg.found = found;
     }
+    let is_missing = candidate.legs.iter().any(|leg| leg.found.is_none());
+    if is_missing && candidate.touched.is_empty() {
+        explain_miss(store, base, &mut candidate).await;
+    }
     Ok(candidate)
+}
+
+/// Finds out whether the base has an image, because then something must differ between the two. It costs a request for
+/// a component that is built and of which no change says why.
+async fn explain_miss(store: &Store, base: &Base, candidate: &mut Candidate) {
+    let tag = base.commit.as_deref().and_then(|commit| plan::commit_tag(commit, false));
+    let found = match &tag {
+        Some(tag) => store.find(&candidate.image, tag).await.ok(),
+        None => None,
+    };
+    match found {
+        Some(None) => candidate.causes.push(Cause::BaseNotBuilt),
+        Some(Some(_)) if candidate.causes.is_empty() => candidate.causes.push(Cause::Removed),
+        Some(Some(_)) => {}
+        None => candidate.causes.push(Cause::EarlierBuild),
+    }
 }

@@ -5,15 +5,16 @@ use super::{Run, naming};
 use crate::backends::{self, Choice};
 use crate::ci;
 use crate::component::{Backend, Component, Name};
+use crate::config::BaseImages;
 use crate::detect::{self, Matcher, Touched};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::git::{Checkout, File};
+use crate::git::{Checkout, Deviation, File};
 use crate::image::{Digest, Image};
 use crate::inputs::{self, BaseImage, Chart, Reads, Workspaces};
 use crate::matrix;
 use crate::metadata::Metadata;
-use crate::plan::{Candidate, CandidateLeg, Target};
+use crate::plan::{Candidate, CandidateLeg, Cause, Target};
 use crate::platform::Platform;
 use crate::store::StoreError;
 use bstr::{BStr, BString};
@@ -125,6 +126,7 @@ pub(super) fn prepare(
     let touched = touched(component, &matcher, changes, known);
     known.touched.insert(component.name.clone(), touched.clone());
     let (base_images, unknown_base) = bases(reads, known);
+    let causes = causes(run, checkout, changes, &unseen, &matcher, survey, &base_images);
     Ok(Candidate {
         component: (*component).clone(),
         backend: choice.backend,
@@ -142,7 +144,43 @@ pub(super) fn prepare(
         base_images,
         unknown_base,
         metadata: Metadata::default(),
+        causes,
     })
+}
+
+/// What can make the input digest another one where no change does that the component reads.
+fn causes(
+    run: &Run,
+    checkout: &Checkout,
+    changes: &[BString],
+    unseen: &[File],
+    matcher: &Matcher<'_>,
+    survey: &Survey<'_>,
+    base_images: &BTreeMap<String, Image>,
+) -> Vec<Cause> {
+    let reads = |path: &&BString| matcher.rule(BStr::new(path), None).is_some();
+    let dirty = checkout.deviations.iter().filter_map(|deviation| match deviation {
+        Deviation::Dirty(path) | Deviation::Added(path) => Some(path),
+        Deviation::Ignored(_) => None,
+    });
+    let uncommitted = dirty.clone().find(reads).map(|path| Cause::Uncommitted(path.to_string()));
+    let ignored = unseen.first().map(|file| Cause::Ignored(file.path.to_string()));
+    let settings = run.settings_files(!base_images.is_empty());
+    let is_changed = |file: &&String| changes.iter().chain(dirty.clone()).any(|path| path == file.as_str());
+    let settings = settings.iter().filter(is_changed).cloned().map(Cause::Settings);
+    let named = |names: Vec<String>, cause: fn(Vec<String>) -> Cause| {
+        Some(names).filter(|names| !names.is_empty()).map(cause)
+    };
+    let needs = survey.component.needs.iter().map(ToString::to_string).collect();
+    // A pin moves only in its file.
+    let is_followed = run.config.base_images == BaseImages::Follow;
+    let followed = base_images.keys().filter(|_| is_followed).cloned().collect();
+    let others = [
+        named(followed, Cause::BaseImages),
+        named(survey.reads.tools.clone(), Cause::Tools),
+        named(needs, Cause::Needs),
+    ];
+    uncommitted.into_iter().chain(ignored).chain(settings).chain(others.into_iter().flatten()).collect()
 }
 
 /// The files that the build for `platform` reads, as they are here.

@@ -1,6 +1,6 @@
 //! The push stage: every digest of every component first, tags last.
 
-use super::Run;
+use super::{Run, gating};
 use crate::component::{Leg, Name};
 use crate::event::{Progress, Stage};
 use crate::failure::Failure;
@@ -65,6 +65,9 @@ async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushe
             to_tag.push(planned);
         }
     }
+    let images = pushes.images.iter().map(|pushed| &pushed.published.image.digest);
+    let to_move: Vec<(&Planned, &Digest)> = to_tag.iter().copied().zip(images).collect();
+    gating::ensure_no_platform_lost(run, &store, plan, &to_move).await?;
     for (planned, pushed) in to_tag.into_iter().zip(&pushes.images) {
         let moved = tag(&store, planned, pushed).await?;
         if !moved.is_empty() {

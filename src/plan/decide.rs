@@ -1,6 +1,6 @@
 //! The decision itself: a leg is built unless the target holds an image of its input digest.
 
-use super::{Action, Base, Found, Plan, Planned, PlannedLeg, Reason, Target};
+use super::{Action, Base, Cause, Found, Plan, Planned, PlannedLeg, Reason, Target};
 use crate::component::{Backend, Component};
 use crate::detect::Touched;
 use crate::git::Commit;
@@ -27,6 +27,8 @@ pub(crate) struct Candidate {
     /// A base image of which nobody knows what it is now.
     pub(crate) unknown_base: Option<String>,
     pub(crate) metadata: Metadata,
+    /// What explains a missing image where no change does.
+    pub(crate) causes: Vec<Cause>,
 }
 
 /// What is known of a leg before the decision.
@@ -58,19 +60,19 @@ fn planned(candidate: Candidate, base: &Base, is_dirty: bool) -> Planned {
     let version = candidate.version.filter(|_| !is_dirty);
     let legs: Vec<PlannedLeg> = candidate.legs.into_iter().map(leg).collect();
     let must_build = legs.iter().any(|leg| leg.action == Action::Build);
+    let others = candidate.touched.len().saturating_sub(1);
     let reason = match (candidate.unknown_base, candidate.touched.first(), &base.reference) {
+        (_, Some(first), Some(base)) if !must_build => {
+            Reason::BuiltBefore { base: base.clone(), path: first.path.to_string(), others }
+        }
         _ if !must_build => Reason::Unchanged,
         _ if candidate.is_asked => Reason::All,
         (Some(image), ..) => Reason::BaseUnknown { image },
-        (_, Some(first), _) => Reason::Changed {
-            path: first.path.to_string(),
-            why: first.why.clone(),
-            others: candidate.touched.len() - 1,
-        },
-        (_, None, Some(base)) if !candidate.base_images.is_empty() => {
-            Reason::NoImageOn { base: base.clone(), images: candidate.base_images.keys().cloned().collect() }
+        (_, Some(first), _) => {
+            Reason::Changed { path: first.path.to_string(), why: first.why.clone(), others }
         }
-        (_, None, reference) => Reason::NoImage { base: reference.clone() },
+        (_, None, Some(base)) => Reason::HintMiss { base: base.clone(), causes: candidate.causes },
+        (_, None, None) => Reason::NoImage,
     };
     Planned {
         component: candidate.component,
@@ -90,6 +92,13 @@ fn leg(candidate: CandidateLeg) -> PlannedLeg {
     let CandidateLeg { platform, input_digest, key, runners, found } = candidate;
     let action = found.map_or(Action::Build, Action::Reuse);
     PlannedLeg { platform, input_digest, key, runners, action }
+}
+
+/// The tag of a commit. A working tree that differs from its commit must never carry the commit's own tag.
+pub(crate) fn commit_tag(id: &str, dirty: bool) -> Option<Tag> {
+    let short = id.get(..12)?;
+    let suffix = if dirty { "-dirty" } else { "" };
+    format!("sha-{short}{suffix}").parse().ok()
 }
 
 #[cfg(test)]
@@ -125,6 +134,7 @@ mod tests {
             version: None,
             unknown_base: None,
             metadata: Metadata::default(),
+            causes: vec![Cause::EarlierBuild],
         }
     }
 
@@ -132,6 +142,7 @@ mod tests {
         let commit = Commit { id: "0123456789abcdef".to_owned(), time: 17, branch: None, dirty: false };
         let base = Base {
             reference: base.map(str::to_owned),
+            commit: None,
             kind: Kind::Asked,
             confidence: Confidence::Exact,
             reason: "given".to_owned(),
@@ -148,11 +159,20 @@ mod tests {
                 &[],
                 Some("main"),
                 true,
-                "no image of these inputs exists yet, although nothing it reads changed since `main`",
+                "no file it reads changed since `main`, and still no image of its inputs exists: an earlier build may \
+                 have failed or not run",
             ),
             (false, &["a"], Some("main"), true, "`a` changed: it is read"),
             (false, &["a", "b", "c"], Some("main"), true, "`a` changed: it is read (and 2 more changes)"),
-            (true, &["a"], Some("main"), false, "an image of these inputs exists"),
+            (
+                true,
+                &["a", "b"],
+                Some("main"),
+                false,
+                "an image of these inputs exists, although `a` changed since `main` (and 1 more change): this was built \
+                 before",
+            ),
+            (true, &[], Some("main"), false, "an image of these inputs exists"),
             (true, &[], None, false, "an image of these inputs exists"),
         ] {
             let plan = decided(found, touched, base);
@@ -162,14 +182,17 @@ mod tests {
     }
 
     #[test]
-    fn base_images_explain_what_files_do_not() {
+    fn causes_explain_what_files_do_not() {
         let image =
             Image { repository: "docker.io/a".parse().expect("a repository"), digest: Digest::of(b"") };
         let reason = |unknown: Option<&str>, touched: &[&str]| {
             let mut candidate = candidate(false, touched);
             candidate.base_images.insert("a:1".to_owned(), image.clone());
             candidate.unknown_base = unknown.map(str::to_owned);
+            candidate.causes =
+                vec![Cause::BaseImages(vec!["a:1".to_owned()]), Cause::Tools(vec!["rustc 1".to_owned()])];
             let base = Base {
+                commit: None,
                 reference: Some("main".to_owned()),
                 kind: Kind::Asked,
                 confidence: Confidence::Exact,
@@ -179,7 +202,8 @@ mod tests {
         };
         assert_eq!(
             reason(None, &[]),
-            "no image of these inputs on today's `a:1` exists yet; no file it reads changed since `main`"
+            "no file it reads changed since `main`, and still no image of its inputs exists: `a:1` may be another image \
+             now, or `rustc 1` may be another version"
         );
         assert_eq!(reason(None, &["x"]), "`x` changed: it is read");
         assert_eq!(reason(Some("b"), &["x"]), "nothing proves that its base image `b` is the same");

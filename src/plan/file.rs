@@ -28,6 +28,8 @@ pub(super) struct CommitFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct BaseFile {
     pub(super) reference: Option<String>,
+    #[serde(default)]
+    pub(super) commit: Option<String>,
     pub(super) kind: String,
     pub(super) confidence: String,
     pub(super) reason: String,
@@ -77,6 +79,15 @@ pub(super) struct ReasonFile {
     pub(super) base: Option<String>,
     #[serde(default)]
     pub(super) images: Vec<String>,
+    #[serde(default)]
+    pub(super) causes: Vec<CauseFile>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CauseFile {
+    pub(super) code: String,
+    pub(super) names: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,9 +1,8 @@
 //! `plan.json`: the plan as a file, versioned and in a stable order.
 
-use super::file::{
-    BaseFile, CommitFile, FoundFile, LegFile, PlanFile, PlannedFile, ReasonFile, RecipeFile, TargetFile,
-};
-use super::{Action, Base, Found, Plan, Planned, PlannedLeg, Reason, Target};
+use super::file::{BaseFile, CommitFile, FoundFile, LegFile, PlanFile, PlannedFile, RecipeFile, TargetFile};
+use super::reason::{reason, reason_file};
+use super::{Action, Base, Found, Plan, Planned, PlannedLeg, Target};
 use crate::component::{Backend, Component, Recipe, Rules};
 use crate::detect::base::{Confidence, Kind};
 use crate::git::Commit;
@@ -41,6 +40,7 @@ pub(crate) fn to_json(plan: &Plan) -> String {
         },
         base: BaseFile {
             reference: plan.base.reference.clone(),
+            commit: plan.base.commit.clone(),
             kind: plan.base.kind.as_str().to_owned(),
             confidence: plan.base.confidence.as_str().to_owned(),
             reason: plan.base.reason.clone(),
@@ -109,6 +109,7 @@ fn base(file: BaseFile) -> Result<Base, PlanError> {
     let fault = |what, text: &str| PlanError::Value { what, text: text.to_owned() };
     Ok(Base {
         reference: file.reference,
+        commit: file.commit,
         kind: kind.ok_or_else(|| fault("kind of base", &file.kind))?,
         confidence: confidence.ok_or_else(|| fault("confidence", &file.confidence))?,
         reason: file.reason,
@@ -167,33 +168,6 @@ fn leg_file(planned: &Planned, leg: &PlannedLeg) -> LegFile {
             size: found.size,
             media_type: found.media_type.clone(),
         }),
-    }
-}
-
-fn reason_file(reason: &Reason) -> ReasonFile {
-    let file = |code: &str| ReasonFile {
-        code: code.to_owned(),
-        text: reason.to_string(),
-        path: None,
-        why: None,
-        others: None,
-        base: None,
-        images: vec![],
-    };
-    match reason {
-        Reason::Changed { path, why, others } => ReasonFile {
-            path: Some(path.clone()),
-            why: Some(why.clone()),
-            others: Some(*others),
-            ..file("inputs-changed")
-        },
-        Reason::NoImage { base } => ReasonFile { base: base.clone(), ..file("no-image") },
-        Reason::NoImageOn { base, images } => {
-            ReasonFile { base: Some(base.clone()), images: images.clone(), ..file("no-image-on-base") }
-        }
-        Reason::BaseUnknown { image } => ReasonFile { images: vec![image.clone()], ..file("base-unknown") },
-        Reason::All => file("all"),
-        Reason::Unchanged => file("unchanged"),
     }
 }
 
@@ -268,26 +242,6 @@ fn leg(file: &LegFile) -> Result<PlannedLeg, PlanError> {
         runners: file.runners.clone(),
         action,
     })
-}
-
-fn reason(file: ReasonFile) -> Result<Reason, PlanError> {
-    match file.code.as_str() {
-        "inputs-changed" => Ok(Reason::Changed {
-            path: file.path.unwrap_or_default(),
-            why: file.why.unwrap_or_default(),
-            others: file.others.unwrap_or_default(),
-        }),
-        "no-image" => Ok(Reason::NoImage { base: file.base }),
-        "no-image-on-base" => {
-            Ok(Reason::NoImageOn { base: file.base.unwrap_or_default(), images: file.images })
-        }
-        "base-unknown" => {
-            Ok(Reason::BaseUnknown { image: file.images.into_iter().next().unwrap_or_default() })
-        }
-        "all" => Ok(Reason::All),
-        "unchanged" => Ok(Reason::Unchanged),
-        _ => Err(PlanError::Value { what: "reason", text: file.code }),
-    }
 }
 
 fn value<T: FromStr>(what: &'static str, text: &str) -> Result<T, PlanError> {

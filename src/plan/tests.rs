@@ -45,11 +45,25 @@ fn plan(target: Target) -> Plan {
     };
     let programs = [(Platform::new("linux", "arm64"), "dist/worker".to_owned())].into();
     let program = Recipe { prebuilt: programs, bin: Some("worker".to_owned()), ..Recipe::default() };
-    let no_image = Reason::NoImage { base: Some("origin/main".to_owned()) };
+    let no_image = Reason::HintMiss {
+        base: "origin/main".to_owned(),
+        causes: vec![
+            Cause::Uncommitted("a".to_owned()),
+            Cause::Ignored("b".to_owned()),
+            Cause::Settings("hephy.yaml".to_owned()),
+            Cause::BaseImages(vec!["c:1".to_owned(), "d:2".to_owned()]),
+            Cause::Tools(vec!["rustc 1".to_owned()]),
+            Cause::Needs(vec!["base".to_owned()]),
+            Cause::BaseNotBuilt,
+            Cause::EarlierBuild,
+            Cause::Removed,
+        ],
+    };
     Plan {
         commit: Commit { id: "0".repeat(40), time: 17, branch: Some("main".to_owned()), dirty: true },
         base: Base {
             reference: None,
+            commit: None,
             kind: Kind::Nothing,
             confidence: Confidence::Nothing,
             reason: "the first commit".to_owned(),
@@ -104,7 +118,8 @@ fn what_is_not_a_plan_is_refused() {
         ("\"action\": \"build\"", "\"action\": \"skip\"", "`skip` is not a valid action"),
         ("\"action\": \"build\"", "\"action\": \"reuse\"", "`reuse` is not a valid action"),
         ("\"action\": \"reuse\"", "\"action\": \"build\"", "`build` is not a valid action"),
-        ("\"no-image\"", "\"because\"", "`because` is not a valid reason"),
+        ("\"hint-miss\"", "\"because\"", "`because` is not a valid reason"),
+        ("\"base-not-built\"", "\"because\"", "`because` is not a valid cause"),
         ("services/api", "services/../../api", "`services/../../api` leads out of the repository"),
         ("services/api", "/etc", "`/etc` leads out of the repository"),
         ("docker/Dockerfile", "../Dockerfile", "`../Dockerfile` leads out of the repository"),

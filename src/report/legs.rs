@@ -50,7 +50,7 @@ pub(super) mod tests {
                 tags: vec![],
                 labels: std::collections::BTreeMap::new(),
                 annotations: std::collections::BTreeMap::new(),
-                reason: Reason::NoImage { base: None },
+                reason: Reason::NoImage,
                 legs: vec![PlannedLeg {
                     platform: Platform::new("linux", "arm64"),
                     input_digest: Digest::of(name.as_bytes()),
@@ -64,6 +64,7 @@ pub(super) mod tests {
             commit: Commit { id: "0123456789abcdef".to_owned(), time: 17, branch: None, dirty: false },
             base: Base {
                 reference: None,
+                commit: None,
                 kind: crate::detect::base::Kind::Nothing,
                 confidence: crate::detect::base::Confidence::Nothing,
                 reason: "the first commit".to_owned(),

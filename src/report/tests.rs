@@ -38,6 +38,7 @@ fn plan(components: Vec<Planned>) -> Plan {
     Plan {
         commit: Commit { id, time: 17, branch: Some("main".to_owned()), dirty: false },
         base: Base {
+            commit: None,
             reference: Some("origin/main".to_owned()),
             kind: Kind::DefaultBranch,
             confidence: Confidence::Likely,
@@ -104,6 +105,7 @@ fn a_plan_of_nothing_says_what_to_do() {
     let mut plan = plan(vec![]);
     plan.commit = Commit { branch: None, dirty: true, ..plan.commit };
     plan.base = Base {
+        commit: None,
         reference: None,
         kind: Kind::Nothing,
         confidence: Confidence::Nothing,

@@ -50,7 +50,7 @@ pub(crate) fn preview_text(steps: &[(Stage, String)]) -> String {
 /// Who reads `subject`, or what it reads, a line for each component and rule. Of a component also the rules that chose
 /// its backend, in the order in which they decide.
 pub(crate) fn explanation_text(subject: &str, explanation: &Explanation, tried: &[Tried]) -> String {
-    let Explanation { files, reads, ignored, unread } = explanation;
+    let Explanation { files, reads, ignored, unread, beside, decision } = explanation;
     let number = |count: usize| match count {
         0 => String::new(),
         _ if *files < 2 => String::new(),
@@ -74,6 +74,9 @@ pub(crate) fn explanation_text(subject: &str, explanation: &Explanation, tried: 
     }
     if *unread > 0 {
         text.push_str(&format!("  no component reads it{}\n", number(*unread)));
+    }
+    for line in beside.iter().chain(decision) {
+        text.push_str(&format!("  {line}\n"));
     }
     text
 }

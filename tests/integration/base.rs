@@ -3,10 +3,10 @@
 use crate::support::{Hephy, Repository};
 use serde_json::Value;
 
-const ZEROS: &str = "0000000000000000000000000000000000000000";
+pub(crate) const ZEROS: &str = "0000000000000000000000000000000000000000";
 
 /// A repository with two components and three commits on `main`; the last two changed one component each.
-fn origin() -> Repository {
+pub(crate) fn origin() -> Repository {
     let origin = Repository::named("origin");
     origin.git(["config", "uploadpack.allowFilter", "true"]);
     origin.write("hephy.yaml", CONFIGURATION).write("app/run", "1\n").write("web/run", "1\n").commit("Begin");
@@ -42,30 +42,30 @@ fn explained(hephy: Hephy) -> Vec<String> {
 }
 
 /// `hephy plan` in a workflow of GitHub.
-fn github(checkout: &Repository, event: &str, reference: &str, payload: &str) -> Hephy {
+pub(crate) fn github(checkout: &Repository, event: &str, reference: &str, payload: &str) -> Hephy {
     let file = checkout.beside("event.json");
     let repository = r#""repository": {"id": 7, "default_branch": "main"}"#;
     std::fs::write(&file, format!("{{{repository}, {payload}}}")).expect("write the event");
     let name = reference.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/");
-    let hephy = checkout.hephy(["plan", "--layout", "images"]);
+    let hephy = checkout.hephy(["plan"]).env("HEPHY_LAYOUT", "images");
     let hephy =
         hephy.env("GITHUB_ACTIONS", "true").env("GITHUB_EVENT_NAME", event).env("GITHUB_REF", reference);
     hephy.env("GITHUB_REF_NAME", name).env("GITHUB_SHA", checkout.id("HEAD")).env("GITHUB_EVENT_PATH", file)
 }
 
-fn push(before: &str, forced: bool) -> String {
+pub(crate) fn push(before: &str, forced: bool) -> String {
     format!(r#""before": "{before}", "forced": {forced}, "created": false, "deleted": false"#)
 }
 
 /// `hephy plan` in a job of GitLab.
-fn gitlab(checkout: &Repository, variables: &[(&str, &str)]) -> Hephy {
-    let hephy = checkout.hephy(["plan", "--layout", "images"]);
+pub(crate) fn gitlab(checkout: &Repository, variables: &[(&str, &str)]) -> Hephy {
+    let hephy = checkout.hephy(["plan"]).env("HEPHY_LAYOUT", "images");
     let hephy = hephy.env("CI_JOB_ID", "1").env("CI_PROJECT_ID", "2").env("CI_DEFAULT_BRANCH", "main");
     let hephy = hephy.env("CI_COMMIT_SHA", checkout.id("HEAD"));
     variables.iter().fold(hephy, |hephy, (name, value)| hephy.env(name, value))
 }
 
-const MAIN: &str = "refs/heads/main";
+pub(crate) const MAIN: &str = "refs/heads/main";
 
 #[test]
 fn a_push_of_several_commits_is_compared_with_what_the_branch_was() {
@@ -149,7 +149,7 @@ fn a_forced_push_is_compared_with_what_still_can_be_had() {
 }
 
 /// A pull request that changes the app, on a `main` that went on with the web: `refs/pull/5/head` and its merge.
-fn pull_request() -> (Repository, String) {
+pub(crate) fn pull_request() -> (Repository, String) {
     let origin = origin();
     let old_base = origin.id("main~1");
     origin.git(["checkout", "--quiet", "-b", "fix", &old_base]);
@@ -165,7 +165,7 @@ fn pull_request() -> (Repository, String) {
     (origin, sides)
 }
 
-fn requested(checkout: &Repository, event: &str, payload: &str) -> Hephy {
+pub(crate) fn requested(checkout: &Repository, event: &str, payload: &str) -> Hephy {
     let hephy = github(checkout, event, "refs/pull/5/merge", payload);
     hephy.env("GITHUB_BASE_REF", "main").env("GITHUB_HEAD_REF", "fix")
 }

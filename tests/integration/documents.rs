@@ -153,3 +153,16 @@ fn every_relative_link_leads_to_a_file() {
     }
     assert!(links > 10, "{links} links");
 }
+
+#[test]
+fn every_row_of_what_goes_wrong_elsewhere_names_a_test_that_is_there() {
+    let text = read("docs/how-it-decides.md");
+    let rows = text.split("and the test for it").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let names = rows.expect("the table").split('`').filter_map(|name| name.split_once("::"));
+    let names: Vec<(&str, &str)> = names.filter(|(_, test)| !test.ends_with("...")).collect();
+    assert!(names.len() > 30, "{names:?}");
+    for (file, test) in names {
+        let source = read(&format!("tests/integration/{file}.rs"));
+        assert!(source.contains(&format!("\nfn {test}()")), "{file}::{test}");
+    }
+}

@@ -73,3 +73,24 @@ fn what_stays_on_this_machine_is_made_for_a_fork_too() {
     let output = hephy.env("GITHUB_EVENT_NAME", "pull_request").run().exits(0);
     assert!(output.stdout.starts_with("app@sha256:"), "{output}");
 }
+
+#[test]
+fn the_gate_of_a_fork_judges_the_jobs_alone() {
+    let repository = Repository::app();
+    let verify = |results: &str| {
+        let hephy = requested(&repository, "plan", "pull_request", FORK).env("HEPHY_RESULTS", results);
+        hephy.args(["--verify", "--may-skip", "publish"]).env("NO_COLOR", "1").run()
+    };
+    let results = |build: &str| {
+        format!(
+            r#"{{"plan": {{"result": "success", "outputs": {{"any": "true"}}}}, "build": {{"result": "{build}"}}, "publish": {{"result": "skipped"}}}}"#
+        )
+    };
+    let output = verify(&results("success")).exits(0);
+    output.says(
+        "verified: every job did what was planned; nothing was published: the pull request comes from a fork",
+    );
+    verify(&results("skipped"))
+        .exits(3)
+        .says("job `build`: it was skipped, although the plan has something to build");
+}

@@ -252,6 +252,7 @@ fn a_path_is_explained_by_those_who_read_it() {
       not by buildpacks: no `project.toml` with a table of buildpacks, and no `Procfile`
       read by `app`: `app` watches `shared/*.css` (1 file)
       read by `app`: it is the program of `app` (1 file)
+      to build: `app/dist/run` changed: it is the program of `app` (and 1 more change)
     web
       not by backend: no `backend` key
       built by prebuilt: `prebuilt`
@@ -263,6 +264,7 @@ fn a_path_is_explained_by_those_who_read_it() {
       not by buildpacks: no `project.toml` with a table of buildpacks, and no `Procfile`
       read by `web`: everything that `app`, which it needs, reads
       read by `web`: it is the program of `web`
+      to build: `web/x` changed: it is the program of `web` (and 2 more changes)
     "#);
     repository.hephy(["plan", "--explain", "../x"]).run().exits(2);
 }

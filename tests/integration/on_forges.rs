@@ -4,7 +4,7 @@
 use crate::support::cluster::Cluster;
 use crate::support::{Repository, path_with};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Runs a forge's script on `repository` and returns its report: digest and input digests by component.
@@ -51,14 +51,31 @@ fn matrix_repository() -> Repository {
          worker: {path: worker, prebuilt: {linux/amd64: run}}\n",
     );
     repository.write("app/arm", "arm\n").write("worker/run", "worker\n");
-    let copy = |from: &str, to: &str| {
-        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(from));
-        repository.write(to, &text.expect("a file of this repository"));
-    };
-    copy("workflows/github-matrix.yml", ".github/workflows/hephy.yml");
-    copy("action.yml", ".github/actions/hephy/action.yml");
-    copy("shim/main.mjs", ".github/actions/hephy/shim/main.mjs");
+    repository.write(".github/workflows/hephy.yml", &own_file("workflows/github-matrix.yml"));
+    repository.write(".github/actions/hephy/action.yml", &own_file("action.yml"));
+    repository.write(".github/actions/hephy/shim/main.mjs", &own_file("shim/main.mjs"));
     repository.commit("Add a platform and a worker");
+    repository
+}
+
+/// A file of hephy's own repository.
+fn own_file(path: &str) -> String {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
+    text.expect("a file of this repository")
+}
+
+/// The same repository with the reusable workflow, which it calls from a copy: nothing is fetched.
+fn pipeline_repository() -> Repository {
+    let repository = matrix_repository();
+    for file in ["pipeline.yml", "legs.yml"] {
+        let text = own_file(&format!(".github/workflows/{file}"));
+        assert!(text.contains("uses: hephy/builder@v1"), "{text}");
+        let text = text.replace("uses: hephy/builder@v1", "uses: ./.github/actions/hephy");
+        repository.write(&format!(".github/workflows/{file}"), &text);
+    }
+    let caller = "on: push\njobs:\n  hephy:\n    uses: ./.github/workflows/pipeline.yml\n    with:\n      \
+                  binary-path: ${{ vars.HEPHY_BINARY_PATH }}\n      registry: ${{ vars.HEPHY_REGISTRY }}\n";
+    repository.write(".github/workflows/hephy.yml", caller).commit("Call the pipeline");
     repository
 }
 
@@ -110,6 +127,40 @@ fn a_github_matrix_makes_the_images_of_one_run_and_is_empty_the_second_time() {
     // With nothing left to build, the matrix is skipped and the gate is green.
     let log = run_into_layout("github", &repository, &layout);
     assert!(!log.contains("build app-linux-amd64") && log.contains("verified: "), "{log}");
+}
+
+#[test]
+fn the_reusable_workflow_builds_publishes_and_is_guarded() {
+    let repository = pipeline_repository();
+    let expected = images_of_one_run(&repository);
+    let layout = repository.beside("pipeline-images");
+    let log = run_into_layout("github", &repository, &layout);
+    for text in ["build app-linux-amd64", "build app-linux-arm64", "build worker-linux-amd64", "verified: "] {
+        assert!(log.contains(text), "`{text}` in {log}");
+    }
+    assert!(expected.iter().all(|image| log.contains(image)), "{expected:?} in {log}");
+    // With nothing left to build, the legs are skipped, and the gate knows that they were meant to be.
+    let log = run_into_layout("github", &repository, &layout);
+    assert!(!log.contains("build app-linux-amd64") && log.contains("verified: "), "{log}");
+}
+
+#[test]
+fn every_workflow_is_one_for_actionlint() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["workflows", ".github/workflows"].map(|folder| root.join(folder));
+    let files = folders.iter().flat_map(|folder| folder.read_dir().expect("a folder"));
+    let files = files.map(|file| file.expect("an entry").path());
+    // The rest of the first folder is for GitLab.
+    let of_github = |path: &PathBuf| path.file_name().is_none_or(|name| name != "gitlab.yml");
+    let files: Vec<PathBuf> = files.filter(of_github).collect();
+    assert_eq!(files.len(), 5, "{files:?}");
+    let mut actionlint = Command::new("actionlint");
+    actionlint
+        .args(["-no-color", "-shellcheck=", "-pyflakes="])
+        .args(files)
+        .env("PATH", path_with(&["actionlint"]));
+    let output = actionlint.current_dir(root).output().expect("actionlint starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]

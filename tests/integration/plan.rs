@@ -25,7 +25,8 @@ fn the_first_run_builds_everything_although_nothing_changed() {
     assert_eq!(
         repository.decisions_with(&["--base", "HEAD"]),
         [
-            "app (linux/amd64): build, no image of these inputs exists yet, although nothing it reads changed since `HEAD`"
+            "app (linux/amd64): build, no file it reads changed since `HEAD`, and still no image of its inputs exists: the \
+             base was not built here either"
         ]
     );
 }
@@ -53,7 +54,8 @@ fn a_change_is_named_in_the_reason() {
     assert_eq!(
         repository.decisions_with(&["--base", "HEAD"]),
         [
-            "app (linux/amd64): build, no image of these inputs exists yet, although nothing it reads changed since `HEAD`"
+            "app (linux/amd64): build, no file it reads changed since `HEAD`, and still no image of its inputs exists: the \
+             base was not built here either"
         ]
     );
 }

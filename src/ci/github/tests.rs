@@ -178,6 +178,17 @@ fn a_run_that_follows_a_pull_request_is_its_run() {
     }
 }
 
+/// Coverage-guided with `./dev fuzz`, some random bytes in an ordinary run. The first byte chooses the event.
+#[test]
+fn fuzz_event_file() {
+    let events = ["push", "pull_request", "pull_request_target", "merge_group", "release", "workflow_run"];
+    bolero::check!().for_each(|bytes: &[u8]| {
+        let Some((first, text)) = bytes.split_first() else { return };
+        let event = events[usize::from(*first) % events.len()];
+        ci(event, "refs/heads/main", &[], &String::from_utf8_lossy(text));
+    });
+}
+
 proptest::proptest! {
     #[test]
     fn no_event_file_makes_it_panic(text in ".{0,200}", before in ".{0,80}") {

@@ -199,6 +199,14 @@ mod tests {
         assert_eq!(changes(b"noise\0"), None);
     }
 
+    /// Coverage-guided with `./dev fuzz`, some random bytes in an ordinary run.
+    #[test]
+    fn fuzz_what_git_prints() {
+        bolero::check!().for_each(|output: &[u8]| {
+            let _ = (status(output), log(output), tree(output), changes(output));
+        });
+    }
+
     proptest::proptest! {
         #[test]
         fn no_output_makes_it_panic(output in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {

@@ -119,6 +119,15 @@ mod tests {
         check("**.md", &[".md", "x/.md"], &["README.md"]);
     }
 
+    /// Coverage-guided with `./dev fuzz`, some random bytes in an ordinary run.
+    #[test]
+    fn fuzz_dockerignore() {
+        bolero::check!().for_each(|bytes: &[u8]| {
+            let (path, text) = bytes.split_at(bytes.len().min(12));
+            Dockerignore::read(&String::from_utf8_lossy(text)).leaves_out(BStr::new(path));
+        });
+    }
+
     proptest! {
         #[test]
         fn any_text_is_read(text in "(?s).{0,60}", path in "[a-c/.]{0,12}") {

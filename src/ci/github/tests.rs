@@ -231,6 +231,16 @@ fn the_switches_of_the_action_are_read() {
     let sources = ci("pull_request", "refs/pull/5/merge", &switches, &request(r#"{"id": 7}"#)).sources;
     assert_eq!((sources.commit.as_deref(), sources.short_commit), (Some(HEAD), Some(9)));
     assert_eq!(sources.base_branch.as_deref(), Some("main"));
+
+/// Coverage-guided with `./dev fuzz`, some random bytes in an ordinary run. The first byte chooses the event.
+#[test]
+fn fuzz_event_file() {
+    let events = ["push", "pull_request", "pull_request_target", "merge_group", "release", "workflow_run"];
+    bolero::check!().for_each(|bytes: &[u8]| {
+        let Some((first, text)) = bytes.split_first() else { return };
+        let event = events[usize::from(*first) % events.len()];
+        ci(event, "refs/heads/main", &[], &String::from_utf8_lossy(text));
+    });
 }
 
 proptest::proptest! {

@@ -152,6 +152,12 @@ fn what_is_not_understood_reads_everything() {
     );
 }
 
+/// Coverage-guided with `./dev fuzz`, some random bytes in an ordinary run.
+#[test]
+fn fuzz_dockerfile() {
+    bolero::check!().for_each(|bytes: &[u8]| drop(reading(&String::from_utf8_lossy(bytes))));
+}
+
 proptest! {
     #[test]
     fn any_text_is_read(text in "(?s).{0,200}") {

@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn fuzz_what_git_prints() {
         bolero::check!().for_each(|output: &[u8]| {
-            let _ = (status(output), log(output), tree(output), changes(output));
+            let _ = (status(output), log(output), index(output), changes(output));
         });
     }
 

@@ -231,6 +231,7 @@ fn the_switches_of_the_action_are_read() {
     let sources = ci("pull_request", "refs/pull/5/merge", &switches, &request(r#"{"id": 7}"#)).sources;
     assert_eq!((sources.commit.as_deref(), sources.short_commit), (Some(HEAD), Some(9)));
     assert_eq!(sources.base_branch.as_deref(), Some("main"));
+}
 
 /// Coverage-guided with `./dev fuzz`, some random bytes in an ordinary run. The first byte chooses the event.
 #[test]

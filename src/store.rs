@@ -167,27 +167,23 @@ impl Store {
         }
     }
 
-    /// The platforms of the index under `tag`; none if there is no index, or only `known`.
+    /// The platforms of `found`, none if it is no index.
     pub(crate) async fn platforms(
         &self,
         repository: &Repository,
-        tag: &Tag,
-        known: Option<&Digest>,
+        found: &Found,
     ) -> Result<Vec<String>, StoreError> {
-        let is_asked =
-            |found: &Found| found.media_type != layout::IMAGE_MANIFEST && Some(&found.digest) != known;
-        let Some(found) = self.find(repository, tag).await?.filter(is_asked) else { return Ok(vec![]) };
+        if found.media_type == layout::IMAGE_MANIFEST {
+            return Ok(vec![]);
+        }
         let bytes = self.manifest(repository, &found.digest).await?;
         layout::platforms(&bytes)
             .map_err(|source| StoreError::Index { repository: repository.clone(), source })
     }
 
-    /// Lets `tag` point at a published image. Returns whether it moved.
-    pub(crate) async fn tag(&self, published: &Published, tag: &Tag) -> Result<bool, StoreError> {
+    /// Lets `tag` point at a published image.
+    pub(crate) async fn tag(&self, published: &Published, tag: &Tag) -> Result<(), StoreError> {
         let image = &published.image;
-        if self.find(&image.repository, tag).await?.is_some_and(|found| found.digest == image.digest) {
-            return Ok(false);
-        }
         match self {
             Self::Layout(layout) => {
                 let descriptor = Descriptor::new(&published.media_type, &image.digest, published.size);
@@ -201,7 +197,7 @@ impl Store {
                 registry.put_manifest(&image.repository, tag.as_str(), &published.media_type, &bytes).await?;
             }
         }
-        Ok(true)
+        Ok(())
     }
 }
 

@@ -1,10 +1,11 @@
 //! The gate: what was planned is there, nothing else is, and no job was left out; one check that a forge can require.
 
+use super::publishing::Move;
 use super::{Run, foreign, publishing};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::image::{Digest, Tag};
-use crate::plan::{self, Plan, Planned};
+use crate::image::Tag;
+use crate::plan::{self, Found, Plan, Planned};
 use crate::store::Store;
 use futures::future::try_join_all;
 
@@ -54,7 +55,8 @@ async fn faults_of_legs(run: &Run, plan: &Plan) -> Result<Vec<String>, Failure> 
     let store = run.store_to_read(&plan.target)?;
     let Some(tag) = plan::commit_tag(&plan.commit.id, plan.commit.dirty) else { return Ok(faults) };
     for planned in plan.components.iter().filter(|planned| planned.tags.contains(&tag)) {
-        for platform in unplanned(&store, planned, &tag, None).await? {
+        let Some(found) = store.find(&planned.image, &tag).await? else { continue };
+        for platform in unplanned(&store, planned, &found).await? {
             let at = format!("`{}:{tag}`", planned.image);
             faults.push(format!(
                 "{} ({platform}): it is in {at}, and the plan does not have it",
@@ -65,15 +67,10 @@ async fn faults_of_legs(run: &Run, plan: &Plan) -> Result<Vec<String>, Failure> 
     Ok(faults)
 }
 
-/// The platforms that `tag` has and the plan has not, unless it is the index that is `known`.
-async fn unplanned(
-    store: &Store,
-    planned: &Planned,
-    tag: &Tag,
-    known: Option<&Digest>,
-) -> Result<Vec<String>, Failure> {
+/// The platforms that an image has and the plan has not.
+async fn unplanned(store: &Store, planned: &Planned, found: &Found) -> Result<Vec<String>, Failure> {
     let is_planned = |name: &String| planned.legs.iter().any(|leg| leg.platform.to_string() == *name);
-    let there = store.platforms(&planned.image, tag, known).await?;
+    let there = store.platforms(&planned.image, found).await?;
     Ok(there.into_iter().filter(|name| !is_planned(name)).collect())
 }
 
@@ -84,22 +81,34 @@ pub(super) async fn ensure_no_platform_lost(
     run: &Run,
     store: &Store,
     plan: &Plan,
-    to_move: &[(&Planned, &Digest)],
+    moves: &[Move<'_>],
 ) -> Result<(), Failure> {
     if run.settings.drop_platforms {
         return Ok(());
     }
     let of_base = plan.base.commit.as_deref().and_then(|commit| plan::commit_tag(commit, false));
-    let mut checks = vec![];
-    for &(planned, image) in to_move {
-        for tag in planned.tags.iter().chain(&of_base) {
-            checks.push(async move {
-                let lost = unplanned(store, planned, tag, Some(image)).await?;
-                if lost.is_empty() { Ok(()) } else { Err(lost_platforms(planned, tag, &lost)) }
-            });
+    try_join_all(moves.iter().map(|moved| keeps_platforms(store, moved, of_base.as_ref()))).await.map(drop)
+}
+
+async fn keeps_platforms(store: &Store, moved: &Move<'_>, of_base: Option<&Tag>) -> Result<(), Failure> {
+    let Move { planned, image, before } = moved;
+    let is_other = |found: &Found| found.digest != *image;
+    let mut others: Vec<(Tag, Found)> = before
+        .iter()
+        .filter_map(|(tag, found)| Some((tag.clone(), found.clone().filter(is_other)?)))
+        .collect();
+    let stays = |(_, found): &(Tag, Option<Found>)| found.as_ref().is_some_and(|found| !is_other(found));
+    if let Some(tag) = of_base.filter(|_| !before.iter().all(stays)) {
+        let found = store.find(&planned.image, tag).await?.filter(is_other);
+        others.extend(found.map(|found| (tag.clone(), found)));
+    }
+    for (tag, found) in &others {
+        let lost = unplanned(store, planned, found).await?;
+        if !lost.is_empty() {
+            return Err(lost_platforms(planned, tag, &lost));
         }
     }
-    try_join_all(checks).await.map(drop)
+    Ok(())
 }
 
 fn lost_platforms(planned: &Planned, tag: &Tag, lost: &[String]) -> Failure {

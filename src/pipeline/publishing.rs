@@ -4,17 +4,26 @@ use super::{Run, gating};
 use crate::component::{Leg, Name};
 use crate::event::{Progress, Stage};
 use crate::failure::Failure;
-use crate::image::{Digest, Image};
+use crate::image::{Digest, Image, Tag};
 use crate::layout::Layout;
 use crate::plan::{Action, Found, Plan, Planned, PlannedLeg};
 use crate::platform::Platform;
 use crate::report::{ImageSummary, Summary, What};
 use crate::store::{Published, Store, StoreError};
+use futures::future::try_join_all;
 
 /// The image of a component, in the store.
 pub(super) struct Pushed {
     pub(super) component: Name,
     pub(super) published: Published,
+}
+
+/// A component whose tags are about to point at an image.
+pub(super) struct Move<'a> {
+    pub(super) planned: &'a Planned,
+    pub(super) image: Digest,
+    /// Where they point until then.
+    pub(super) before: Vec<(Tag, Option<Found>)>,
 }
 
 /// What a push brought into the store.
@@ -65,11 +74,11 @@ async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushe
             to_tag.push(planned);
         }
     }
-    let images = pushes.images.iter().map(|pushed| &pushed.published.image.digest);
-    let to_move: Vec<(&Planned, &Digest)> = to_tag.iter().copied().zip(images).collect();
-    gating::ensure_no_platform_lost(run, &store, plan, &to_move).await?;
-    for (planned, pushed) in to_tag.into_iter().zip(&pushes.images) {
-        let moved = tag(&store, planned, pushed).await?;
+    let looks = to_tag.into_iter().zip(&pushes.images).map(|(planned, pushed)| look(&store, planned, pushed));
+    let moves = try_join_all(looks).await?;
+    gating::ensure_no_platform_lost(run, &store, plan, &moves).await?;
+    for (Move { planned, before, .. }, pushed) in moves.iter().zip(&pushes.images) {
+        let moved = tag(&store, before, pushed).await?;
         if !moved.is_empty() {
             let text = format!("sha256:{} {}", pushed.published.image.digest.short(), moved.join(" "));
             run.events.step(Stage::Push, planned.component.name.to_string(), Progress::Done, text);
@@ -116,12 +125,28 @@ async fn join(store: &Store, planned: &Planned, legs: &[(Platform, Found)]) -> R
     Ok(store.join(&planned.image, legs).await?)
 }
 
-async fn tag(store: &Store, planned: &Planned, pushed: &Pushed) -> Result<Vec<String>, Failure> {
+/// Looks where the tags of a component point before they move.
+async fn look<'a>(store: &Store, planned: &'a Planned, pushed: &Pushed) -> Result<Move<'a>, Failure> {
+    let finds = planned.tags.iter().map(|tag| async {
+        let found = store.find(&planned.image, tag).await?;
+        Ok::<_, StoreError>((tag.clone(), found))
+    });
+    let image = pushed.published.image.digest.clone();
+    Ok(Move { planned, image, before: try_join_all(finds).await? })
+}
+
+/// Lets the tags that point elsewhere point at the image.
+async fn tag(
+    store: &Store,
+    before: &[(Tag, Option<Found>)],
+    pushed: &Pushed,
+) -> Result<Vec<String>, Failure> {
+    let image = &pushed.published.image.digest;
+    let is_elsewhere = |found: &Option<Found>| found.as_ref().is_none_or(|found| found.digest != *image);
     let mut moved = vec![];
-    for tag in &planned.tags {
-        if store.tag(&pushed.published, tag).await? {
-            moved.push(format!("tagged `{tag}`"));
-        }
+    for (tag, _) in before.iter().filter(|(_, found)| is_elsewhere(found)) {
+        store.tag(&pushed.published, tag).await?;
+        moved.push(format!("tagged `{tag}`"));
     }
     Ok(moved)
 }

@@ -35,8 +35,8 @@ fn what_a_registry_has_is_mounted_and_not_sent() {
     let before = push.sent();
     push.registry.read_back(&format!("shop/one:sha-{}", push.repository.short_id()));
     push.registry.read_back(&format!("shop/two:sha-{}", push.repository.short_id()));
-    // The layer of both is sent once: the other repository mounts it.
-    assert_eq!(push.proxy.count("PUT", UPLOAD), 2, "{:?}", push.proxy.asked());
+    // The layer of both is sent once: the other repository mounts it. Each has a config of its own.
+    assert_eq!(push.proxy.count("PUT", UPLOAD), 3, "{:?}", push.proxy.asked());
     assert!(before < 700_000, "{before}");
 }
 

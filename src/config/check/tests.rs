@@ -31,11 +31,11 @@ fn faults_name_their_place_and_a_way_out() {
     for (text, expected) in [
         (
             "componets: {}",
-            "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, base-images, runners, environments, wait; did you mean `components`?",
+            "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, base-images, runners, environments, wait, tags, flavor, labels, annotations; did you mean `components`?",
         ),
         (
             "components:\n  api: {pth: src}",
-            "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, inputs, image, needs, fail-fast, dockerfile, context, target, build-args, bin, prebuilt; did you mean `path`?",
+            "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, inputs, image, needs, fail-fast, dockerfile, context, target, build-args, bin, prebuilt, tags, flavor, labels, annotations; did you mean `path`?",
         ),
         ("components: [api]", "`hephy.yaml:1:13`: expected keys with values, for example `key: value`"),
         ("version: 2", "`hephy.yaml:1:10`: version 2 is unknown; write `version: 1`"),

@@ -1,8 +1,7 @@
 //! One commit, one set of digests: whichever way hephy is called, and wherever.
 
-use crate::support::{Repository, prebuilt};
+use crate::support::{Repository, layers, prebuilt};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// An app for two platforms.
 fn app() -> Repository {
@@ -104,25 +103,13 @@ fn a_push_without_a_build_says_so() {
     }
 }
 
-/// The layers of the image of each platform, read by skopeo.
-fn layers(repository: &Repository, layout: &Path) -> Vec<serde_json::Value> {
-    let image = format!("oci:{}:app:sha-{}", layout.display(), repository.short_id());
-    let inspect = |architecture: &str| {
-        let flags = ["inspect", "--override-os=linux", "--override-arch", architecture, &image];
-        let output = Command::new("skopeo").args(flags).output().expect("skopeo (./dev tools)");
-        let read: serde_json::Value = serde_json::from_slice(&output.stdout).expect("skopeo prints JSON");
-        assert_eq!(read["Layers"].as_array().map(Vec::len), Some(1), "{read}");
-        read["Layers"].clone()
-    };
-    ["amd64", "arm64"].map(inspect).into()
-}
-
 #[test]
 fn forges_and_laptops_make_the_same_layers() {
     // Given what a laptop reaches,
     let repository = app();
     let laptop = repository.up();
-    let layers = layers(&repository, &repository.path().join(".hephy/oci"));
+    let layers = |layout: &Path| layers(&repository, layout, "app", &["amd64", "arm64"]);
+    let expected = layers(&repository.path().join(".hephy/oci"));
     let id = repository.git(["rev-parse", "HEAD"]).trim().to_owned();
     repository.git(["checkout", "--quiet", "--detach"]);
     let github = [
@@ -150,7 +137,7 @@ fn forges_and_laptops_make_the_same_layers() {
         let output = set(repository.hephy(["up", "--layout", &layout.to_string_lossy()])).run().exits(0);
         // then they build it, and the image holds the same; only what it says about itself is the forge's.
         assert!(output.stderr.contains("build  app (linux/arm64)"), "{output}");
-        assert_eq!(self::layers(&repository, &layout), layers, "{name}: {laptop}, {output}");
+        assert_eq!(layers(&layout), expected, "{name}: {laptop}, {output}");
         assert!(!output.to_string().contains("hunter2"), "{output}");
         // They know the branch although HEAD is detached.
         let plan = set(repository.hephy(["plan", "--emit", "json", "--layout", &layout.to_string_lossy()]))

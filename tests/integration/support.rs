@@ -347,3 +347,21 @@ impl Repository {
         hephy(&self.root).args(arguments)
     }
 }
+
+/// The layers of the image of `component` in `layout`, of each architecture, read by skopeo.
+pub(crate) fn layers(
+    repository: &Repository,
+    layout: &Path,
+    component: &str,
+    architectures: &[&str],
+) -> Vec<serde_json::Value> {
+    let image = format!("oci:{}:{component}:sha-{}", layout.display(), repository.short_id());
+    let inspect = |architecture: &&str| {
+        let flags = ["inspect", "--override-os=linux", "--override-arch", architecture, &image];
+        let output = Command::new("skopeo").args(flags).output().expect("skopeo (./dev tools)");
+        let read: serde_json::Value = serde_json::from_slice(&output.stdout).expect("skopeo prints JSON");
+        assert_eq!(read["Layers"].as_array().map(Vec::len), Some(1), "{read}");
+        read["Layers"].clone()
+    };
+    architectures.iter().map(inspect).collect()
+}

@@ -241,7 +241,7 @@ pub(crate) async fn changes(
         return Err(GitError::OptionLikeBase { base: base.to_owned() });
     }
     if comparison == Comparison::Ancestor {
-        return changes_since(root, base).await;
+        return newest_ancestor(root, &[base]).await.map(|(_, changes)| changes);
     }
     let diff = program(root).args(["diff-tree", "-r", "-z", "--raw", "--no-renames"]);
     let diff = diff.args(["--ignore-submodules=none", "--no-ext-diff"]);
@@ -253,19 +253,23 @@ pub(crate) async fn changes(
     parse::changes(&output).ok_or(GitError::Output { command: "diff-tree" })
 }
 
-/// The paths that differ between HEAD and its ancestor `base`. One process answers whether it is one, and what changed
-/// since: the differences along the first parents, added up. `NoAncestor` also where `base` is farther away than is worth
+/// The newest of `commits`, full ids, along the first parents of HEAD, and the paths that differ between the two. One
+/// process answers both: the differences on the way, added up. `NoAncestor` also where it is farther away than is worth
 /// reading, or was merged; healing asks for that.
-async fn changes_since(root: &Path, base: &str) -> Result<Vec<BString>, GitError> {
+pub(crate) async fn newest_ancestor(
+    root: &Path,
+    commits: &[&str],
+) -> Result<(String, Vec<BString>), GitError> {
+    let base = || commits.join(", ");
     let log = program(root).args(["log", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff"]);
     let log = log.args(["--ignore-submodules=none", "--no-relative", "--no-color", "--no-show-signature"]);
     let log = log.args(["--no-notes", "--first-parent", "-m", "--format=%H %P"]);
-    let log = log.arg(format!("--max-count={FARTHEST_ANCESTOR}")).args([&format!("{base}..HEAD"), "--"]);
-    let output = exec::capture(&log).await;
-    let output = output.map_err(|source| GitError::Base { base: base.to_owned(), source })?;
+    let log = log.arg(format!("--max-count={FARTHEST_ANCESTOR}")).arg("HEAD");
+    let log = log.args(commits.iter().map(|id| format!("^{id}"))).arg("--");
+    let output = exec::capture(&log).await.map_err(|source| GitError::Base { base: base(), source })?;
     match parse::history(&output).ok_or(GitError::Output { command: "log" })? {
-        (Some(start), changes) if start == base => Ok(changes),
-        _ => Err(GitError::NoAncestor { base: base.to_owned() }),
+        (Some(start), changes) if commits.contains(&start.as_str()) => Ok((start, changes)),
+        _ => Err(GitError::NoAncestor { base: base() }),
     }
 }
 

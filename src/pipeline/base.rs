@@ -9,6 +9,9 @@ use crate::mask::Mask;
 use crate::plan::{Base, Target};
 use bstr::BString;
 
+/// More commits of published images are not tried one by one: each costs questions to git.
+const MOST_TRIED: usize = 3;
+
 /// A base, and what changed since.
 type Found = (Base, Vec<BString>);
 
@@ -28,7 +31,7 @@ pub(super) async fn compare(run: &Run, checkout: &Checkout, target: &Target) -> 
             [Answer::Published(branch)] => {
                 let (commits, problem) = published::ask(run, checkout, target, branch).await;
                 of_registry = problem;
-                search.one_of(&commits).await?
+                search.newest_of(&commits).await?
             }
             answers => search.among(&answers.iter().filter_map(known).collect::<Vec<_>>()).await?,
         };
@@ -111,9 +114,20 @@ impl Search<'_> {
         Ok(None)
     }
 
-    /// The first of these commits that is there, one by one: the next one is older.
-    async fn one_of(&mut self, commits: &[Choice]) -> Result<Option<Found>, Failure> {
-        for choice in commits {
+    /// The newest of these commits, as git says, else the first that is there, one by one.
+    async fn newest_of(&mut self, commits: &[Choice]) -> Result<Option<Found>, Failure> {
+        let head = &self.checkout.commit.id;
+        let ids: Vec<&str> = commits.iter().map(|choice| choice.reference.as_str()).collect();
+        if ids.len() > 1
+            && !ids.contains(&head.as_str())
+            && let Ok((id, changes)) = git::newest_ancestor(&self.run.root, &ids).await
+            && let Some(choice) = commits.iter().find(|choice| choice.reference == id)
+        {
+            return Ok(Some((chosen(choice, Some(id), &self.failures), changes)));
+        }
+        let (same, others): (Vec<&Choice>, Vec<&Choice>) =
+            commits.iter().partition(|choice| choice.reference == *head);
+        for choice in same.into_iter().chain(others).take(MOST_TRIED) {
             let found = self.among(&[choice]).await?;
             if found.is_some() {
                 return Ok(found);

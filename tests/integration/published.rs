@@ -80,8 +80,19 @@ fn the_newest_commit_of_a_branch_stands_for_all_its_images() {
     );
     let checkout = Repository::checkout_of(&origin, MAIN, None);
     assert_eq!(explained(scheduled(&checkout, &shop)), [base.as_str(), WEB]);
+    assert_eq!(git_processes(&checkout, scheduled(&checkout, &shop)), 4);
+    // What was changed and changed back, or merged, is what it is in the end.
+    origin.write("app/run", "3\n").commit("Try").write("app/run", "2\n").commit("Take back");
+    origin.git(["checkout", "--quiet", "-b", "side", "main~3"]);
+    origin.write("docs", "x\n").commit("Document");
+    origin.git(["checkout", "--quiet", "main"]);
+    origin.git(["merge", "--quiet", "--no-edit", "side"]);
+    let checkout = Repository::checkout_of(&origin, MAIN, None);
+    assert_eq!(explained(scheduled(&checkout, &shop)), [base.as_str(), WEB]);
+    assert_eq!(git_processes(&checkout, scheduled(&checkout, &shop)), 4);
     // The same commit again: nothing changed, and it may be built for another reason.
-    let checkout = Repository::checkout_of(&origin, "refs/heads/main~1", None);
+    origin.git(["branch", "again", &newest]);
+    let checkout = Repository::checkout_of(&origin, "refs/heads/again", None);
     assert_eq!(explained(scheduled(&checkout, &shop)), [base]);
 }
 

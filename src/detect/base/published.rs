@@ -6,9 +6,6 @@
 use super::{Choice, Confidence, Kind, choice};
 use crate::git::Comparison;
 
-/// More commits are not tried: each costs a question to git.
-const MOST: usize = 3;
-
 /// What an image says about itself; all of it is foreign text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Origin {
@@ -16,7 +13,7 @@ pub(crate) struct Origin {
     pub(crate) created: Option<String>,
 }
 
-/// The commits that the images of `branch` were built from, newest first, and what was wrong with the images that name
+/// The commits that the images of `branch` were built from, newest first as far as they say, and what was wrong with the images that name
 /// none. `answers` has for each component its name and what its image says, `None` where there is no image, or why nobody
 /// could tell.
 pub(crate) fn published(
@@ -60,8 +57,7 @@ pub(crate) fn published(
             format!("the newest commit that published images of `{branch}` were built from"),
         ),
     };
-    let choices = ids.iter().take(MOST);
-    let choices = choices.map(|id| choice(id, Comparison::Ancestor, Kind::Registry, confidence, &reason));
+    let choices = ids.iter().map(|id| choice(id, Comparison::Ancestor, Kind::Registry, confidence, &reason));
     let problem = match problems.split_first() {
         Some((first, [])) => Some(first.clone()),
         Some((first, others)) => Some(format!("{first} (and {} more)", others.len())),
@@ -83,6 +79,7 @@ mod tests {
     use super::*;
 
     const OLD: &str = "1111111111111111111111111111111111111111";
+    const ZEROS: &str = "0000000000000000000000000000000000000000";
     const NEW: &str = "ABCDEFabcdef2222222222222222222222222222";
 
     type Answer = Result<Option<(&'static str, &'static str)>, &'static str>;
@@ -118,7 +115,7 @@ mod tests {
             [format!("likely {OLD}"), "no network".to_owned()]
         );
         assert_eq!(found(&[Ok(None), Ok(None)]), ["no published image follows `main`"]);
-        for text in ["main", "--output=/tmp/x", "1234567", "HEAD^1", &"0".repeat(40)] {
+        for text in ["main", "--output=/tmp/x", "1234567", "HEAD^1", ZEROS] {
             let problem = "the image of `c0` for `main` names no full commit id";
             assert_eq!(found(&[Ok(Some((text, "")))]), [problem], "{text}");
         }

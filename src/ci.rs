@@ -7,9 +7,7 @@ mod subject;
 mod trigger;
 
 pub(crate) use subject::{About, Sources, Subject};
-#[cfg(test)]
-pub(crate) use trigger::Push;
-pub(crate) use trigger::{PullRequest, Source, Trigger};
+pub(crate) use trigger::{PullRequest, Push, Source, Trigger};
 
 use crate::platform::Platform;
 use crate::secret::Secret;

@@ -159,7 +159,8 @@ impl From<GitError> for Failure {
             GitError::OptionLikeBase { .. }
             | GitError::FetchTooSlow { .. }
             | GitError::Unfetchable { .. }
-            | GitError::NoMergeBase { .. } => failure,
+            | GitError::NoMergeBase { .. }
+            | GitError::NoAncestor { .. } => failure,
             GitError::Git { source, .. } => hints::of_git(failure.words_of(&source), &source),
             GitError::Output { .. } => Self { code: ExitCode::Unexpected, ..failure },
         }

@@ -1,6 +1,6 @@
 //! Git: the commit, its tree, the working tree's deviations from it, and the difference to a base commit.
 //!
-//! The `git` program is asked at most four times for a plan: `status`, `log`, `ls-files`, `diff-tree`. Only where the base is
+//! The `git` program is asked at most four times for a plan: `status`, `log`, `ls-files`, and `diff-tree` or `log`. Only where the base is
 //! not in the clone, a few more calls fetch it. The files come from the index and not from the commit's tree: git reads one
 //! file for it and not thousands of objects, says of which files it does not look at the working tree, and `status` names
 //! every path in which the index differs from the commit.
@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 
 /// The mode of a submodule in a tree: its content is one commit of another repository.
 pub(crate) const SUBMODULE: &str = "160000";
+
+/// How many commits are read to find an ancestor.
+const FARTHEST_ANCESTOR: usize = 500;
 
 /// The refs that may be the default branch, best first.
 const DEFAULT_BRANCHES: [&str; 5] = [
@@ -134,6 +137,8 @@ pub(crate) enum GitError {
     Unfetchable { base: String },
     #[error("compare with the base `{base}`: it has no commit in common with HEAD")]
     NoMergeBase { base: String },
+    #[error("compare with the base `{base}`: it is no ancestor of HEAD")]
+    NoAncestor { base: String },
     #[error("ask git about `{root}`")]
     Git { root: PathBuf, source: ExecError },
     #[error("understand what `git {command}` printed")]
@@ -147,6 +152,8 @@ pub(crate) enum Comparison {
     Tree,
     /// The tree of the last common commit: the base is a branch that went on.
     MergeBase,
+    /// The base's own tree, if it is an ancestor of HEAD: somebody foreign named the base by its full id.
+    Ancestor,
 }
 
 /// The root of the repository that `directory` is in: the nearest folder with a `.git` (a file in worktrees).
@@ -205,6 +212,12 @@ pub(crate) fn remote_branch(name: &str) -> String {
     format!("refs/remotes/origin/{name}")
 }
 
+/// The name of the branch that a ref is; none for `HEAD`, which only points at one.
+pub(crate) fn branch_name(reference: &str) -> Option<&str> {
+    let local = || reference.strip_prefix("refs/heads/");
+    reference.strip_prefix("refs/remotes/origin/").or_else(local).filter(|name| *name != "HEAD")
+}
+
 /// Git keeps the commits at which history was cut off in a file of that name, in the folder that worktrees share.
 fn is_shallow(root: &Path) -> bool {
     let read = |path: &Path| {
@@ -227,17 +240,37 @@ pub(crate) async fn changes(
     if base.starts_with('-') {
         return Err(GitError::OptionLikeBase { base: base.to_owned() });
     }
+    if comparison == Comparison::Ancestor {
+        return newest_ancestor(root, &[base]).await.map(|(_, changes)| changes);
+    }
     let diff = program(root).args(["diff-tree", "-r", "-z", "--raw", "--no-renames"]);
     let diff = diff.args(["--ignore-submodules=none", "--no-ext-diff"]);
-    let diff = match comparison {
-        Comparison::Tree => diff,
-        Comparison::MergeBase => diff.arg("--merge-base"),
-    };
+    let diff = if comparison == Comparison::MergeBase { diff.arg("--merge-base") } else { diff };
     // Two trees are compared, and git would read the whole index first. There is none at this place.
     let diff = diff.args([base, "HEAD", "--"]).env("GIT_INDEX_FILE", "/nonexistent/index");
     let output = exec::capture(&diff).await;
     let output = output.map_err(|source| GitError::Base { base: base.to_owned(), source })?;
     parse::changes(&output).ok_or(GitError::Output { command: "diff-tree" })
+}
+
+/// The newest of `commits`, full ids, along the first parents of HEAD, and the paths that differ between the two. One
+/// process answers both: the differences on the way, added up. `NoAncestor` also where it is farther away than is worth
+/// reading, or was merged; healing asks for that.
+pub(crate) async fn newest_ancestor(
+    root: &Path,
+    commits: &[&str],
+) -> Result<(String, Vec<BString>), GitError> {
+    let base = || commits.join(", ");
+    let log = program(root).args(["log", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff"]);
+    let log = log.args(["--ignore-submodules=none", "--no-relative", "--no-color", "--no-show-signature"]);
+    let log = log.args(["--no-notes", "--first-parent", "-m", "--format=%H %P"]);
+    let log = log.arg(format!("--max-count={FARTHEST_ANCESTOR}")).arg("HEAD");
+    let log = log.args(commits.iter().map(|id| format!("^{id}"))).arg("--");
+    let output = exec::capture(&log).await.map_err(|source| GitError::Base { base: base(), source })?;
+    match parse::history(&output).ok_or(GitError::Output { command: "log" })? {
+        (Some(start), changes) if commits.contains(&start.as_str()) => Ok((start, changes)),
+        _ => Err(GitError::NoAncestor { base: base() }),
+    }
 }
 
 /// Git with everything off that makes its answer depend on the machine (facts: replace refs, lazy fetches, locale), and

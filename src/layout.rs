@@ -6,6 +6,7 @@ mod assemble;
 mod chart;
 mod contents;
 mod manifest;
+mod origin;
 mod sole;
 mod stamp;
 
@@ -14,6 +15,7 @@ pub(crate) use assemble::{Program, assemble};
 pub(crate) use chart::{ChartPackage, package};
 pub(crate) use contents::Contents;
 pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index, platforms};
+pub(crate) use origin::{CREATED, Described, REVISION, described, labels};
 pub(crate) use stamp::{Stamp, common_annotations, stamp};
 
 use crate::image::{Digest, ImageError};

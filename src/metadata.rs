@@ -91,8 +91,20 @@ pub(crate) fn of_image(facts: &Facts, rules: &Rules, tree: Tree, is_ci: bool) ->
     described(if tree == Tree::Dirty { &dirty } else { facts }, rules, found)
 }
 
+/// The moving tag that the rules give to images of a branch, by which the newest of them is found: the branch's own
+/// name, else the first that is the same for another commit at another time. `facts` are those of any run.
+pub(crate) fn channel(facts: &Facts, rules: &Rules, branch: &str) -> Result<Option<Tag>, RuleError> {
+    let here = Facts { subject: Subject::Branch(branch.to_owned()), ..facts.clone() };
+    let elsewhere = Facts { commit: "0".repeat(facts.commit.len()), commit_time: 0, now: 0, ..here.clone() };
+    let others = of_image(&elsewhere, rules, Tree::Clean, true)?.tags;
+    let mut moving = of_image(&here, rules, Tree::Clean, true)?.tags;
+    moving.retain(|tag| others.contains(tag));
+    let named = repair::tag(branch).0.filter(|tag| moving.contains(tag));
+    Ok(named.or(moving.into_iter().next()))
+}
+
 /// The tag of a commit. A working tree that differs from its commit must never carry the commit's own tag.
-fn commit_tag(commit: &str, tree: Tree) -> Option<Tag> {
+pub(crate) fn commit_tag(commit: &str, tree: Tree) -> Option<Tag> {
     let suffix = if tree == Tree::Dirty { "-dirty" } else { "" };
     format!("sha-{}{suffix}", commit.get(..12)?).parse().ok()
 }

@@ -14,6 +14,7 @@ mod naming;
 mod pinning;
 mod planning;
 mod preparing;
+mod published;
 mod publishing;
 mod unseen;
 

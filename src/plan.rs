@@ -11,7 +11,7 @@ mod select;
 mod tests;
 
 pub(crate) use cause::Cause;
-pub(crate) use decide::{Candidate, CandidateLeg, commit_tag, decide};
+pub(crate) use decide::{Candidate, CandidateLeg, decide};
 pub(crate) use gate::{GateError, faults_of_jobs};
 pub(crate) use json::{PlanError, from_json, to_json};
 pub(crate) use select::{SelectError, Selection};

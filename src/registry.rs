@@ -22,7 +22,7 @@ pub(crate) use push::{Pace, Ready};
 
 use crate::ci::RegistryLogin;
 use crate::event::Events;
-use crate::image::{Digest, Repository};
+use crate::image::{Digest, Repository, Tag};
 use crate::plan::Found;
 use reqwest::header::ACCEPT;
 use reqwest::{Method, StatusCode};
@@ -136,6 +136,22 @@ impl Registry {
         } else {
             Err(RegistryError::OtherDigest { action: errand.action, host: answer.host })
         }
+    }
+
+    /// The bytes of the manifest that goes by `tag`, `None` if there is none.
+    pub(crate) async fn manifest_of(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<Option<Vec<u8>>, RegistryError> {
+        let errand = self.http.to_read(repository, format!("fetch {repository}:{tag}"))?;
+        let url = errand.target.url(&format!("manifests/{tag}"));
+        let kinds = |request: reqwest::RequestBuilder| request.header(ACCEPT, MANIFEST_KINDS);
+        let answer = self.http.send(&errand, Method::GET, &url, kinds).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        Ok(Some(answer.successful()?.body))
     }
 
     /// The bytes of a small blob, such as the config of an image.

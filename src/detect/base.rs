@@ -2,7 +2,11 @@
 //!
 //! The comparison only explains decisions, so a wrong base costs a good reason and never a build.
 
-use crate::ci::{PullRequest, Trigger};
+mod published;
+
+pub(crate) use published::{Origin, published};
+
+use crate::ci::{PullRequest, Push, Trigger};
 use crate::git::Comparison;
 
 /// Where an answer comes from.
@@ -20,6 +24,8 @@ pub(crate) enum Kind {
     Target,
     /// The commit that a merge queue builds upon.
     Queue,
+    /// What the published images of a branch say that they were built from.
+    Registry,
     DefaultBranch,
     Parent,
     /// There is nothing to compare with.
@@ -38,13 +44,14 @@ pub(crate) enum Confidence {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Asked,
         Self::BeforePush,
         Self::MergeParent,
         Self::ForkPoint,
         Self::Target,
         Self::Queue,
+        Self::Registry,
         Self::DefaultBranch,
         Self::Parent,
         Self::Nothing,
@@ -58,6 +65,7 @@ impl Kind {
             Self::ForkPoint => "fork-point",
             Self::Target => "target",
             Self::Queue => "queue",
+            Self::Registry => "registry",
             Self::DefaultBranch => "default-branch",
             Self::Parent => "parent",
             Self::Nothing => "nothing",
@@ -89,10 +97,18 @@ pub(crate) struct Choice {
     pub(crate) reason: String,
 }
 
+/// One answer, or where to ask for some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Known(Choice),
+    /// The published images of this branch.
+    Published(String),
+}
+
 /// The answers, best first, and why there is none if none of them is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Choices {
-    pub(crate) list: Vec<Choice>,
+    pub(crate) list: Vec<Answer>,
     pub(crate) otherwise: &'static str,
 }
 
@@ -113,6 +129,10 @@ pub(crate) struct Head<'a> {
     pub(crate) is_shallow: bool,
     /// The default branch as a ref, which may not be in the clone.
     pub(crate) default_branch: Option<&'a str>,
+    /// The name of the default branch.
+    pub(crate) default_name: Option<&'a str>,
+    /// The name of the branch that runs.
+    pub(crate) branch: Option<&'a str>,
     /// HEAD is a commit of the default branch, so comparing with that branch says nothing.
     pub(crate) is_on_default: bool,
 }
@@ -120,45 +140,67 @@ pub(crate) struct Head<'a> {
 /// The answers for what the user asks, else for what started the run.
 pub(crate) fn bases(asked: Option<Asked<'_>>, trigger: &Trigger, head: &Head<'_>) -> Choices {
     if let Some(asked) = asked {
-        return Choices { list: named(asked), otherwise: "the base that was asked for is not there" };
+        return Choices { list: known(named(asked)), otherwise: "the base that was asked for is not there" };
     }
+    let own = head.branch.or(head.default_name);
     let (list, otherwise) = match trigger {
-        Trigger::Push(push) => {
-            let before = push.before.as_ref().map(|id| {
-                let reason = match push.forced {
-                    false => "what the branch was before this push",
-                    true => "what the branch was before this forced push",
-                };
-                choice(id, Comparison::Tree, Kind::BeforePush, Confidence::Exact, reason)
-            });
-            // The old side of a forced push may have left the default branch long ago.
-            let list = match push.forced && !head.is_on_default {
-                true => chain([default_branch(head, Confidence::Likely), before, parent(head)]),
-                false => chain([before, default_branch(head, Confidence::Likely), parent(head)]),
-            };
-            (list, no_parent(head))
-        }
-        Trigger::PullRequest(request) => (pull_request(request, head), no_parent(head)),
+        Trigger::Push(push) => (of_push(push, head), no_parent(head)),
+        Trigger::PullRequest(request) => (known(pull_request(request, head)), no_parent(head)),
         Trigger::MergeQueue { base, target } => {
             let base = base.as_ref().map(|id| {
                 let reason = "what this entry of the merge queue is built upon";
                 choice(id, Comparison::Tree, Kind::Queue, Confidence::Likely, reason)
             });
-            (chain([base, target.as_deref().and_then(of_target), parent(head)]), no_parent(head))
+            let list = chain([base, target.as_deref().and_then(of_target), parent(head)]);
+            (known(list), no_parent(head))
         }
-        Trigger::Tag | Trigger::Release => {
-            (vec![], "a tag is compared with nothing: its images are found by what they are built from")
-        }
-        Trigger::Schedule => (vec![], "nothing was pushed: a scheduled run"),
+        Trigger::Tag | Trigger::Release => (
+            published_first(head.default_name, vec![]),
+            "a tag is compared with nothing: its images are found by what they are built from",
+        ),
+        Trigger::Schedule => (published_first(own, vec![]), "nothing was pushed: a scheduled run"),
         Trigger::Manual => {
-            let branch = default_branch(head, Confidence::Guess);
-            (chain([branch]), "nothing was pushed: a run that somebody started")
+            let branch = chain([default_branch(head, Confidence::Guess)]);
+            (published_first(own, branch), "nothing was pushed: a run that somebody started")
         }
         Trigger::Unknown => {
-            (chain([default_branch(head, Confidence::Likely), parent(head)]), no_parent(head))
+            let rest = chain([default_branch(head, Confidence::Likely), parent(head)]);
+            (published_first(own, rest), no_parent(head))
         }
     };
     Choices { list, otherwise }
+}
+
+/// The event says exactly what a branch was before it went on, and of a new or rewritten one only where it may have begun.
+fn of_push(push: &Push, head: &Head<'_>) -> Vec<Answer> {
+    let before = push.before.as_ref().map(|id| {
+        let reason = match push.forced {
+            false => "what the branch was before this push",
+            true => "what the branch was before this forced push",
+        };
+        choice(id, Comparison::Tree, Kind::BeforePush, Confidence::Exact, reason)
+    });
+    // A new branch has published nothing.
+    let published = match before.is_none() && !head.is_on_default {
+        true => head.default_name,
+        false => head.branch,
+    };
+    let default_branch = default_branch(head, Confidence::Likely);
+    // The old side of a forced push may have left the default branch long ago.
+    if push.forced && !head.is_on_default {
+        return published_first(published, chain([default_branch, before, parent(head)]));
+    }
+    let rest = published_first(published, chain([default_branch, parent(head)]));
+    before.map(Answer::Known).into_iter().chain(rest).collect()
+}
+
+fn published_first(branch: Option<&str>, rest: Vec<Choice>) -> Vec<Answer> {
+    let published = branch.map(|name| Answer::Published(name.to_owned()));
+    published.into_iter().chain(known(rest)).collect()
+}
+
+fn known(choices: Vec<Choice>) -> Vec<Answer> {
+    choices.into_iter().map(Answer::Known).collect()
 }
 
 fn named(asked: Asked<'_>) -> Vec<Choice> {

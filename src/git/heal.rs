@@ -25,6 +25,9 @@ pub(crate) async fn heal(
     let commit = match comparison {
         Comparison::Tree => commit(root, is_shallow, base).await?,
         Comparison::MergeBase => merge_base(root, is_shallow, base).await?,
+        // Where history is cut off, nobody can tell whether it is an ancestor.
+        Comparison::Ancestor if is_shallow => commit(root, is_shallow, base).await?,
+        Comparison::Ancestor => ancestor(root, base).await?,
     };
     ensure_tree(root, &commit).await?;
     Ok(commit)
@@ -74,6 +77,14 @@ async fn merge_base(root: &Path, is_shallow: bool, base: &str) -> Result<String,
     ask(root, &["merge-base", "HEAD", &local])
         .await
         .map_err(|_| GitError::NoMergeBase { base: base.to_owned() })
+}
+
+/// The commit, if it is an ancestor of HEAD. A clone with all of its history has all ancestors, so nothing is fetched.
+async fn ancestor(root: &Path, base: &str) -> Result<String, GitError> {
+    match ask(root, &["merge-base", "HEAD", base]).await {
+        Ok(id) if id == base => Ok(id),
+        _ => Err(GitError::NoAncestor { base: base.to_owned() }),
+    }
 }
 
 /// The folders of a commit: clones without trees have the commit and nothing else of it.

@@ -2,6 +2,7 @@
 
 use super::{Deviation, File, SUBMODULE};
 use bstr::{BString, ByteSlice as _};
+use std::collections::BTreeMap;
 
 /// `git status --porcelain=v2 --branch -z`.
 #[derive(Debug, PartialEq, Eq)]
@@ -121,6 +122,35 @@ pub(super) fn changes(output: &[u8]) -> Option<Vec<BString>> {
     Some(paths)
 }
 
+/// `git log --first-parent -m -z --raw --no-abbrev --format='%H %P'`, newest first: the first parent of the oldest commit,
+/// and the paths that differ between that and the newest one. A path that was changed and changed back is none of them.
+pub(super) fn history(output: &[u8]) -> Option<(Option<String>, Vec<BString>)> {
+    let mut paths: BTreeMap<BString, (Side<'_>, Side<'_>)> = BTreeMap::new();
+    let mut next: Option<&[u8]> = None;
+    let mut rest = records(output).map(|record| record.strip_prefix(b"\n").unwrap_or(record));
+    while let Some(record) = rest.next() {
+        let fields: Vec<&[u8]> = record.split_str(" ").collect();
+        if let [old_mode, new_mode, old, new, _] = fields.as_slice()
+            && let Some(old_mode) = old_mode.strip_prefix(b":")
+        {
+            let sides = ((old_mode, *old), (*new_mode, *new));
+            paths.entry(rest.next()?.into()).and_modify(|known| known.0 = sides.0).or_insert(sides);
+            continue;
+        }
+        let (id, parents) = fields.split_first()?;
+        // The line of first parents has no gaps.
+        if !is_object_id(id) || next.is_some_and(|next| next != *id) {
+            return None;
+        }
+        next = Some(parents.first().copied().unwrap_or_default());
+    }
+    let changed = paths.into_iter().filter(|(_, (old, new))| old != new).map(|(path, _)| path);
+    Some((next.map(|id| id.to_str_lossy().into_owned()), changed.collect()))
+}
+
+/// Mode and content of a path on one side of a difference.
+type Side<'a> = (&'a [u8], &'a [u8]);
+
 /// With `--merge-base`, git prints the commit it compared with.
 fn is_object_id(record: &[u8]) -> bool {
     matches!(record.len(), 40 | 64) && record.iter().all(u8::is_ascii_hexdigit)
@@ -199,11 +229,30 @@ mod tests {
         assert_eq!(changes(b"noise\0"), None);
     }
 
+    #[test]
+    fn history_is_one_difference_from_its_start() {
+        let [a, b, c] = ["a", "b", "c"].map(|digit| digit.repeat(40));
+        let newest = format!("{a} {b}\0\n:100644 100755 3 3 M\0x\0:000000 100644 0 5 A\0:y z\0");
+        let middle = format!("{b} {c} {a}\0\n:100644 000000 5 0 D\0:y z\0:100644 100644 1 2 M\0w\0");
+        let start = |text: &str| (Some(text.to_owned()), vec![BString::from("w"), BString::from("x")]);
+        // `:y z` went and came back; one commit changed nothing.
+        assert_eq!(history(format!("{newest}{middle}").as_bytes()), Some(start(&c)));
+        let empty = format!("{c} {a} {b}\0");
+        assert_eq!(history(format!("{newest}{middle}{empty}").as_bytes()), Some(start(&a)));
+        // A first commit has no parent, and no commit is no history.
+        assert_eq!(history(format!("{a} \0").as_bytes()), Some((Some(String::new()), vec![])));
+        assert_eq!(history(b""), Some((None, vec![])));
+        // Gaps and noise.
+        for noise in [format!("{newest}{empty}"), "noise\0".to_owned(), format!("{a} {b}\0:1 1 1 1 M\0")] {
+            assert_eq!(history(noise.as_bytes()), None, "{noise}");
+        }
+    }
+
     /// Coverage-guided with `./dev fuzz`, some random bytes in an ordinary run.
     #[test]
     fn fuzz_what_git_prints() {
         bolero::check!().for_each(|output: &[u8]| {
-            let _ = (status(output), log(output), index(output), changes(output));
+            let _ = (status(output), log(output), index(output), changes(output), history(output));
         });
     }
 
@@ -212,7 +261,7 @@ mod tests {
         fn no_output_makes_it_panic(output in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
             let records = output.iter().map(|byte| b"\0\t :12u?!#a0"[usize::from(*byte) % 12]).collect::<Vec<u8>>();
             for output in [&output, &records] {
-                let _ = (status(output), log(output), super::index(output), changes(output));
+                let _ = (status(output), log(output), super::index(output), changes(output), history(output));
             }
         }
     }

@@ -65,7 +65,7 @@ fn annotations(manifest: &[u8]) -> BTreeMap<String, String> {
     annotations_of(&serde_json::from_slice(manifest).unwrap_or_default())
 }
 
-fn annotations_of(manifest: &Map<String, Value>) -> BTreeMap<String, String> {
+pub(super) fn annotations_of(manifest: &Map<String, Value>) -> BTreeMap<String, String> {
     let pairs = manifest.get("annotations").and_then(Value::as_object).into_iter().flatten();
     pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }

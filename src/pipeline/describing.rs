@@ -2,11 +2,11 @@
 
 use super::Run;
 use crate::ci::{Host, Subject};
-use crate::component::Rules;
+use crate::component::{Component, Rules};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::Commit;
-use crate::image::{ImageError, Repository};
+use crate::image::{ImageError, Repository, Tag};
 use crate::inputs;
 use crate::layout::Stamp;
 use crate::metadata::{self, Facts, Tree};
@@ -19,13 +19,12 @@ const SHORT: usize = 7;
 /// Gives each candidate its metadata.
 pub(super) fn describe(run: &Run, commit: &Commit, candidates: &mut [Candidate]) -> Result<(), Failure> {
     let facts = facts(run, Some(commit));
-    let tree = if commit.dirty { Tree::Dirty } else { Tree::Clean };
     // Of other systems nobody knows whether they run a branch or a request to change it.
     let is_known = !matches!(run.ci.host, Host::Laptop | Host::Other);
     let mut warnings = BTreeSet::new();
     for candidate in candidates {
         let rules = rules(&run.settings.rules, &candidate.component.rules);
-        candidate.metadata = metadata::of_image(&facts, &rules, tree, is_known)?;
+        candidate.metadata = metadata::of_image(&facts, &rules, tree(commit), is_known)?;
         warnings.extend(candidate.metadata.warnings.clone());
     }
     warnings.into_iter().for_each(|warning| run.events.warn(warning));
@@ -33,6 +32,28 @@ pub(super) fn describe(run: &Run, commit: &Commit, candidates: &mut [Candidate])
         run.events.warn("this is not the commit that the run started on; no tag of its branch or tag moves");
     }
     Ok(())
+}
+
+fn tree(commit: &Commit) -> Tree {
+    if commit.dirty { Tree::Dirty } else { Tree::Clean }
+}
+
+/// The tag of the commit that is checked out.
+pub(super) fn commit_tag(commit: &Commit) -> Option<Tag> {
+    metadata::commit_tag(&commit.id, tree(commit))
+}
+
+/// Whether a component's images carry a tag of their commit; rules need not give one.
+pub(super) fn has_commit_tag(run: &Run, commit: &Commit, candidate: &Candidate) -> bool {
+    let tag = metadata::commit_tag(&facts(run, Some(commit)).commit, tree(commit));
+    tag.is_some_and(|tag| candidate.metadata.tags.contains(&tag))
+}
+
+/// The tag that follows `branch` on the images of a component. What is wrong with the rules is said when they are
+/// followed.
+pub(super) fn channel(run: &Run, commit: &Commit, component: &Component, branch: &str) -> Option<Tag> {
+    let rules = rules(&run.settings.rules, &component.rules);
+    metadata::channel(&facts(run, Some(commit)), &rules, branch).ok().flatten()
 }
 
 /// The image that `--images` names. That none of them is enabled must not send images elsewhere.

@@ -1,10 +1,11 @@
 //! The gate: what was planned is there, nothing else is, and no job was left out; one check that a forge can require.
 
 use super::publishing::Move;
-use super::{Run, foreign, publishing};
+use super::{Run, describing, foreign, publishing};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::image::Tag;
+use crate::metadata::{self, Tree};
 use crate::plan::{self, Found, Plan, Planned};
 use crate::store::Store;
 use futures::future::try_join_all;
@@ -53,7 +54,7 @@ fn faults_of_jobs(run: &Run, plan: &Plan) -> Result<Vec<String>, Failure> {
 async fn faults_of_legs(run: &Run, plan: &Plan) -> Result<Vec<String>, Failure> {
     let mut faults = publishing::faults(run, plan).await?;
     let store = run.store_to_read(&plan.target)?;
-    let Some(tag) = plan::commit_tag(&plan.commit.id, plan.commit.dirty) else { return Ok(faults) };
+    let Some(tag) = describing::commit_tag(&plan.commit) else { return Ok(faults) };
     for planned in plan.components.iter().filter(|planned| planned.tags.contains(&tag)) {
         let Some(found) = store.find(&planned.image, &tag).await? else { continue };
         for platform in unplanned(&store, planned, &found).await? {
@@ -86,7 +87,7 @@ pub(super) async fn ensure_no_platform_lost(
     if run.settings.drop_platforms {
         return Ok(());
     }
-    let of_base = plan.base.commit.as_deref().and_then(|commit| plan::commit_tag(commit, false));
+    let of_base = plan.base.commit.as_deref().and_then(|commit| metadata::commit_tag(commit, Tree::Clean));
     try_join_all(moves.iter().map(|moved| keeps_platforms(store, moved, of_base.as_ref()))).await.map(drop)
 }
 

@@ -7,8 +7,9 @@ use crate::config;
 use crate::event::{Progress, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::git::{self, Checkout};
+use crate::git::{self, Checkout, Commit};
 use crate::inputs;
+use crate::metadata::{self, Tree};
 use crate::plan::{self, Action, Base, Candidate, Cause, Plan};
 use crate::registry::RegistryError;
 use crate::store::{Store, StoreError};
@@ -115,7 +116,7 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     let in_order = in_order_of_needs(&run.config.components, &wanted);
     // Git compares while the definitions are read.
     let ((base, changes), surveys) =
-        try_join!(base::compare(run, &checkout), survey(run, &checkout, in_order))?;
+        try_join!(base::compare(run, &checkout, &target), survey(run, &checkout, in_order))?;
     pinning::ensure_pinned(run, &surveys)?;
     let mut known = Known::new(base_images::resolve(run, images(&surveys)).await?);
     let mut prepared = vec![];
@@ -126,7 +127,8 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     describing::describe(run, &checkout.commit, &mut prepared)?;
     // What is not wanted was only prepared because something wanted needs it.
     prepared.retain(|candidate| wanted.iter().any(|component| component.name == candidate.component.name));
-    let looked_up = prepared.into_iter().map(|prepared| look_up(run, &store, &base, prepared));
+    let looked_up =
+        prepared.into_iter().map(|prepared| look_up(run, &store, &checkout.commit, &base, prepared));
     let mut candidates = try_join_all(looked_up).await?;
     candidates.sort_by(|left, right| left.component.name.cmp(&right.component.name));
     let is_part = candidates.len() < run.config.components.len();
@@ -159,6 +161,7 @@ pub(super) async fn digests(run: &Run, plan: &Plan, checkout: &Checkout) -> Resu
 async fn look_up(
     run: &Run,
     store: &Store,
+    commit: &Commit,
     base: &Base,
     mut candidate: Candidate,
 ) -> Result<Candidate, Failure> {
@@ -182,15 +185,17 @@ async fn look_up(
     }
     let is_missing = candidate.legs.iter().any(|leg| leg.found.is_none());
     if is_missing && candidate.touched.is_empty() {
-        explain_miss(store, base, &mut candidate).await;
+        // Where the rules give no tag of the commit, the base has none either, built or not.
+        let of_base = base.commit.as_deref().filter(|_| describing::has_commit_tag(run, commit, &candidate));
+        explain_miss(store, of_base, &mut candidate).await;
     }
     Ok(candidate)
 }
 
 /// Finds out whether the base has an image, because then something must differ between the two. It costs a request for
-/// a component that is built and of which no change says why.
-async fn explain_miss(store: &Store, base: &Base, candidate: &mut Candidate) {
-    let tag = base.commit.as_deref().and_then(|commit| plan::commit_tag(commit, false));
+/// a component that is built and of which no change says why. `base` is a commit whose images would carry its tag.
+async fn explain_miss(store: &Store, base: Option<&str>, candidate: &mut Candidate) {
+    let tag = base.and_then(|commit| metadata::commit_tag(commit, Tree::Clean));
     let found = match &tag {
         Some(tag) => store.find(&candidate.image, tag).await.ok(),
         None => None,

@@ -94,13 +94,6 @@ fn leg(candidate: CandidateLeg) -> PlannedLeg {
     PlannedLeg { platform, input_digest, key, runners, action }
 }
 
-/// The tag of a commit. A working tree that differs from its commit must never carry the commit's own tag.
-pub(crate) fn commit_tag(id: &str, dirty: bool) -> Option<Tag> {
-    let short = id.get(..12)?;
-    let suffix = if dirty { "-dirty" } else { "" };
-    format!("sha-{short}{suffix}").parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -33,6 +33,7 @@ mod plan_partial;
 mod plan_schema;
 mod plan_workspace;
 mod proven;
+mod published;
 mod registry_faults;
 mod registry_kinds;
 mod registry_logins;

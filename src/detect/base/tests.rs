@@ -1,7 +1,7 @@
 //! A row for each event of facts 1.1 and 1.5: which bases are tried, in which order.
 
 use super::*;
-use crate::ci::{Push, Source};
+use crate::ci::Source;
 
 const SELF: &str = "1111111111111111111111111111111111111111";
 const BEFORE: &str = "2222222222222222222222222222222222222222";
@@ -11,10 +11,15 @@ const MAIN: &str = "refs/remotes/origin/main";
 /// `kind confidence comparison reference` of each answer, and the last word.
 fn answers(asked: Option<Asked<'_>>, trigger: &Trigger, head: &Head<'_>) -> Vec<String> {
     let choices = bases(asked, trigger, head);
-    let line = |choice: &Choice| {
+    let line = |answer: &Answer| {
+        let choice = match answer {
+            Answer::Known(choice) => choice,
+            Answer::Published(branch) => return format!("published {branch}"),
+        };
         let comparison = match choice.comparison {
             Comparison::Tree => "tree",
             Comparison::MergeBase => "merge-base",
+            Comparison::Ancestor => "ancestor",
         };
         let (kind, confidence) = (choice.kind.as_str(), choice.confidence.as_str());
         format!("{kind} {confidence} {comparison} {}", choice.reference)
@@ -56,6 +61,41 @@ fn pushes() {
     let shallow = Head { is_shallow: true, ..first };
     let only = "else this shallow clone has only the commit itself";
     assert_eq!(answers(None, &push(None, false), &shallow), [only]);
+}
+
+#[test]
+fn published_images_are_asked_where_the_event_is_not_exact() {
+    let parents = [OTHER.to_owned()];
+    let head = Head { id: SELF, parents: &parents, default_branch: Some(MAIN), ..Head::default() };
+    let head = Head { default_name: Some("main"), branch: Some("fix"), ..head };
+    let on_main = Head { branch: Some("main"), is_on_default: true, ..head };
+    let unnamed = Head { branch: None, ..head };
+    let before = format!("before-push exact tree {BEFORE}");
+    let (main, parent) =
+        ("default-branch likely merge-base refs/remotes/origin/main", "parent guess tree HEAD^1");
+    let of_main = "published main";
+    check(&push(Some(BEFORE), false), &head, &[&before, "published fix", main, parent]);
+    check(&push(Some(BEFORE), false), &on_main, &[&before, of_main, parent]);
+    check(&push(Some(BEFORE), true), &head, &["published fix", main, &before, parent]);
+    check(&push(Some(BEFORE), true), &on_main, &[&before, of_main, parent]);
+    check(&push(None, false), &head, &[of_main, main, parent]);
+    check(&push(None, false), &on_main, &[of_main, parent]);
+    for trigger in [Trigger::Tag, Trigger::Release] {
+        check(&trigger, &head, &[of_main]);
+    }
+    check(&Trigger::Schedule, &on_main, &[of_main]);
+    check(&Trigger::Schedule, &unnamed, &[of_main]);
+    check(
+        &Trigger::Manual,
+        &head,
+        &["published fix", "default-branch guess merge-base refs/remotes/origin/main"],
+    );
+    check(&Trigger::Unknown, &head, &["published fix", main, parent]);
+    // What a pull request is compared with does not depend on what was published.
+    let request = Trigger::PullRequest(PullRequest::default());
+    check(&request, &head, &[parent]);
+    let asked = answers(Some(Asked::Base("v1")), &Trigger::Schedule, &head);
+    assert!(!asked.iter().any(|answer| answer.starts_with("published")), "{asked:?}");
 }
 
 #[test]

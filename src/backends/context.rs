@@ -118,10 +118,12 @@ impl Tree {
         Ok(!is_empty)
     }
 
-    /// Git's folders, hephy's own and the file of pins, of which only those count that the component uses.
+    /// Git's folders, hephy's own at the root of the context, and the file of pins, of which only those count that the
+    /// component uses.
     fn is_no_input(&self, path: &Path) -> bool {
         path.file_name() == Some(OsStr::new(".git"))
-            || self.is_root && [".hephy", LOCK_NAME].iter().any(|own| path == Path::new(own))
+            || path == Path::new(".hephy")
+            || self.is_root && path == Path::new(LOCK_NAME)
     }
 
     /// With the usual permissions, whatever mask this process has.

@@ -5,6 +5,7 @@
 //! file for it and not thousands of objects, says of which files it does not look at the working tree, and `status` names
 //! every path in which the index differs from the commit.
 
+mod conversion;
 mod heal;
 mod parse;
 
@@ -195,6 +196,7 @@ pub(crate) async fn read(root: &Path, default_branch: Option<&str>) -> Result<Ch
     if dirty {
         files.retain(|file| !unlike.contains(file.path.as_bstr()));
     }
+    conversion::tell_apart(root, &mut files);
     Ok(Checkout {
         root: root.to_owned(),
         commit: Commit { id: log.id, time: log.time, branch: status.branch, dirty },
@@ -273,13 +275,16 @@ pub(crate) async fn newest_ancestor(
     }
 }
 
-/// Git with everything off that makes its answer depend on the machine (facts: replace refs, lazy fetches, locale), and
-/// with the programs off that the repository's own settings may name.
+/// Git with everything off that makes its answer depend on the machine (facts: replace refs, lazy fetches, locale), with
+/// the programs off that the repository's own settings may name, and without the settings that let it overlook what a
+/// build sees: permissions, links that are files, times.
 fn program(root: &Path) -> Program {
     let program = Program::new("git", root).env("LC_ALL", "C");
     let program = program.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_OPTIONAL_LOCKS", "0");
     let program = program.env("GIT_NO_LAZY_FETCH", "1");
     let program = program.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]);
+    let program = program.args(["-c", "core.fileMode=true", "-c", "core.symlinks=true"]);
+    let program = program.args(["-c", "core.checkStat=default", "-c", "core.trustctime=true"]);
     ["GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_SHALLOW_FILE"]
         .into_iter()
         .fold(program, Program::env_remove)

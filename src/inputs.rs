@@ -287,17 +287,24 @@ pub(crate) fn working_files(checkout: &Checkout) -> Result<Cow<'_, [File]>, Inpu
 }
 
 /// Files that git ignores and that a build reads all the same: a Dockerfile copies what is in its context, and a
-/// finished program is rarely committed. Leaving them out would reuse an image of other content. `is_read` is asked
-/// before a file is opened.
+/// finished program is rarely committed. Leaving them out would reuse an image of other content. Of a submodule every
+/// file counts: git says neither what is ignored in it nor which of its own submodules are checked out. `is_read` is
+/// asked before a file is opened.
 pub(crate) fn ignored_files(
     checkout: &Checkout,
     reads: &Reads,
     is_read: &dyn Fn(&BStr) -> bool,
 ) -> Result<Vec<File>, InputsError> {
-    let is_wanted = |path: &BStr| !is_at_or_below(path, b".hephy") && is_read(path);
+    let is_gits = |path: &BStr| path.split_str("/").any(|part| part == b".git");
+    let is_wanted = |path: &BStr| !is_at_or_below(path, b".hephy") && !is_gits(path) && is_read(path);
     let mut files = vec![];
-    for deviation in &checkout.deviations {
-        let Deviation::Ignored(ignored) = deviation else { continue };
+    let ignored = checkout.deviations.iter().filter_map(|deviation| match deviation {
+        Deviation::Ignored(path) => Some(path),
+        Deviation::Dirty(_) | Deviation::Added(_) => None,
+    });
+    // A tool of which the caches do not count says itself what it has read.
+    let submodules = checkout.submodules.iter().filter(|_| reads.caches);
+    for ignored in ignored.chain(submodules) {
         let ignored = ignored.trim_end_with(|c| c == '/');
         if !reads.caches && checkout.root.join(ignored.to_path_lossy()).join("CACHEDIR.TAG").exists() {
             continue;

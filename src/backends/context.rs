@@ -4,6 +4,7 @@
 //! inputs. From a copy they can read only what is in the input digest, and two checkouts of one commit are the same.
 
 use super::{BuildError, Order};
+use crate::config::LOCK_NAME;
 use crate::inputs::{self, Dockerignore};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use std::ffi::OsStr;
@@ -52,6 +53,7 @@ pub(super) fn stage(order: &Order<'_>) -> Result<Staged, BuildError> {
         from: order.context(),
         to: staged.context(),
         ignore: inputs::dockerignore(order.root, order.component),
+        is_root: order.component.context().is_empty(),
         epoch: order.epoch,
     };
     tree.create_folder(Path::new("")).map_err(fault)?;
@@ -76,6 +78,8 @@ struct Tree {
     from: PathBuf,
     to: PathBuf,
     ignore: Dockerignore,
+    /// Whether it is the whole repository.
+    is_root: bool,
     /// The time of every file, in seconds since 1970.
     epoch: u64,
 }
@@ -94,8 +98,7 @@ impl Tree {
             let entry = entry.map_err(fault)?;
             let path = folder.join(entry.file_name());
             let kind = entry.file_type().map_err(fault)?;
-            if is_own(&entry.file_name()) || kind.is_dir() && self.ignore.hides_all_of(as_text(&path).into())
-            {
+            if self.is_no_input(&path) || kind.is_dir() && self.ignore.hides_all_of(as_text(&path).into()) {
                 continue;
             }
             let is_copied = if kind.is_dir() {
@@ -113,6 +116,14 @@ impl Tree {
             is_empty &= !is_copied;
         }
         Ok(!is_empty)
+    }
+
+    /// Git's folders, hephy's own at the root of the context, and the file of pins, of which only those count that the
+    /// component uses.
+    fn is_no_input(&self, path: &Path) -> bool {
+        path.file_name() == Some(OsStr::new(".git"))
+            || path == Path::new(".hephy")
+            || self.is_root && path == Path::new(LOCK_NAME)
     }
 
     /// With the usual permissions, whatever mask this process has.
@@ -146,11 +157,6 @@ impl Tree {
     }
 }
 
-/// Git's folder and hephy's are no inputs: they change with every run.
-fn is_own(name: &OsStr) -> bool {
-    name == ".git" || name == ".hephy"
-}
-
 fn as_text(path: &Path) -> &[u8] {
     path.as_os_str().as_bytes()
 }
@@ -165,8 +171,18 @@ mod tests {
         // Given a folder with much that is no input,
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (from, to) = (folder.path().join("from"), folder.path().join("to"));
-        for path in ["a.txt", "src/run", "src/deep/b.md", "hidden/c.txt", ".git/HEAD", "src/.git", ".hephy/x"]
-        {
+        for path in [
+            "a.txt",
+            "src/run",
+            "src/deep/b.md",
+            "hidden/c.txt",
+            ".git/HEAD",
+            "src/.git",
+            "src/.hephy",
+            ".hephy/x",
+            "hephy.lock",
+            "src/hephy.lock",
+        ] {
             let path = from.join(path);
             fs::create_dir_all(path.parent().expect("a parent")).expect("create the folder");
             fs::write(path, "text").expect("write");
@@ -178,7 +194,7 @@ mod tests {
         // when it is copied,
         fs::create_dir(&to).expect("create the folder");
         let ignore = Dockerignore::read("hidden\n**/*.md\n");
-        let tree = Tree { from, to: to.clone(), ignore, epoch: 1_700_000_000 };
+        let tree = Tree { from, to: to.clone(), ignore, is_root: true, epoch: 1_700_000_000 };
         assert!(tree.copy_folder(Path::new("")).expect("copied"));
         // then the copy has the rest, with the permissions that git knows and one time for all.
         let walk = ignore::WalkBuilder::new(&to).standard_filters(false).sort_by_file_path(Ord::cmp).build();
@@ -191,6 +207,9 @@ mod tests {
                 format!("{} {:o}", path.strip_prefix(&to).expect("below").display(), metadata.mode() & 0o777)
             })
             .collect();
-        assert_eq!(shown, ["a.txt 644", "link 777", "src 755", "src/run 755"]);
+        assert_eq!(
+            shown,
+            ["a.txt 644", "link 777", "src 755", "src/.hephy 644", "src/hephy.lock 644", "src/run 755"]
+        );
     }
 }

@@ -104,6 +104,10 @@ pub(super) fn read(
             reader.everything(0, "reads", &format!("`syntax={}`", syntax.value.value));
         }
     }
+    // BuildKit looks for the line above behind such a line too, and the parser does not.
+    if text.trim_start_matches('\u{feff}').starts_with("#!") {
+        reader.everything(0, "reads", "by what `#!` hides");
+    }
     // BuildKit takes it for the line above.
     if build_args.contains_key("BUILDKIT_SYNTAX") {
         reader.everything(0, "reads", "by `BUILDKIT_SYNTAX`");

@@ -25,6 +25,13 @@ pub(super) fn tags(facts: &Facts, rules: &[Rule], flavor: &Flavor) -> Result<Met
         if text.is_empty() {
             continue;
         }
+        let text = match &rule.kind {
+            Kind::Branch | Kind::Tag if is_of_commit(&text) => {
+                metadata.warnings.push(format!("`{text}` is the tag of a commit, so `_` stands before it"));
+                format!("_{text}")
+            }
+            _ => text,
+        };
         if let Some(tag) = repaired(&text, &mut metadata.warnings) {
             latest.get_or_insert(found.latest);
             add(&mut metadata.tags, tag);
@@ -43,6 +50,14 @@ pub(super) fn tags(facts: &Facts, rules: &[Rule], flavor: &Flavor) -> Result<Met
         }
     }
     Ok(metadata)
+}
+
+/// Whether it is the tag of a commit: whoever may name a branch must not be able to move that of another commit.
+fn is_of_commit(text: &str) -> bool {
+    let (tag, _) = repair::tag(text);
+    let digits = tag.as_ref().and_then(|tag| tag.as_str().strip_prefix("sha-"));
+    let digits = digits.map(|rest| rest.strip_suffix("-dirty").unwrap_or(rest));
+    digits.is_some_and(|digits| digits.len() == 12 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// `enable` of a rule, which must be true or false once its expressions are replaced.

@@ -114,8 +114,9 @@ pub(super) async fn ensure_unchanged(run: &Run, plan: &Plan, before: &Digests) -
     result
 }
 
-/// The checkout without files that the commit does not have.
+/// The checkout without files that the commit does not have, of which git says nothing in submodules.
 fn committed(mut checkout: Checkout) -> Checkout {
+    checkout.submodules.clear();
     checkout.deviations.retain(|deviation| matches!(deviation, Deviation::Dirty(_)));
     checkout
 }

@@ -160,3 +160,81 @@ fn a_full_disk_behind_stdout() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
     repository.hephy(["plan", "--emit", "json"]).run_into(full).exits(1).says("write to stdout");
 }
+
+/// A repository in which the Dockerfile of `app` copies everything beside it.
+fn copying() -> Repository {
+    let repository = Repository::empty();
+    repository.write("app/Dockerfile", "FROM scratch\nCOPY . /\n").write("app/run", "one\n").commit("Copy");
+    repository
+}
+
+/// Adds `inner` as a submodule in `folder`, with its own submodules only if somebody asks for them.
+fn add_submodule(repository: &Repository, inner: &Repository, folder: &str) {
+    let source = inner.path().to_string_lossy().into_owned();
+    repository.git(["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &source, folder]);
+    repository.commit("Add a submodule");
+}
+
+#[track_caller]
+fn is_built_again(repository: &Repository) {
+    assert!(repository.decisions()[0].contains(": build, "), "{:?}", repository.decisions());
+}
+
+#[test]
+fn a_file_that_a_submodule_ignores() {
+    let inner = Repository::named("inner");
+    inner.write(".gitignore", "dist\n").commit("Ignore");
+    let repository = copying();
+    add_submodule(&repository, &inner, "app/inner");
+    repository.write("app/inner/dist/run", "one\n").up();
+    assert_eq!(repository.decisions(), ["app (linux/amd64): reuse"]);
+    repository.write("app/inner/dist/run", "two\n");
+    is_built_again(&repository);
+}
+
+#[test]
+fn a_submodule_of_a_submodule_that_is_not_checked_out() {
+    let (deep, inner) = (Repository::named("deep"), Repository::named("inner"));
+    deep.write("run", "deep\n").commit("Add a file");
+    add_submodule(&inner, &deep, "deep");
+    let repository = copying();
+    add_submodule(&repository, &inner, "app/inner");
+    assert!(!repository.path().join("app/inner/deep/run").exists());
+    repository.up();
+    let update =
+        ["-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init", "--recursive"];
+    repository.git(update);
+    assert!(repository.path().join("app/inner/deep/run").exists());
+    is_built_again(&repository);
+}
+
+#[test]
+fn a_permission_that_git_was_told_to_overlook() {
+    let repository = copying();
+    repository.git(["config", "core.fileMode", "false"]);
+    repository.up();
+    let run = repository.path().join("app/run");
+    std::fs::set_permissions(&run, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("set");
+    assert_eq!(repository.git(["status", "--porcelain"]), "");
+    is_built_again(&repository);
+}
+
+#[test]
+fn a_file_of_which_only_the_pointer_is_here() {
+    // Given a file that the commit has as a pointer, as Git LFS does it,
+    let repository = copying();
+    repository.git(["config", "filter.large.clean", "echo pointer"]);
+    repository.git(["config", "filter.large.smudge", "cat"]);
+    repository
+        .write(".gitattributes", "*.bin filter=large\n")
+        .write("app/a.bin", "pointer\n")
+        .commit("Large");
+    repository.up();
+    // when what it stands for is fetched, of which git says nothing,
+    repository.git(["config", "filter.large.smudge", "echo what it stands for"]);
+    std::fs::remove_file(repository.path().join("app/a.bin")).expect("remove");
+    repository.git(["checkout", "--quiet", "app/a.bin"]);
+    assert_eq!(repository.git(["status", "--porcelain"]), "");
+    // then an image of the pointer is not taken for one of it.
+    is_built_again(&repository);
+}

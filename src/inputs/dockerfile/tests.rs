@@ -146,6 +146,11 @@ fn what_is_not_understood_reads_everything() {
     check("FROM scratch\nCOPY --from= x /\n", &["2 copies * because of `--from`"], &[]);
     check("FROM scratch\nONBUILD COPY x /\n", &["2 copies x"], &[]);
     check(
+        "#!/usr/bin/env\n# syntax=example.com/other\nFROM scratch\n",
+        &["1 reads * because of by what `#!` hides"],
+        &[],
+    );
+    check(
         "# syntax=example.com/other\nFROM scratch\n",
         &["1 reads * because of `syntax=example.com/other`"],
         &[],

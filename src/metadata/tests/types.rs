@@ -189,13 +189,17 @@ mod behaviours {
     }
 
     #[test]
-    fn no_branch_can_take_the_name_of_a_key_or_of_referrers() {
+    fn no_branch_can_take_the_name_of_a_key_of_referrers_or_of_a_commit() {
         let (key, referrers) = ("0123456789abcdef".repeat(2), "0123456789abcdef".repeat(4));
         for (name, expected) in [
             (format!("in-{key}-linux-amd64"), format!("_in-{key}-linux-amd64")),
             (format!("in/{key}"), format!("_in-{key}")),
             (format!("sha256-{referrers}"), format!("_sha256-{referrers}")),
             ("in-progress".to_owned(), "in-progress".to_owned()),
+            ("sha-0123456789ab".to_owned(), "_sha-0123456789ab".to_owned()),
+            ("sha-0123456789ab-dirty".to_owned(), "_sha-0123456789ab-dirty".to_owned()),
+            ("sha/0123456789ab".to_owned(), "_sha-0123456789ab".to_owned()),
+            ("sha-0123456".to_owned(), "sha-0123456".to_owned()),
         ] {
             check(&format!("branch {name}"), "", "", &expected);
         }

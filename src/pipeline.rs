@@ -1,5 +1,6 @@
 //! The pipeline: the whole line from a commit to a healthy release. Every verb is a part of it.
 
+mod attesting;
 mod base;
 mod base_images;
 mod building;
@@ -19,7 +20,7 @@ mod unseen;
 
 use crate::ci::Ci;
 use crate::component::Rules;
-use crate::config::{self, BaseImages, Config};
+use crate::config::{self, Attest, BaseImages, Config};
 use crate::event::{Events, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -61,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) registry_timeout: Option<Duration>,
     /// Rules that come before those of the configuration.
     pub(crate) rules: Rules,
+    /// What is attached to images that are built.
+    pub(crate) attest: Option<Attest>,
     /// Lines that name the one image, as docker/metadata-action has them.
     pub(crate) images: Vec<String>,
     /// The part of the plan that this run is about.

@@ -315,7 +315,7 @@ impl Run {
                 let layout = crate::layout::Layout::create(&self.root.join(path));
                 Ok(Store::Layout(layout.map_err(crate::store::StoreError::from)?))
             }
-            Target::Registry => Ok(Store::Registry(self.registry()?)),
+            Target::Registry => Ok(Store::Registry(Box::new(self.registry()?))),
         }
     }
 
@@ -323,7 +323,7 @@ impl Run {
     fn store_to_read(&self, target: &Target) -> Result<Store, Failure> {
         match target {
             Target::Layout(path) => Ok(Store::Layout(crate::layout::Layout::at(&self.root.join(path)))),
-            Target::Registry => Ok(Store::Registry(self.registry()?)),
+            Target::Registry => Ok(Store::Registry(Box::new(self.registry()?))),
         }
     }
 

@@ -13,7 +13,7 @@ use futures::future::try_join_all;
 #[derive(Clone)]
 pub(crate) enum Store {
     Layout(Layout),
-    Registry(Registry),
+    Registry(Box<Registry>),
 }
 
 /// Why images could not be found or published.

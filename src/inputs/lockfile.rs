@@ -93,7 +93,8 @@ pub(super) fn inventory(text: &str, name: &str, version: &str) -> Option<Invento
             dependencies: found.filter_map(place).collect(),
         }
     };
-    let is_root = |package: &&Package| package.name == name && package.source.is_none();
+    let is_root =
+        |package: &&Package| package.name == name && package.version == version && package.source.is_none();
     Some(Inventory {
         root: needed.iter().position(is_root)?,
         packages: needed.iter().map(described).collect(),

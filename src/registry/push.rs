@@ -123,10 +123,18 @@ impl Registry {
     ) -> Result<Answer, RegistryError> {
         let errand = self.http.to_write(repository, action)?;
         let url = errand.target.url(&format!("manifests/{reference}"));
-        let answer = self.http.send(&errand, Method::PUT, &url, |request| {
-            request.header(CONTENT_TYPE, media_type).body(bytes.to_vec())
-        });
-        let answer = answer.await?.successful()?;
+        let mut patience = Patience::default();
+        let answer = loop {
+            let answer = self.http.send(&errand, Method::PUT, &url, |request| {
+                request.header(CONTENT_TYPE, media_type).body(bytes.to_vec())
+            });
+            let answer = answer.await?;
+            // The digest is right; distribution says this where it reads what another push is just writing.
+            match patience.next(None).filter(|_| answer.has_code("DIGEST_INVALID")) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => break answer.successful()?,
+            }
+        };
         match answer.header("docker-content-digest") {
             Some(stored) if stored != Digest::of(bytes).to_string() => {
                 Err(RegistryError::OtherDigest { action: errand.action, host: answer.host })

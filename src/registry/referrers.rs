@@ -20,7 +20,10 @@ const SLOWER: u32 = 4;
 
 /// One at a time changes the list of a subject.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Turns(Arc<Mutex<BTreeMap<(String, Digest), Arc<tokio::sync::Mutex<()>>>>>);
+pub(super) struct Turns(Arc<Mutex<BySubject>>);
+
+/// By repository and subject.
+type BySubject = BTreeMap<(String, Digest), Arc<tokio::sync::Mutex<()>>>;
 
 impl Turns {
     fn of(&self, repository: &Repository, subject: &Digest) -> Arc<tokio::sync::Mutex<()>> {
@@ -106,7 +109,8 @@ impl Registry {
         }
     }
 
-    /// Writes the list unless it is another one by now, as far as the registry can tell.
+    /// Writes the list unless it is another one by now, as far as the registry can tell. Whether it did, one sees by
+    /// reading it.
     async fn write_list(
         &self,
         errand: &Errand,
@@ -124,6 +128,8 @@ impl Registry {
         });
         match answer.await? {
             answer if answer.status == StatusCode::PRECONDITION_FAILED => Ok(()),
+            // distribution says this where it reads what another push is just writing.
+            answer if answer.has_code("DIGEST_INVALID") => Ok(()),
             answer => answer.successful().map(|_| ()),
         }
     }

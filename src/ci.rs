@@ -1,11 +1,13 @@
 //! The CI system: what the environment and the event file say about this run, read once at the start.
 
 mod bitbucket;
+mod builder;
 mod github;
 mod gitlab;
 mod subject;
 mod trigger;
 
+pub(crate) use builder::Builder;
 pub(crate) use subject::{About, Sources, Subject};
 pub(crate) use trigger::{PullRequest, Push, Source, Trigger};
 
@@ -37,6 +39,8 @@ pub(crate) struct Ci {
     pub(crate) reference: Option<String>,
     /// What tags and labels are made from.
     pub(crate) sources: Sources,
+    /// Who says what an image was made from.
+    pub(crate) builder: Builder,
     /// The repository that images go to by default (DESIGN.md section 5).
     pub(crate) registry: Option<String>,
     /// The user and token with which the CI system itself may push to its own registry.
@@ -110,6 +114,7 @@ impl Ci {
                 short_commit: lookup("DOCKER_METADATA_SHORT_SHA_LENGTH").and_then(|text| text.parse().ok()),
                 ..Sources::default()
             },
+            builder: Builder::default(),
             registry: None,
             registry_login: None,
             has_kubeconfig: lookup("KUBECONFIG").is_some(),

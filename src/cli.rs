@@ -1,10 +1,12 @@
 //! The command line: flags, their names in the environment, and which verb they start.
 
+mod attesting;
 mod flags;
 
 use crate::commands;
 use crate::exit::ExitCode;
 use crate::pipeline::Settings;
+use attesting::Attesting;
 use clap::builder::{FalseyValueParser, Resettable};
 use clap::{Arg, ArgAction, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use flags::{Asking, Deploying, Global, Joining, Planning, Platforms, Rendering, Selecting, Waiting};
@@ -40,6 +42,8 @@ Examples:
         #[command(flatten)]
         planning: Planning,
         #[command(flatten)]
+        attesting: Attesting,
+        #[command(flatten)]
         joining: Joining,
         #[command(flatten)]
         deploying: Deploying,
@@ -74,6 +78,8 @@ Examples:
     Build {
         #[command(flatten)]
         planning: Planning,
+        #[command(flatten)]
+        attesting: Attesting,
         #[command(flatten)]
         selecting: Selecting,
     },
@@ -154,8 +160,8 @@ async fn start(cli: Cli) -> ExitCode {
     let context = cli.global.context();
     let settings = Settings::default();
     match cli.verb {
-        Verb::Up { planning, joining, deploying, rendering, waiting, dry_run } => {
-            let settings = joining.add_to(settings);
+        Verb::Up { planning, attesting, joining, deploying, rendering, waiting, dry_run } => {
+            let settings = attesting.add_to(joining.add_to(settings));
             let settings = waiting.add_to(rendering.add_to(deploying.add_to(planning.add_to(settings))));
             match dry_run {
                 true => commands::up::dry_run(context, settings).await,
@@ -173,7 +179,8 @@ async fn start(cli: Cli) -> ExitCode {
                 _ => commands::plan::plan(context, settings, shape).await,
             }
         }
-        Verb::Build { planning, selecting } => {
+        Verb::Build { planning, attesting, selecting } => {
+            let settings = attesting.add_to(settings);
             commands::build::build(context, selecting.add_to(planning.add_to(settings))).await
         }
         Verb::Push { planning, joining, selecting, dry_run } => {

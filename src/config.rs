@@ -1,5 +1,6 @@
 //! Configuration: what `hephy.yaml` says, or what can be discovered where it says nothing.
 
+mod attest;
 mod build_config;
 mod check;
 mod definition;
@@ -11,6 +12,7 @@ mod skaffold;
 mod source;
 mod sources;
 
+pub(crate) use attest::Attest;
 pub(crate) use definitions::Definitions;
 pub(crate) use sources::discover;
 
@@ -41,6 +43,8 @@ pub(crate) struct Config {
     /// Labels of the machines that a CI system runs legs on, by the front part of a platform or `default`.
     pub(crate) runners: BTreeMap<String, Vec<String>>,
     pub(crate) base_images: BaseImages,
+    /// What is attached to images, if the file says so.
+    pub(crate) attest: Option<Attest>,
     /// Which image the name of a base image is, where `base-images` is `pin`.
     pub(crate) pins: BTreeMap<String, Digest>,
     pub(crate) environments: BTreeMap<String, Environment>,

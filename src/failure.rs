@@ -172,6 +172,9 @@ impl From<InputsError> for Failure {
         let failure = Self { hints: hints::of_inputs(&error), ..Self::of(ExitCode::Usage, &error) };
         match error {
             InputsError::Cargo { source, .. } | InputsError::Go { source, .. } => failure.words_of(&source),
+            InputsError::Packages { source, .. } => {
+                failure.words_of(&source).hint("run with `--attest none` for an image without an SBOM")
+            }
             _ => failure,
         }
     }

@@ -11,6 +11,7 @@ mod ko;
 mod links;
 mod lockfile;
 mod node;
+mod packages;
 mod spin;
 mod wildcard;
 
@@ -22,6 +23,7 @@ pub(crate) use dockerignore::Dockerignore;
 pub(crate) use helm::{Chart, Helmignore, chart, chart_files, missing_dependency};
 pub(crate) use ko::{SettingsError, go_program};
 pub(crate) use links::{behind_links, behind_links_in_context};
+pub(crate) use packages::{Inventory, Package, packages};
 
 use crate::component::{Backend, Component};
 use crate::event::Events;
@@ -140,6 +142,8 @@ pub(crate) enum InputsError {
     Go { component: String, source: ExecError },
     #[error("read `{file}` for `{component}`")]
     KoFile { component: String, file: String, source: SettingsError },
+    #[error("list the packages in `{component}` for its SBOM")]
+    Packages { component: String, source: ExecError },
     #[error("understand `cargo metadata` of `{component}`")]
     Metadata { component: String, source: cargo_metadata::Error },
 }

@@ -7,6 +7,7 @@ mod chart;
 mod contents;
 mod manifest;
 mod origin;
+mod referrers;
 mod sole;
 mod stamp;
 
@@ -16,6 +17,7 @@ pub(crate) use chart::{ChartPackage, package};
 pub(crate) use contents::Contents;
 pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index, platforms};
 pub(crate) use origin::{CREATED, Described, REVISION, described, labels};
+pub(crate) use referrers::Referrer;
 pub(crate) use stamp::{Stamp, common_annotations, stamp};
 
 use crate::image::{Digest, ImageError};
@@ -118,20 +120,30 @@ impl Layout {
 
     /// Lets every `(name, manifest)` of `references` point at its manifest, all in one step.
     pub(crate) fn refer(&self, references: &[(String, Descriptor)]) -> Result<(), LayoutError> {
-        let _lock = self.lock()?;
-        let mut file = self.index_file()?;
         let is_replaced = |entry: &Descriptor| {
             let name = entry.annotations.get(REFERENCE);
             references.iter().any(|(known, _)| Some(known) == name)
         };
-        file.manifests.retain(|entry| !is_replaced(entry));
-        for (name, manifest) in references {
-            let mut entry = manifest.clone();
-            entry.annotations.insert(REFERENCE.to_owned(), name.clone());
-            file.manifests.push(entry);
-        }
-        file.manifests
-            .sort_by(|left, right| left.annotations.get(REFERENCE).cmp(&right.annotations.get(REFERENCE)));
+        self.change_index(|manifests| {
+            manifests.retain(|entry| !is_replaced(entry));
+            for (name, manifest) in references {
+                let mut entry = manifest.clone();
+                entry.annotations.insert(REFERENCE.to_owned(), name.clone());
+                manifests.push(entry);
+            }
+        })
+    }
+
+    /// Changes the list of manifests in one step. Equal lists are equal files.
+    fn change_index(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<(), LayoutError> {
+        let _lock = self.lock()?;
+        let mut file = self.index_file()?;
+        change(&mut file.manifests);
+        let order = |left: &Descriptor, right: &Descriptor| {
+            let name = left.annotations.get(REFERENCE).cmp(&right.annotations.get(REFERENCE));
+            name.then_with(|| left.digest.cmp(&right.digest))
+        };
+        file.manifests.sort_by(order);
         file.schema_version = 2;
         let path = self.root.join("index.json");
         let bytes = serde_json::to_vec_pretty(&file)

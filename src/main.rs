@@ -25,6 +25,7 @@ mod detect;
 mod matrix;
 mod metadata;
 mod plan;
+mod attestation;
 
 // Do: build, publish, deploy, and find out whether it is healthy.
 mod layout;

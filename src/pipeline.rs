@@ -1,5 +1,6 @@
 //! The pipeline: the whole line from a commit to a healthy release. Every verb is a part of it.
 
+mod attesting;
 mod base;
 mod base_images;
 mod building;
@@ -20,7 +21,7 @@ mod unseen;
 
 use crate::ci::Ci;
 use crate::component::Rules;
-use crate::config::{self, BaseImages, Config};
+use crate::config::{self, Attest, BaseImages, Config};
 use crate::event::{Events, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -62,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) registry_timeout: Option<Duration>,
     /// Rules that come before those of the configuration.
     pub(crate) rules: Rules,
+    /// What is attached to images that are built.
+    pub(crate) attest: Option<Attest>,
     /// Lines that name the one image, as docker/metadata-action has them.
     pub(crate) images: Vec<String>,
     /// The part of the plan that this run is about.
@@ -313,7 +316,7 @@ impl Run {
                 let layout = crate::layout::Layout::create(&self.root.join(path));
                 Ok(Store::Layout(layout.map_err(crate::store::StoreError::from)?))
             }
-            Target::Registry => Ok(Store::Registry(self.registry()?)),
+            Target::Registry => Ok(Store::Registry(Box::new(self.registry()?))),
         }
     }
 
@@ -321,7 +324,7 @@ impl Run {
     fn store_to_read(&self, target: &Target) -> Result<Store, Failure> {
         match target {
             Target::Layout(path) => Ok(Store::Layout(crate::layout::Layout::at(&self.root.join(path)))),
-            Target::Registry => Ok(Store::Registry(self.registry()?)),
+            Target::Registry => Ok(Store::Registry(Box::new(self.registry()?))),
         }
     }
 

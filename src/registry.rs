@@ -11,6 +11,7 @@ mod http;
 mod learnt;
 mod pulse;
 mod push;
+mod referrers;
 mod retry;
 mod session;
 mod token;
@@ -38,6 +39,7 @@ const MANIFEST_KINDS: &str = "application/vnd.oci.image.index.v1+json, applicati
 pub(crate) struct Registry {
     http: http::Http,
     learnt: learnt::Learnt,
+    turns: referrers::Turns,
 }
 
 /// What the user and the environment say about registries.
@@ -102,7 +104,8 @@ impl RegistryError {
 impl Registry {
     /// A client that says warnings of registries through `events`.
     pub(crate) fn new(events: Events, settings: Settings) -> Result<Self, RegistryError> {
-        Ok(Self { http: http::Http::new(events, settings)?, learnt: learnt::Learnt::default() })
+        let http = http::Http::new(events, settings)?;
+        Ok(Self { http, learnt: learnt::Learnt::default(), turns: referrers::Turns::default() })
     }
 
     /// The manifest that goes by `reference` (a tag or a digest), `None` if there is none.

@@ -13,7 +13,7 @@ use futures::future::try_join_all;
 #[derive(Clone)]
 pub(crate) enum Store {
     Layout(Layout),
-    Registry(Registry),
+    Registry(Box<Registry>),
 }
 
 /// Why images could not be found or published.
@@ -74,6 +74,11 @@ impl Store {
         let bytes = built.read(&digest)?;
         let blobs =
             layout::children(&bytes).map_err(|source| StoreError::Manifest { leg: leg.clone(), source })?;
+        let referrers = built.referrers(&digest)?;
+        let attached = match referrers.len() {
+            0 => String::new(),
+            number => format!(", {} attached", count(number, "document")),
+        };
         let total: u64 = blobs.iter().map(|blob| blob.size).sum();
         let starting = format!("{}, {}", count(blobs.len(), "blob"), megabytes(total));
         events.step(Stage::Push, leg.to_string(), Progress::Doing, starting);
@@ -83,6 +88,13 @@ impl Store {
                     layout.adopt(built, &blob.digest()?)?;
                 }
                 layout.adopt(built, &digest)?;
+                for referrer in &referrers {
+                    for blob in &referrer.blobs {
+                        layout.adopt(built, &blob.digest()?)?;
+                    }
+                    layout.adopt(built, &referrer.descriptor.digest()?)?;
+                    layout.list(&referrer.descriptor)?;
+                }
                 layout.refer(&[(entry(repository, key), manifest.clone())])?;
                 blobs.len()
             }
@@ -90,8 +102,8 @@ impl Store {
                 let parts = blobs.iter().map(|blob| Ok((blob.digest()?, blob.size)));
                 let blobs: Vec<_> = parts.collect::<Result<_, ImageError>>()?;
                 let all = blobs.len();
-                let image =
-                    Ready { layout: built, media_type: &manifest.media_type, manifest: &bytes, blobs };
+                let (layout, media_type) = (built, manifest.media_type.as_str());
+                let image = Ready { layout, media_type, manifest: &bytes, blobs, referrers };
                 let tell = |pace: Pace| {
                     let text = format!(
                         "{} of {}, {} of {} sent",
@@ -105,7 +117,7 @@ impl Store {
                 registry.push(repository, key.as_str(), &image, tell).await?
             }
         };
-        let text = format!("{} of {} blobs sent, sha256:{}", sent, blobs.len(), digest.short());
+        let text = format!("{} of {} blobs sent, sha256:{}{attached}", sent, blobs.len(), digest.short());
         events.step(Stage::Push, leg.to_string(), Progress::Done, text);
         Ok(found_in(&manifest)?)
     }

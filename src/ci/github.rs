@@ -1,5 +1,6 @@
 //! GitHub Actions, and Forgejo and Gitea, which speak the same variables and payloads.
 
+use super::builder::of_github;
 use super::trigger::{PullRequest, Push, Source, Trigger, commit};
 use super::{About, Ci, Host, Lookup, RegistryLogin, Sources, Subject};
 use crate::secret::Secret;
@@ -87,6 +88,7 @@ pub(super) fn read(lookup: Lookup<'_>, event: Option<&str>, blank: Ci) -> Ci {
         host,
         trigger: trigger(lookup, &payload),
         sources: sources(lookup, &payload, blank.sources.clone()),
+        builder: of_github(lookup),
         default_branch: payload.repository.and_then(|repository| repository.default_branch),
         reference: lookup("GITHUB_HEAD_REF").or_else(|| lookup("GITHUB_REF_NAME")),
         registry: registry_host.clone().zip(repository).map(|(host, name)| format!("{host}/{name}")),

@@ -1,5 +1,6 @@
 //! GitLab CI/CD.
 
+use super::builder::of_gitlab;
 use super::trigger::{PullRequest, Push, Source, Trigger, commit};
 use super::{About, Ci, Host, Lookup, RegistryLogin, Sources, Subject};
 use crate::secret::Secret;
@@ -16,6 +17,7 @@ pub(super) fn read(lookup: Lookup<'_>, blank: Ci) -> Ci {
         host: Host::GitLab,
         trigger: trigger(lookup),
         sources: sources(lookup, blank.sources.clone()),
+        builder: of_gitlab(lookup),
         default_branch: lookup("CI_DEFAULT_BRANCH"),
         // In the pipeline of a merge request the name of the ref may be `refs/merge-requests/7/merge`.
         reference: lookup("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME").or_else(|| lookup("CI_COMMIT_REF_NAME")),

@@ -37,6 +37,7 @@ impl Source<'_> {
                 .map(|text| self.base_images(text))
                 .transpose()?
                 .unwrap_or_default(),
+            attest: file.attest.as_ref().map(|text| self.parse(text)).transpose()?,
             pins: BTreeMap::new(),
             environments: self.environments(file.environments)?,
             wait: Wait {

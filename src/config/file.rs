@@ -16,6 +16,7 @@ pub(super) struct File {
     pub(super) ignore: Vec<Spanned<String>>,
     pub(super) registry: Option<Spanned<String>>,
     pub(super) base_images: Option<Spanned<String>>,
+    pub(super) attest: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) runners: BTreeMap<String, Spanned<Labels>>,
     #[serde(default)]

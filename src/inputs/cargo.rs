@@ -224,7 +224,7 @@ fn replaced(
     found
 }
 
-async fn metadata(folder: &Path, component: &Component) -> Result<Metadata, InputsError> {
+pub(super) async fn metadata(folder: &Path, component: &Component) -> Result<Metadata, InputsError> {
     let name = || component.name.to_string();
     let program = Program::new("cargo", folder)
         .args(["metadata", "--no-deps", "--offline", "--format-version", "1", "--manifest-path"])
@@ -240,6 +240,6 @@ fn shown(root: &Path, folder: &Path) -> String {
 }
 
 /// The path as the operating system knows it, so that two spellings of one folder are equal.
-fn clean(path: &Path) -> PathBuf {
+pub(super) fn clean(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

@@ -1,10 +1,11 @@
 //! `Cargo.lock`: the packages that one package needs, out of all that a workspace has locked.
 
+use super::Inventory;
 use crate::image::Digest;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct LockFile {
     version: Option<u32>,
     #[serde(default)]
@@ -34,20 +35,9 @@ pub(super) struct Part {
 /// What is locked for the package `name` of this version; `None` if the text does not say it, and then all of it counts.
 pub(super) fn part(text: &str, name: &str, version: &str) -> Option<Part> {
     let lock: LockFile = toml::from_str(text).ok()?;
-    let is_root =
-        |package: &&Package| package.name == name && package.version == version && package.source.is_none();
-    let mut needed = BTreeMap::new();
-    let mut waiting = vec![lock.package.iter().find(is_root)?];
-    while let Some(package) = waiting.pop() {
-        let key = (&package.name, &package.version, &package.source);
-        if needed.insert(key, package).is_none() {
-            for dependency in &package.dependencies {
-                waiting.push(find(&lock.package, dependency)?);
-            }
-        }
-    }
+    let needed = needed(&lock.package, name, version)?;
     let mut content = format!("{:?}\n", lock.version);
-    for package in needed.values() {
+    for package in &needed {
         let mut dependencies = package.dependencies.clone();
         dependencies.sort();
         content.push_str(&format!(
@@ -56,9 +46,59 @@ pub(super) fn part(text: &str, name: &str, version: &str) -> Option<Part> {
             (&package.checksum, dependencies)
         ));
     }
-    let in_folders = needed.values().filter(|package| package.source.is_none());
+    let in_folders = needed.iter().filter(|package| package.source.is_none());
     let in_folders = in_folders.map(|package| package.name.clone()).collect();
     Some(Part { content: Digest::of(content.as_bytes()).to_string(), in_folders })
+}
+
+/// The package `name` in a folder and all that it needs, in order; `None` if the packages do not say it.
+fn needed<'a>(packages: &'a [Package], name: &str, version: &str) -> Option<Vec<&'a Package>> {
+    let is_root =
+        |package: &&Package| package.name == name && package.version == version && package.source.is_none();
+    let mut needed = BTreeMap::new();
+    let mut waiting = vec![packages.iter().find(is_root)?];
+    while let Some(package) = waiting.pop() {
+        let key = (&package.name, &package.version, &package.source);
+        if needed.insert(key, package).is_none() {
+            for dependency in &package.dependencies {
+                waiting.push(find(packages, dependency)?);
+            }
+        }
+    }
+    Some(needed.into_values().collect())
+}
+
+/// The checksums of a lock file, by name, version and source.
+pub(super) fn checksums(text: &str) -> BTreeMap<(String, String, Option<String>), String> {
+    let lock: LockFile = toml::from_str(text).unwrap_or_default();
+    let of = |package: Package| Some(((package.name, package.version, package.source), package.checksum?));
+    lock.package.into_iter().filter_map(of).collect()
+}
+
+/// Everything that is locked for the package `name` of this version, whatever platform or test needs it; `None` if the
+/// text does not say it.
+pub(super) fn inventory(text: &str, name: &str, version: &str) -> Option<Inventory> {
+    let lock: LockFile = toml::from_str(text).ok()?;
+    let needed = needed(&lock.package, name, version)?;
+    let place = |package: &Package| needed.iter().position(|known| std::ptr::eq(*known, package));
+    let described = |package: &&Package| {
+        let found = package.dependencies.iter().filter_map(|text| find(&lock.package, text));
+        super::Package {
+            name: package.name.clone(),
+            version: package.version.clone(),
+            source: package.source.clone(),
+            checksum: package.checksum.clone(),
+            licence: None,
+            is_build_only: false,
+            dependencies: found.filter_map(place).collect(),
+        }
+    };
+    let is_root =
+        |package: &&Package| package.name == name && package.version == version && package.source.is_none();
+    Some(Inventory {
+        root: needed.iter().position(is_root)?,
+        packages: needed.iter().map(described).collect(),
+    })
 }
 
 /// The package that `NAME`, `NAME VERSION` or `NAME VERSION (SOURCE)` means, if there is exactly one.

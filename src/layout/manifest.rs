@@ -18,6 +18,9 @@ pub(crate) struct Descriptor {
     pub(crate) media_type: String,
     pub(crate) digest: String,
     pub(crate) size: u64,
+    /// What kind of artifact the manifest is; images have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) artifact_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) platform: Option<PlatformFile>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -40,6 +43,7 @@ impl Descriptor {
             media_type: media_type.to_owned(),
             digest: digest.to_string(),
             size,
+            artifact_type: None,
             platform: None,
             annotations: BTreeMap::new(),
         }
@@ -51,17 +55,21 @@ impl Descriptor {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Manifest {
     schema_version: u8,
     media_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     config: Option<Descriptor>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     layers: Vec<Descriptor>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     manifests: Vec<Descriptor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<Descriptor>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<String, String>,
 }
@@ -82,8 +90,28 @@ pub(super) fn annotated(
         media_type: Some(IMAGE_MANIFEST.to_owned()),
         config: Some(config),
         layers,
-        manifests: vec![],
         annotations,
+        ..Manifest::default()
+    })
+}
+
+/// The manifest of an artifact of this kind that is about `subject`.
+pub(super) fn referrer(
+    artifact_type: &str,
+    config: Descriptor,
+    layer: Descriptor,
+    subject: Descriptor,
+    annotations: BTreeMap<String, String>,
+) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&Manifest {
+        schema_version: 2,
+        media_type: Some(IMAGE_MANIFEST.to_owned()),
+        artifact_type: Some(artifact_type.to_owned()),
+        config: Some(config),
+        layers: vec![layer],
+        subject: Some(subject),
+        annotations,
+        ..Manifest::default()
     })
 }
 
@@ -104,10 +132,9 @@ pub(crate) fn index(
     serde_json::to_vec(&Manifest {
         schema_version: 2,
         media_type: Some(IMAGE_INDEX.to_owned()),
-        config: None,
-        layers: vec![],
         manifests: images.iter().map(entry).collect(),
         annotations,
+        ..Manifest::default()
     })
 }
 

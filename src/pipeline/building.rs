@@ -1,6 +1,6 @@
 //! The build stage: every leg that the plan says, several at once.
 
-use super::{Run, describing, guarding, unseen};
+use super::{Run, attesting, describing, guarding, unseen};
 use crate::backends::{self, Answer, Engine, Order};
 use crate::component::{Backend, Component, Leg};
 use crate::event::{Progress, Stage};
@@ -158,6 +158,7 @@ async fn with_backend(
     let stamp = describing::stamp(run, planned, leg);
     let stamped = layout::stamp(&Layout::at(order.out), leg.key.as_str(), &built.manifest, &stamp);
     let stamped = stamped.map_err(StoreError::from).map_err(Failure::from).map_err(during)?;
+    attesting::attest(run, plan, planned, leg, &stamped).await.map_err(during)?;
     stamped.digest().map_err(StoreError::from).map_err(Failure::from).map_err(during)
 }
 

@@ -3,9 +3,10 @@
 use super::body::Blob;
 use super::http::Errand;
 use super::retry::Patience;
+use super::wire::Answer;
 use super::{Registry, RegistryError, tag_or_digest};
 use crate::image::{Digest, Repository};
-use crate::layout::Layout;
+use crate::layout::{Layout, Referrer};
 use futures::stream::{self, StreamExt as _};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
@@ -28,6 +29,8 @@ pub(crate) struct Ready<'a> {
     pub(crate) manifest: &'a [u8],
     /// What the manifest refers to, with sizes in bytes.
     pub(crate) blobs: Vec<(Digest, u64)>,
+    /// The artifacts about it, which are there before its name is.
+    pub(crate) referrers: Vec<Referrer>,
 }
 
 /// How far a push is.
@@ -55,20 +58,27 @@ impl Registry {
             return Ok(0);
         }
         let mut sent = 0;
-        if !self.points_at(repository, &digest.to_string(), &digest).await? {
-            sent = self.push_blobs(repository, image, &tell).await?;
+        let own = digest.to_string();
+        if !self.points_at(repository, &own, &digest).await? {
+            sent = self.push_blobs(repository, image.layout, &image.blobs, &tell).await?;
         }
-        let put = self.put_manifest(repository, name, image.media_type, image.manifest).await;
+        // Whoever finds the name must find what is attached, so the name comes last.
+        let first = if image.referrers.is_empty() { name } else { own.as_str() };
+        let put = self.put_manifest(repository, first, image.media_type, image.manifest).await;
         match put {
             // Somebody cleaned up: what a manifest promised, or this run has seen, is gone.
             Err(RegistryError::Refused { message: Some(message), .. })
                 if message.contains("BLOB_UNKNOWN") =>
             {
                 self.learnt.forget(&self.http.to_write(repository, String::new())?.target);
-                sent = self.push_blobs(repository, image, &tell).await?;
-                self.put_manifest(repository, name, image.media_type, image.manifest).await?;
+                sent = self.push_blobs(repository, image.layout, &image.blobs, &tell).await?;
+                self.put_manifest(repository, first, image.media_type, image.manifest).await?;
             }
             put => put?,
+        }
+        if !image.referrers.is_empty() {
+            self.attach(repository, image).await?;
+            self.put_manifest(repository, name, image.media_type, image.manifest).await?;
         }
         self.ensure_readable(repository, &digest).await?;
         Ok(sent)
@@ -99,17 +109,37 @@ impl Registry {
         bytes: &[u8],
     ) -> Result<(), RegistryError> {
         let action = format!("push {}", tag_or_digest(repository, reference));
+        self.put(repository, reference, media_type, bytes, action).await.map(|_| ())
+    }
+
+    /// The same, with what the registry says to it. `action` is what errors say was being done.
+    pub(super) async fn put(
+        &self,
+        repository: &Repository,
+        reference: &str,
+        media_type: &str,
+        bytes: &[u8],
+        action: String,
+    ) -> Result<Answer, RegistryError> {
         let errand = self.http.to_write(repository, action)?;
         let url = errand.target.url(&format!("manifests/{reference}"));
-        let answer = self.http.send(&errand, Method::PUT, &url, |request| {
-            request.header(CONTENT_TYPE, media_type).body(bytes.to_vec())
-        });
-        let answer = answer.await?.successful()?;
+        let mut patience = Patience::default();
+        let answer = loop {
+            let answer = self.http.send(&errand, Method::PUT, &url, |request| {
+                request.header(CONTENT_TYPE, media_type).body(bytes.to_vec())
+            });
+            let answer = answer.await?;
+            // The digest is right; distribution says this where it reads what another push is just writing.
+            match patience.next(None).filter(|_| answer.has_code("DIGEST_INVALID")) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => break answer.successful()?,
+            }
+        };
         match answer.header("docker-content-digest") {
             Some(stored) if stored != Digest::of(bytes).to_string() => {
                 Err(RegistryError::OtherDigest { action: errand.action, host: answer.host })
             }
-            _ => Ok(()),
+            _ => Ok(answer),
         }
     }
 
@@ -132,17 +162,18 @@ impl Registry {
     }
 
     /// Uploads what is missing, several blobs at once. The first failure ends the others, which cancel their uploads.
-    async fn push_blobs(
+    pub(super) async fn push_blobs(
         &self,
         repository: &Repository,
-        image: &Ready<'_>,
+        layout: &Layout,
+        blobs: &[(Digest, u64)],
         tell: &impl Fn(Pace),
     ) -> Result<usize, RegistryError> {
         let (sent, done, stop) = (Arc::new(AtomicU64::new(0)), AtomicUsize::new(0), CancellationToken::new());
         // An image may have the same layer twice.
-        let blobs: BTreeSet<&(Digest, u64)> = image.blobs.iter().collect();
+        let blobs: BTreeSet<&(Digest, u64)> = blobs.iter().collect();
         let push = async |(digest, size): &&(Digest, u64)| {
-            let blob = Blob::new(digest, *size, image.layout.blob(digest), Arc::clone(&sent))?;
+            let blob = Blob::new(digest, *size, layout.blob(digest), Arc::clone(&sent))?;
             let errand =
                 self.http.to_write(repository, format!("push blob {} to {repository}", digest.short()))?;
             let sent = self.upload(&errand, &blob, &stop).await.inspect_err(|_| stop.cancel())?;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 /// Modules and files that only think: data in, data and reasons out.
 const PURE: &[&str] = &[
+    "attestation",
     "platform",
     "image",
     "component",

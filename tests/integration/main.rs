@@ -8,6 +8,7 @@ mod asked;
 mod backend_helm;
 mod backend_ko;
 mod backend_others;
+mod attesting;
 mod bad_configuration;
 mod bad_input;
 mod backend_spin;

@@ -31,7 +31,7 @@ fn faults_name_their_place_and_a_way_out() {
     for (text, expected) in [
         (
             "componets: {}",
-            "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, base-images, runners, environments, wait, tags, flavor, labels, annotations; did you mean `components`?",
+            "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, base-images, attest, runners, environments, wait, tags, flavor, labels, annotations; did you mean `components`?",
         ),
         (
             "components:\n  api: {pth: src}",

@@ -40,17 +40,18 @@ impl Repository {
         tags.collect()
     }
 
-    /// Names and digests in the layout, keys of legs included.
+    /// Names and digests in the layout, keys of legs included. What is attached to an image has no name.
     pub(crate) fn entries(&self) -> Vec<(String, String)> {
         let Ok(text) = std::fs::read_to_string(self.root.join(".hephy/oci/index.json")) else {
             return vec![];
         };
         let index: serde_json::Value = serde_json::from_str(&text).expect("an index is JSON");
         let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
-        let name =
-            |entry: &serde_json::Value| text(&entry["annotations"]["org.opencontainers.image.ref.name"]);
+        let name = |entry: &serde_json::Value| {
+            entry["annotations"]["org.opencontainers.image.ref.name"].as_str().map(str::to_owned)
+        };
         let manifests = index["manifests"].as_array().expect("manifests");
-        manifests.iter().map(|entry| (name(entry), text(&entry["digest"]))).collect()
+        manifests.iter().filter_map(|entry| Some((name(entry)?, text(&entry["digest"])))).collect()
     }
 
     /// The digest that goes by this name in the layout.

@@ -3,6 +3,7 @@
 mod attesting;
 mod base;
 mod base_images;
+mod basing;
 mod building;
 mod deploying;
 mod describing;

@@ -164,8 +164,10 @@ pub(crate) fn bases(asked: Option<Asked<'_>>, trigger: &Trigger, head: &Head<'_>
             (published_first(own, branch), "nothing was pushed: a run that somebody started")
         }
         Trigger::Unknown => {
-            let rest = chain([default_branch(head, Confidence::Likely), parent(head)]);
-            (published_first(own, rest), no_parent(head))
+            let branch = default_branch(head, Confidence::Likely);
+            // On the default branch's own commit a laptop asks for nothing: a run without changes costs two requests.
+            let own = own.filter(|_| branch.is_some());
+            (published_first(own, chain([branch, parent(head)])), no_parent(head))
         }
     };
     Choices { list, otherwise }

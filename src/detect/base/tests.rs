@@ -91,6 +91,7 @@ fn published_images_are_asked_where_the_event_is_not_exact() {
         &["published fix", "default-branch guess merge-base refs/remotes/origin/main"],
     );
     check(&Trigger::Unknown, &head, &["published fix", main, parent]);
+    check(&Trigger::Unknown, &Head { default_branch: None, ..on_main }, &[parent]);
     // What a pull request is compared with does not depend on what was published.
     let request = Trigger::PullRequest(PullRequest::default());
     check(&request, &head, &[parent]);

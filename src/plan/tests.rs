@@ -30,14 +30,8 @@ fn planned(name: &str, backend: Backend, reason: Reason, recipe: Recipe, legs: V
     }
 }
 
-/// A plan in which every kind of reason, action and recipe occurs.
-fn plan(target: Target) -> Plan {
-    let found = Found {
-        digest: Digest::of(b"image"),
-        size: 401,
-        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
-    };
-    let changed = Reason::Changed { path: "a \"b\"\n".to_owned(), why: "it is read".to_owned(), others: 2 };
+/// A recipe for a Dockerfile, and one for a program.
+fn recipes() -> (Recipe, Recipe) {
     let dockerfile = Recipe {
         dockerfile: Some("docker/Dockerfile".to_owned()),
         build_args: [("MODE".to_owned(), "prod".to_owned())].into(),
@@ -55,6 +49,18 @@ fn plan(target: Target) -> Plan {
         user: Some("app".to_owned()),
         ..Recipe::default()
     };
+    (dockerfile, program)
+}
+
+/// A plan in which every kind of reason, action and recipe occurs.
+fn plan(target: Target) -> Plan {
+    let found = Found {
+        digest: Digest::of(b"image"),
+        size: 401,
+        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+    };
+    let changed = Reason::Changed { path: "a \"b\"\n".to_owned(), why: "it is read".to_owned(), others: 2 };
+    let (dockerfile, program) = recipes();
     let no_image = Reason::HintMiss {
         base: "origin/main".to_owned(),
         causes: vec![

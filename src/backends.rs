@@ -8,10 +8,12 @@ mod cargo;
 mod choose;
 mod context;
 mod dockerfile;
+mod elf;
 mod engine;
 mod helm;
 mod ko;
 mod prebuilt;
+mod program;
 mod spin;
 mod tool;
 
@@ -26,7 +28,7 @@ use crate::event::Events;
 use crate::exec::ExecError;
 use crate::image::{Image, Tag};
 use crate::inputs::{self, InputsError};
-use crate::layout::{Descriptor, Layout, LayoutError};
+use crate::layout::{Base, Descriptor, Layout, LayoutError};
 use crate::platform::Platform;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -49,6 +51,8 @@ pub(crate) struct Order<'a> {
     pub(crate) foreign: &'a [String],
     /// What the names of base images mean.
     pub(crate) base_images: &'a BTreeMap<String, Image>,
+    /// The image that a program is put on; nothing if absent.
+    pub(crate) base: Option<&'a Base>,
     /// The user names files that the build reads, beside those that hephy finds.
     pub(crate) is_watched: bool,
     /// What builds the Dockerfile; `None` for a backend that has none.
@@ -96,6 +100,12 @@ pub(crate) enum BuildError {
     NoProgram { platform: Platform },
     #[error("find the finished program `{path}`")]
     ProgramMissing { path: PathBuf },
+    #[error("add `{path}` to the image: it is not there")]
+    NoAsset { path: PathBuf },
+    #[error("package `{path}` for {platform}: it is a program for {found}")]
+    OtherMachine { path: PathBuf, found: String, platform: Platform },
+    #[error("start `{path}`: it needs the loader `{loader}`, and its image has none")]
+    NoLoader { path: PathBuf, loader: String },
     #[error("find the program to start in the folder `{path}`: `bin` does not name a file in it")]
     NoStart { path: PathBuf },
     #[error(
@@ -145,7 +155,7 @@ pub(crate) async fn build(
     empty(order.out)?;
     match backend {
         Backend::Cargo => cargo::build(events, cancel, order).await,
-        Backend::Prebuilt => Ok(Built { manifest: prebuilt::build(order)?, reads: vec![] }),
+        Backend::Prebuilt => Ok(Built { manifest: prebuilt::build(events, order)?, reads: vec![] }),
         Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
             let manifest = dockerfile::build(events, cancel, order).await?;
             Ok(Built { manifest, reads: vec![] })

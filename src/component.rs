@@ -201,10 +201,22 @@ pub(crate) struct Recipe {
     /// The stage of the Dockerfile that becomes the image; the last one if absent.
     pub(crate) target: Option<String>,
     pub(crate) build_args: BTreeMap<String, String>,
-    /// The Cargo binary, where the package has several.
+    /// The Cargo binary that is started, where the package has several.
     pub(crate) bin: Option<String>,
+    /// The Cargo binaries that are in the image, where that is not `bin` alone.
+    pub(crate) bins: Vec<String>,
+    /// Cargo features beside the default ones.
+    pub(crate) features: Vec<String>,
+    /// The Cargo profile; `release` if absent.
+    pub(crate) profile: Option<String>,
     /// The file or folder that is the finished program, by platform, relative to the component.
     pub(crate) prebuilt: BTreeMap<Platform, String>,
+    /// Files and folders from the repository's root that are in the image too, with their places there.
+    pub(crate) assets: BTreeMap<String, String>,
+    /// The image that a program is put on; nothing at all if absent.
+    pub(crate) base: Option<String>,
+    /// The user that a program runs as; that of the base, else one without rights, if absent.
+    pub(crate) user: Option<String>,
 }
 
 /// One cell of the matrix: a component on a platform.

@@ -16,7 +16,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use sha2::{Digest as _, Sha256};
 
 /// Part of every input digest: a change of what is hashed, or how, must not find images of the old way.
-const ALGORITHM: &str = "hephy-inputs-3";
+const ALGORITHM: &str = "hephy-inputs-4";
 
 /// How many bytes are collected before they are hashed.
 const HASHED_AT_ONCE: usize = 16 * 1024;
@@ -175,14 +175,23 @@ fn recipe(component: &Component, platform: &Platform, field: &mut impl FnMut(&[u
         ("target", recipe.target.as_deref()),
         ("bin", recipe.bin.as_deref()),
         ("prebuilt", prebuilt),
+        ("profile", recipe.profile.as_deref()),
+        ("base", recipe.base.as_deref()),
+        ("user", recipe.user.as_deref()),
     ] {
         field(key.as_bytes());
         field(value.unwrap_or_default().as_bytes());
     }
-    field(&(recipe.build_args.len() as u64).to_le_bytes());
-    for (key, value) in &recipe.build_args {
-        field(key.as_bytes());
-        field(value.as_bytes());
+    for texts in [&recipe.build_args, &recipe.assets] {
+        field(&(texts.len() as u64).to_le_bytes());
+        for (key, value) in texts {
+            field(key.as_bytes());
+            field(value.as_bytes());
+        }
+    }
+    for names in [&recipe.bins, &recipe.features] {
+        field(&(names.len() as u64).to_le_bytes());
+        names.iter().for_each(|name| field(name.as_bytes()));
     }
     // As they are written: what their expressions mean comes from the commit, which never counts.
     for lines in [&component.rules.labels, &component.rules.annotations] {

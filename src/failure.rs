@@ -13,7 +13,7 @@ use crate::health::{HealthError, Outcome, Report};
 use crate::inputs::InputsError;
 use crate::metadata::RuleError;
 use crate::plan::{GateError, PlanError, SelectError};
-use crate::registry::RegistryError;
+use crate::registry::{DownloadError, RegistryError};
 use crate::release::ReleaseError;
 use crate::store::StoreError;
 use std::error::Error;
@@ -246,6 +246,15 @@ impl From<StoreError> for Failure {
             | StoreError::Image(_)
             | StoreError::Manifest { .. }
             | StoreError::Index { .. } => failure,
+        }
+    }
+}
+
+impl From<DownloadError> for Failure {
+    fn from(error: DownloadError) -> Self {
+        match error {
+            DownloadError::Registry(error) => error.into(),
+            DownloadError::Layout(error) => StoreError::from(error).into(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod ko;
 mod links;
 mod lockfile;
 mod node;
+mod program;
 mod spin;
 mod wildcard;
 
@@ -73,6 +74,8 @@ pub(crate) struct Rule {
     pub(crate) platform: Option<Platform>,
     /// What the build cannot see although the pattern matches it.
     pub(crate) hidden: Option<Arc<Hidden>>,
+    /// Folders marked as caches are read too, whatever holds for the others.
+    pub(crate) caches: bool,
 }
 
 /// What an ignore file leaves out of a folder.
@@ -130,6 +133,10 @@ pub(crate) enum InputsError {
         "list the inputs of `{component}`: `inputs: workspace` is for a Dockerfile, and `{backend}` builds it"
     )]
     NoDockerfile { component: String, backend: Backend },
+    #[error(
+        "list the inputs of `{component}`: `{key}` is for `cargo` and `prebuilt`, and `{backend}` builds it"
+    )]
+    NotForBackend { component: String, key: &'static str, backend: Backend },
     #[error("list the inputs of `{component}`")]
     Cargo { component: String, source: ExecError },
     #[error("list the inputs of `{component}`: {problem}")]
@@ -169,7 +176,7 @@ impl Rule {
 
     /// A rule for every platform that hides nothing.
     pub(crate) fn new(pattern: Pattern, why: impl Into<String>) -> Self {
-        Self { pattern, why: why.into(), platform: None, hidden: None }
+        Self { pattern, why: why.into(), platform: None, hidden: None, caches: false }
     }
 
     /// Whether the build cannot see `path`, although the pattern matches it.
@@ -208,13 +215,15 @@ pub(crate) async fn reads(
             }
         }
         Backend::Prebuilt => {
-            Reads { rules: prebuilt(&checkout.root, component)?, caches: true, ..Reads::default() }
+            let rules = program::prebuilt(&checkout.root, component)?;
+            Reads { rules, caches: true, ..Reads::default() }
         }
         Backend::Ko => ko::reads(events, &checkout.root, component, platforms).await?,
         Backend::Helm => helm::reads(&checkout.root, component)?,
         Backend::Spin => spin::reads(&checkout.root, component)?,
         Backend::Buildpacks => buildpacks::reads(&checkout.root, component)?,
     };
+    program::add(&mut reads, &checkout.root, component, backend)?;
     reads.rules.extend(component.watch.iter().map(|glob| {
         Rule::new(Pattern::Glob(glob.clone()), format!("`{}` watches `{glob}`", component.name))
     }));
@@ -225,21 +234,6 @@ pub(crate) async fn reads(
 fn folder(component: &Component) -> Reads {
     let everything = Rule::path(&component.path, format!("it is in the folder of `{}`", component.name));
     Reads { rules: vec![everything], caches: true, ..Reads::default() }
-}
-
-/// The programs by the paths that are named, and by those that symbolic links lead to: git knows a link and not what
-/// lies behind it.
-fn prebuilt(root: &Path, component: &Component) -> Result<Vec<Rule>, InputsError> {
-    let mut rules = vec![];
-    for (platform, path) in &component.recipe.prebuilt {
-        let named = below(&component.path, path);
-        let real = real(root, Path::new(&named), component)?.filter(|real| *real != named);
-        rules.extend([Some(named), real].into_iter().flatten().map(|path| Rule {
-            platform: Some(platform.clone()),
-            ..Rule::path(path, format!("it is the program of `{}`", component.name))
-        }));
-    }
-    Ok(rules)
 }
 
 /// The path without symbolic links, `None` if nothing is there.
@@ -299,10 +293,8 @@ pub(crate) fn ignored_files(
     for deviation in &checkout.deviations {
         let Deviation::Ignored(ignored) = deviation else { continue };
         let ignored = ignored.trim_end_with(|c| c == '/');
-        if !reads.caches && checkout.root.join(ignored.to_path_lossy()).join("CACHEDIR.TAG").exists() {
-            continue;
-        }
-        for rule in &reads.rules {
+        let is_cache = checkout.root.join(ignored.to_path_lossy()).join("CACHEDIR.TAG").exists();
+        for rule in reads.rules.iter().filter(|rule| !is_cache || reads.caches || rule.caches) {
             let read = rule.pattern.folder().as_bytes();
             if is_at_or_below(ignored, read) {
                 files.extend(disk::files(&checkout.root, ignored.as_bstr(), &is_wanted)?);

@@ -5,12 +5,13 @@ mod arriving;
 mod assemble;
 mod chart;
 mod contents;
+mod layer;
 mod manifest;
 mod sole;
 mod stamp;
 
 pub(crate) use arriving::Arriving;
-pub(crate) use assemble::{Program, assemble};
+pub(crate) use assemble::{Base, Program, assemble};
 pub(crate) use chart::{ChartPackage, package};
 pub(crate) use contents::Contents;
 pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index, platforms};

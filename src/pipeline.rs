@@ -2,6 +2,7 @@
 
 mod base;
 mod base_images;
+mod basing;
 mod building;
 mod deploying;
 mod describing;

@@ -6,6 +6,7 @@ mod body;
 mod challenge;
 mod chunks;
 mod credentials;
+mod download;
 mod governor;
 mod http;
 mod learnt;
@@ -18,6 +19,7 @@ mod upload;
 mod wire;
 
 pub(crate) use address::is_loopback;
+pub(crate) use download::DownloadError;
 pub(crate) use push::{Pace, Ready};
 
 use crate::ci::RegistryLogin;

@@ -1,15 +1,16 @@
 //! The `cargo` backend: `cargo build`, and the binary in an image without a Dockerfile.
 
 mod dependencies;
+mod target;
 
-use super::{BuildError, Built, Order};
-use crate::event::Events;
+use super::{BuildError, Built, Order, program};
+use crate::component::Recipe;
+use crate::event::{Events, Progress, Stage};
 use crate::exec::{self, Program};
-use crate::layout::{self, Layout, assemble};
-use crate::platform::Platform;
 use cargo_metadata::{Artifact, Message, TargetKind};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use target::Target;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -17,40 +18,69 @@ use tokio_util::sync::CancellationToken;
 /// because the next build may put another program of the same name in its place.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// Builds the package's binary for the platform and assembles the image.
+/// Builds the package's binaries for the platform and assembles the image.
 pub(super) async fn build(
     events: &Events,
     cancel: &CancellationToken,
     order: &Order<'_>,
 ) -> Result<Built, BuildError> {
-    let target = target(order).await?;
+    let target = target::find(order).await?;
+    let text = format!("for {}: {}", target.triple, target.why);
+    events.step(Stage::Build, order.subject(), Progress::Doing, text);
     let _turn = TURN.lock().await;
-    let mut artifacts = compile(events, cancel, order, target).await?;
+    let mut artifacts = compile(events, cancel, order, &target).await?;
     // Cargo judges by the times of files, and caches and checkouts set those as they like: of what lies in this
     // repository, nothing is taken that was not compiled just now.
     let stale = artifacts.stale(order.root);
     if !stale.is_empty() {
         let packages = stale.iter().flat_map(|package| ["--package", package]);
         let clean = Program::new("cargo", &order.folder())
-            .args(["clean", "--quiet", "--release", "--locked", "--offline", "--target", target])
+            .args(["clean", "--quiet", "--profile", profile(order), "--locked", "--offline"])
+            .args(["--target", target.triple])
             .args(packages);
         exec::capture(&clean).await?;
-        artifacts = compile(events, cancel, order, target).await?;
+        artifacts = compile(events, cancel, order, &target).await?;
     }
-    let binary = artifacts.binary(&order.folder().join("Cargo.toml"))?;
-    let start = binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let layout = Layout::create(order.out)?;
-    let program =
-        layout::Program { source: &binary, start: &start, platform: order.platform, created: order.epoch };
-    let manifest = order.finish(&layout, assemble(&layout, &program)?)?;
-    Ok(Built { manifest, reads: dependencies::of(&binary, order.root)? })
+    let binaries = artifacts.binaries(&order.folder().join("Cargo.toml"));
+    let first = started(&binaries, order)?;
+    let start = file_name(first);
+    let manifest = program::package(events, order, &binaries, &start, first)?;
+    let mut reads = vec![];
+    for binary in &binaries {
+        reads.extend(dependencies::of(binary, order.root)?);
+    }
+    Ok(Built { manifest, reads })
+}
+
+/// The binary that the image starts: `bin`, else the first of `bins`, else the only one.
+fn started<'a>(binaries: &'a [PathBuf], order: &Order<'_>) -> Result<&'a PathBuf, BuildError> {
+    let recipe = &order.component.recipe;
+    let named = recipe.bin.as_ref().or(recipe.bins.first());
+    match (named, binaries) {
+        (_, []) => Err(BuildError::NoBinary),
+        (None, [binary]) => Ok(binary),
+        (None, several) => {
+            Err(BuildError::SeveralBinaries { names: several.iter().map(|path| file_name(path)).collect() })
+        }
+        (Some(name), binaries) => {
+            binaries.iter().find(|path| file_name(path) == *name).ok_or(BuildError::NoBinary)
+        }
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn profile<'a>(order: &Order<'a>) -> &'a str {
+    order.component.recipe.profile.as_deref().unwrap_or("release")
 }
 
 async fn compile(
     events: &Events,
     cancel: &CancellationToken,
     order: &Order<'_>,
-    target: &str,
+    target: &Target,
 ) -> Result<Artifacts, BuildError> {
     let mut artifacts = Artifacts(vec![]);
     let on_stdout = |line: &str| artifacts.0.extend(artifact(line));
@@ -76,22 +106,16 @@ impl Artifacts {
         self.0.iter().filter(is_stale).map(|artifact| artifact.package_id.repr.as_str()).collect()
     }
 
-    /// The one binary of the package.
-    fn binary(&self, manifest_path: &Path) -> Result<PathBuf, BuildError> {
+    /// The binaries of the package, sorted.
+    fn binaries(&self, manifest_path: &Path) -> Vec<PathBuf> {
         let is_own = |artifact: &&Artifact| {
             artifact.target.kind.contains(&TargetKind::Bin)
                 && same_file(artifact.manifest_path.as_std_path(), manifest_path)
         };
         let executables = self.0.iter().filter(is_own).filter_map(|artifact| artifact.executable.as_ref());
-        let binaries: Vec<&Path> = executables.map(|path| path.as_std_path()).collect();
-        match binaries.as_slice() {
-            [] => Err(BuildError::NoBinary),
-            [binary] => Ok(binary.to_path_buf()),
-            several => {
-                let name = |path: &&Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                Err(BuildError::SeveralBinaries { names: several.iter().map(name).collect() })
-            }
-        }
+        let mut binaries: Vec<PathBuf> = executables.map(|path| path.as_std_path().to_owned()).collect();
+        binaries.sort();
+        binaries
     }
 }
 
@@ -101,49 +125,34 @@ fn same_file(left: &Path, right: &Path) -> bool {
         || matches!((left.canonicalize(), right.canonicalize()), (Ok(left), Ok(right)) if left == right)
 }
 
-/// The Rust targets that make a static binary for `platform`, best first: musl where it is installed, else the GNU
-/// target with the C library linked in.
-fn targets(platform: &Platform) -> Option<[&'static str; 2]> {
-    match (platform.os.as_str(), platform.architecture.as_str()) {
-        ("linux", "amd64") => Some(["x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu"]),
-        ("linux", "arm64") => Some(["aarch64-unknown-linux-musl", "aarch64-unknown-linux-gnu"]),
-        _ => None,
-    }
-}
-
-/// The first target whose standard library is installed.
-async fn target(order: &Order<'_>) -> Result<&'static str, BuildError> {
-    let platform = order.platform;
-    let targets = targets(platform).ok_or_else(|| BuildError::NoTriple { platform: platform.clone() })?;
-    let sysroot = Program::new("rustc", &order.folder()).args(["--print", "sysroot"]);
-    let sysroot = exec::capture(&sysroot).await?;
-    let libraries = Path::new(String::from_utf8_lossy(&sysroot).trim()).join("lib/rustlib");
-    let installed = targets.into_iter().find(|target| libraries.join(target).join("lib").is_dir());
-    installed.ok_or_else(|| BuildError::NoTarget { platform: platform.clone(), target: targets[0] })
-}
-
-fn command(order: &Order<'_>, target: &str) -> Program {
+fn command(order: &Order<'_>, target: &Target) -> Program {
     // Paths of this machine must not end up in the binary: two checkouts in two places make one digest.
     let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned(), remap(order.root, "/source")];
     flags.extend(order.cargo_home.map(|home| remap(home, "/cargo")));
     let flags = serde_json::to_string(&flags).expect("a list of strings always serialises");
     let program = Program::new("cargo", &order.folder())
-        .args([
-            "build",
-            "--release",
-            "--locked",
-            "--message-format=json-render-diagnostics",
-            "--target",
-            target,
-        ])
-        .args(["--config", &format!("target.{target}.rustflags={flags}")])
+        .args([target.subcommand, "--profile", profile(order), "--locked"])
+        .args(["--message-format=json-render-diagnostics", "--target", target.triple])
+        .args(["--config", &format!("target.{}.rustflags={flags}", target.triple)])
+        .args(chosen(&order.component.recipe))
         .env("SOURCE_DATE_EPOCH", order.epoch.to_string())
         .env("CARGO_INCREMENTAL", "0");
-    let program = match &order.component.recipe.bin {
-        Some(bin) => program.args(["--bin", bin]),
-        None => program.arg("--bins"),
-    };
     order.foreign.iter().fold(program, Program::env_remove)
+}
+
+/// Which binaries are built, and with which features.
+fn chosen(recipe: &Recipe) -> Vec<String> {
+    let mut names: Vec<&String> = recipe.bin.iter().chain(&recipe.bins).collect();
+    names.sort();
+    names.dedup();
+    let mut arguments: Vec<String> = names.iter().map(|name| format!("--bin={name}")).collect();
+    if arguments.is_empty() {
+        arguments.push("--bins".to_owned());
+    }
+    if !recipe.features.is_empty() {
+        arguments.push(format!("--features={}", recipe.features.join(",")));
+    }
+    arguments
 }
 
 fn remap(from: &Path, to: &str) -> String {

@@ -1,10 +1,11 @@
 //! The `prebuilt` backend: a program that somebody else has finished, put into an image.
 
-use super::{BuildError, Order};
-use crate::layout::{Descriptor, Layout, Program, assemble};
+use super::{BuildError, Order, program};
+use crate::event::Events;
+use crate::layout::Descriptor;
 
 /// Puts the file or folder that the recipe names for the platform into an image.
-pub(super) fn build(order: &Order<'_>) -> Result<Descriptor, BuildError> {
+pub(super) fn build(events: &Events, order: &Order<'_>) -> Result<Descriptor, BuildError> {
     let recipe = &order.component.recipe;
     let path = recipe
         .prebuilt
@@ -20,8 +21,6 @@ pub(super) fn build(order: &Order<'_>) -> Result<Descriptor, BuildError> {
         Some(bin) if source.join(bin).is_file() => bin.clone(),
         _ => return Err(BuildError::NoStart { path: source }),
     };
-    let layout = Layout::create(order.out)?;
-    let program = Program { source: &source, start: &start, platform: order.platform, created: order.epoch };
-    let manifest = assemble(&layout, &program)?;
-    Ok(order.finish(&layout, manifest)?)
+    let program = if source.is_file() { source.clone() } else { source.join(&start) };
+    program::package(events, order, &[source], &start, &program)
 }

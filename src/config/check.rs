@@ -1,5 +1,7 @@
 //! From the shape of `hephy.yaml` to its meaning: every value checked, every fault with its place and a hint.
 
+mod program;
+
 use super::definition::Definition;
 use super::file::{ComponentFile, EnvironmentFile, File, Labels, Lines};
 use super::source::{Source, hint, nearest, plain, spot};
@@ -156,14 +158,16 @@ impl Source<'_> {
         if let Some(dockerfile) = &keys.dockerfile {
             self.inside(dockerfile)?;
         }
-        Ok(Recipe {
+        let recipe = Recipe {
             dockerfile: keys.dockerfile.as_ref().map(|path| path.value.clone()),
             context: keys.context.as_ref().map(|folder| self.folder_from(path, folder)).transpose()?,
             target: keys.target.as_ref().map(|stage| stage.value.clone()),
             build_args: keys.build_args.iter().map(|(key, text)| (key.clone(), text.value.clone())).collect(),
             bin: keys.bin.clone(),
             prebuilt,
-        })
+            ..Recipe::default()
+        };
+        self.program(keys, recipe)
     }
 
     fn runners(

@@ -61,6 +61,15 @@ pub(super) struct ComponentFile {
     pub(super) build_args: BTreeMap<String, Spanned<String>>,
     pub(super) bin: Option<String>,
     #[serde(default)]
+    pub(super) bins: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) features: Vec<Spanned<String>>,
+    pub(super) profile: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) assets: BTreeMap<String, Spanned<String>>,
+    pub(super) base: Option<Spanned<String>>,
+    pub(super) user: Option<Spanned<String>>,
+    #[serde(default)]
     pub(super) prebuilt: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
     pub(super) tags: Lines,

@@ -125,7 +125,7 @@ fn each_rule_looks_at_its_own_part_and_misses_nothing() {
     let paths = [&["a"][..], &["b/x", "a/y"], &["a/y", "a"], &["c", "b"], &["nowhere", "a0"], &[""], &[]];
     for paths in paths {
         for glob in [None, Some("b/*.css"), Some("**/x"), Some("a.md")] {
-            let rule = |pattern| Rule { pattern, why: String::new(), platform: None, hidden: None };
+            let rule = |pattern| Rule::new(pattern, "");
             let rules = paths.iter().map(|path| rule(Pattern::Path((*path).to_owned())));
             let rules = rules.chain(glob.map(|glob| rule(Pattern::Glob(glob.to_owned())))).collect();
             let reads = Reads { rules, caches: true, ..Reads::default() };

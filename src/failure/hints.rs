@@ -18,6 +18,11 @@ pub(super) fn of_exec(failure: Failure, error: &ExecError) -> Failure {
         ExecError::Failed { last_lines, .. } if last_lines.iter().any(|line| line.contains("--locked")) => {
             failure.hint("run `cargo update --workspace` and commit `Cargo.lock`")
         }
+        ExecError::Failed { program, last_lines, .. }
+            if program == "cargo" && last_lines.iter().any(|line| line.contains("linking with")) =>
+        {
+            failure.hint("for another platform than this machine's, install `cargo-zigbuild` and zig (`pip install cargo-zigbuild`)")
+        }
         ExecError::Failed { last_lines, .. } if last_lines.iter().any(|line| line.contains("exec format error")) => {
             failure.hint("install an emulator for that platform (`qemu-user-static`), or build it on a runner of its own")
         }
@@ -40,6 +45,7 @@ pub(super) fn of_inputs(error: &InputsError) -> Vec<String> {
     let hint = match error {
         InputsError::Outside { .. } => "move it into the repository, or depend on a released version",
         InputsError::Submodule { .. } => "run `git submodule update --init --recursive`",
+        InputsError::NotForBackend { .. } => "remove it from hephy.yaml, or say it in the definition itself",
         InputsError::NoDockerfile { .. } => "remove `inputs` from hephy.yaml",
         InputsError::NoModule { .. } => "run `go mod init`, or name another `backend`",
         InputsError::KoFile { source: SettingsError::Foreign(_), .. } => {
@@ -61,13 +67,23 @@ pub(super) fn of_build(error: &BuildError) -> Vec<String> {
         }
         BuildError::NoBinary => "add a `src/main.rs`, or name another folder in hephy.yaml".to_owned(),
         BuildError::SeveralBinaries { names } => {
-            format!("say which in hephy.yaml: `bin: {}`", names.first().map_or("NAME", String::as_str))
+            let first = names.first().map_or("NAME", String::as_str);
+            format!("say which in hephy.yaml: `bin: {first}`, or all: `bins: [{}]`", names.join(", "))
         }
         BuildError::NoProgram { platform } => {
             format!("add `prebuilt: {{{platform}: path/to/program}}` to hephy.yaml")
         }
         BuildError::ProgramMissing { .. } => {
             "build it before hephy runs; a prebuilt program is somebody else's work".to_owned()
+        }
+        BuildError::NoAsset { .. } => {
+            "make it before hephy runs, or correct `assets` in hephy.yaml".to_owned()
+        }
+        BuildError::OtherMachine { platform, .. } => {
+            format!("build it for {platform}, or name the right file under `prebuilt` in hephy.yaml")
+        }
+        BuildError::NoLoader { .. } => {
+            "link it statically, or name an image that has the loader: `base: IMAGE` in hephy.yaml".to_owned()
         }
         BuildError::Unseen { .. } => {
             "say what it reads in hephy.yaml: `watch: [\"path/of/the/component/**\"]`, or copy the whole folder".to_owned()

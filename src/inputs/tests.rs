@@ -52,7 +52,7 @@ fn ignored_files_are_found_where_rules_and_ignored_folders_meet() {
         (glob("api/dist/**"), &["api/dist/data/x", "api/dist/run"]),
         (glob("src/*.css"), &[]),
     ] {
-        let rule = Rule { pattern: pattern.clone(), why: String::new(), platform: None, hidden: None };
+        let rule = Rule::new(pattern.clone(), "");
         let reads = Reads { rules: vec![rule], caches: true, ..Reads::default() };
         let found = ignored_files(&checkout, &reads, &|_| true).expect("readable");
         assert_eq!(paths(&found), expected, "{pattern:?}");

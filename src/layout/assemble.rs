@@ -1,182 +1,133 @@
-//! An image from a finished program: one layer, one config, one manifest, the same bytes every time.
+//! An image from finished programs: a layer for what lies beside them, a layer for them, one config, one manifest, the same
+//! bytes every time.
 
-use super::manifest::{IMAGE_CONFIG, LAYER_GZIP, manifest};
+mod config;
+
+pub(crate) use config::Base;
+
+use super::layer::{Archive, add_entry, add_file, add_folder, below, layer, mode};
+use super::manifest::{IMAGE_CONFIG, LAYER_GZIP, annotated};
 use super::{Descriptor, IMAGE_MANIFEST, Layout, LayoutError};
-use crate::image::Digest;
 use crate::platform::Platform;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use ignore::WalkBuilder;
-use serde_json::json;
-use sha2::{Digest as _, Sha256};
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 
-/// Where the program lies in the image.
+/// Where the programs lie in the image.
 const FOLDER: &str = "app";
-/// A user without rights and without a name; the same number that distroless images use.
-const NOBODY: &str = "65532:65532";
+/// Folders that are no content of a repository: git's own, and hephy's.
+const OWN_FOLDERS: [&str; 2] = [".git", ".hephy"];
 
 /// What goes into the image.
 pub(crate) struct Program<'a> {
-    /// A file, or a folder that is taken whole.
-    pub(crate) source: &'a Path,
-    /// The file to start, relative to `source` if that is a folder; the file itself otherwise.
+    /// Files, or a folder that is taken whole.
+    pub(crate) sources: &'a [PathBuf],
+    /// The file to start, by its name, or relative to the folder.
     pub(crate) start: &'a str,
     pub(crate) platform: &'a Platform,
     /// Seconds since 1970: `SOURCE_DATE_EPOCH`.
     pub(crate) created: u64,
+    /// Files and folders with their places in the image.
+    pub(crate) assets: &'a [(PathBuf, String)],
+    /// Whom it runs as, where that is neither up to the base nor nobody.
+    pub(crate) user: Option<&'a str>,
+    /// What it is put on; nothing if absent.
+    pub(crate) base: Option<&'a Base>,
 }
 
 /// Writes the image into `layout` and returns its manifest.
 pub(crate) fn assemble(layout: &Layout, program: &Program<'_>) -> Result<Descriptor, LayoutError> {
-    let (layer, diff_id) = layer(layout, LAYER_GZIP, |tar| add_all(tar, program))?;
-    let created = jiff::Timestamp::from_second(program.created.cast_signed()).unwrap_or_default().to_string();
-    let start = format!("/{FOLDER}/{}", program.start);
-    let mut config = json!({
-        "architecture": program.platform.architecture,
-        "os": program.platform.os,
-        "created": created,
-        "config": {"Entrypoint": [start], "User": NOBODY, "WorkingDir": format!("/{FOLDER}")},
-        "rootfs": {"type": "layers", "diff_ids": [diff_id.to_string()]},
-        "history": [{"created": created, "created_by": "hephy"}],
-    });
-    if let Some(variant) = &program.platform.variant {
-        config["variant"] = json!(variant);
+    let mut own = vec![];
+    if !program.assets.is_empty() {
+        let assets = places(program.assets)?;
+        own.push(layer(layout, LAYER_GZIP, |tar| add_assets(tar, &assets))?);
     }
-    let config = layout.write(config.to_string().as_bytes(), IMAGE_CONFIG)?;
+    own.push(layer(layout, LAYER_GZIP, |tar| add_programs(tar, program))?);
+    let (mut layers, mut annotations) = (vec![], BTreeMap::new());
+    if let Some(base) = program.base {
+        layers = base.take_layers(layout)?;
+        annotations = base.annotations();
+    }
+    let diff_ids: Vec<_> = own.iter().map(|(_, diff_id)| diff_id.clone()).collect();
+    layers.extend(own.into_iter().map(|(layer, _)| layer));
+    let config = config::config(program, &diff_ids).to_string();
+    let config = layout.write(config.as_bytes(), IMAGE_CONFIG)?;
     let path = layout.root.join("manifest");
-    let bytes = manifest(config, vec![layer]).map_err(|source| LayoutError::Json { path, source })?;
-    layout.write(&bytes, IMAGE_MANIFEST)
+    let bytes = annotated(config, layers, annotations);
+    layout.write(&bytes.map_err(|source| LayoutError::Json { path, source })?, IMAGE_MANIFEST)
 }
 
-/// Where the files of a layer go.
-pub(super) type Archive = tar::Builder<Hashing<GzEncoder<Hashing<BufWriter<NamedTempFile>>>>>;
-
-/// Streams the files that `fill` adds through tar, the hash of the tar, gzip and the hash of the gzip into a blob: every
-/// byte is read once and memory stays constant. Returns the blob and the hash of the tar.
-pub(super) fn layer(
-    layout: &Layout,
-    media_type: &str,
-    fill: impl FnOnce(&mut Archive) -> Result<(), LayoutError>,
-) -> Result<(Descriptor, Digest), LayoutError> {
-    let fault = |source| LayoutError::Write { path: layout.root.clone(), source };
-    let file = NamedTempFile::new_in(&layout.root).map_err(fault)?;
-    let compressed = Hashing::new(BufWriter::new(file));
-    let gzip = GzEncoder::new(compressed, Compression::default());
-    let mut tar = tar::Builder::new(Hashing::new(gzip));
-    fill(&mut tar)?;
-    let tar = tar.into_inner().map_err(fault)?;
-    let diff_id = Digest::of_hasher(tar.hasher);
-    let compressed = tar.inner.finish().map_err(fault)?;
-    let (digest, size) = (Digest::of_hasher(compressed.hasher), compressed.length);
-    let file = compressed.inner.into_inner().map_err(|error| fault(error.into_error()))?;
-    file.persist(layout.blob(&digest)).map_err(|error| fault(error.error))?;
-    Ok((Descriptor::new(media_type, &digest, size), diff_id))
-}
-
-fn add_all(tar: &mut tar::Builder<impl Write>, program: &Program<'_>) -> Result<(), LayoutError> {
-    let fault = |source| LayoutError::Read { path: program.source.to_owned(), source };
-    add_folder(tar, FOLDER).map_err(fault)?;
-    if program.source.is_file() {
-        return add_file(tar, &format!("{FOLDER}/{}", program.start), program.source, 0o555);
-    }
-    // Sorted by path and with no filter: what is in the folder is the program, hidden files included.
-    let walk = WalkBuilder::new(program.source).standard_filters(false).sort_by_file_path(Ord::cmp).build();
-    for entry in walk.skip(1) {
-        let entry = entry.map_err(|error| fault(io::Error::other(error)))?;
-        let relative = entry.path().strip_prefix(program.source).unwrap_or(entry.path());
-        let name = format!("{FOLDER}/{}", relative.to_string_lossy());
-        let metadata = entry.path().symlink_metadata().map_err(fault)?;
-        match () {
-            () if metadata.is_dir() => add_folder(tar, &name).map_err(fault)?,
-            () if metadata.is_symlink() => add_link(tar, &name, entry.path())?,
-            () => add_file(tar, &name, entry.path(), mode(&metadata))?,
+fn add_programs(tar: &mut Archive, program: &Program<'_>) -> Result<(), LayoutError> {
+    let fault = |path: &Path, source| LayoutError::Write { path: path.to_owned(), source };
+    add_folder(tar, FOLDER).map_err(|source| fault(Path::new(FOLDER), source))?;
+    for source in program.sources {
+        if source.is_file() {
+            let name = source.file_name().unwrap_or_default().to_string_lossy();
+            add_file(tar, &format!("{FOLDER}/{name}"), source, 0o555)?;
+            continue;
+        }
+        // What is in the folder is the program, hidden files included.
+        for entry in below(source, |_| true)? {
+            let name = format!("{FOLDER}/{}", entry.name);
+            match entry.is_folder() {
+                true => add_folder(tar, &name).map_err(|error| fault(&entry.path, error))?,
+                false => add_entry(tar, &name, &entry)?,
+            }
         }
     }
     Ok(())
 }
 
-fn mode(metadata: &fs::Metadata) -> u32 {
-    use std::os::unix::fs::PermissionsExt as _;
-    if metadata.permissions().mode() & 0o111 == 0 { 0o444 } else { 0o555 }
+/// A file that is packed: one that was named, or one that was found in a folder.
+enum Asset {
+    Named(PathBuf),
+    Found(super::layer::Entry),
 }
 
-/// A header in which only what matters differs: no owner, no names, no time (facts: tar's own deterministic mode has
-/// a time of its own).
-fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
-    let mut header = tar::Header::new_ustar();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header.set_size(size);
-    header
-}
-
-fn add_folder(tar: &mut tar::Builder<impl Write>, name: &str) -> io::Result<()> {
-    tar.append_data(&mut header(tar::EntryType::Directory, 0o555, 0), format!("{name}/"), io::empty())
-}
-
-/// Adds the file at `path`, or what a link there leads to, as `name`.
-pub(super) fn add_file(
-    tar: &mut tar::Builder<impl Write>,
-    name: &str,
-    path: &Path,
-    mode: u32,
-) -> Result<(), LayoutError> {
-    let fault = |source| LayoutError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(fault)?;
-    let size = file.metadata().map_err(fault)?.len();
-    tar.append_data(&mut header(tar::EntryType::Regular, mode, size), name, file).map_err(fault)
-}
-
-/// A link may point only inside the folder: anything else would mean another file in the image than here.
-fn add_link(tar: &mut tar::Builder<impl Write>, name: &str, path: &Path) -> Result<(), LayoutError> {
-    let fault = |source| LayoutError::Read { path: path.to_owned(), source };
-    let target: PathBuf = fs::read_link(path).map_err(fault)?;
-    if !target.components().all(|part| matches!(part, std::path::Component::Normal(_))) {
-        return Err(LayoutError::Unfit {
-            path: path.to_owned(),
-            problem: "the symbolic link may leave its folder",
-        });
+/// Every file of the assets by its place, without the first `/`.
+fn places(assets: &[(PathBuf, String)]) -> Result<BTreeMap<String, Asset>, LayoutError> {
+    let mut places = BTreeMap::new();
+    let mut put = |place: String, path: &Path, asset| match places.insert(place, asset) {
+        None => Ok(()),
+        Some(_) => Err(LayoutError::Unfit { path: path.to_owned(), problem: "another asset has its place" }),
+    };
+    for (source, place) in assets {
+        let parts: Vec<&str> = place.split('/').filter(|part| !part.is_empty()).collect();
+        if source.is_dir() {
+            let is_content = |name: &str| !OWN_FOLDERS.contains(&name);
+            for entry in below(source, is_content)?.into_iter().filter(|entry| !entry.is_folder()) {
+                let path = entry.path.clone();
+                put([parts.as_slice(), &[&entry.name]].concat().join("/"), &path, Asset::Found(entry))?;
+            }
+        } else {
+            let name = source.file_name().unwrap_or_default().to_string_lossy();
+            let own = if place.ends_with('/') { vec![&*name] } else { vec![] };
+            put([parts, own].concat().join("/"), source, Asset::Named(source.clone()))?;
+        }
     }
-    tar.append_link(&mut header(tar::EntryType::Symlink, 0o777, 0), name, &target).map_err(fault)
+    Ok(places)
 }
 
-/// A writer that hashes and counts what passes through.
-pub(super) struct Hashing<W> {
-    inner: W,
-    hasher: Sha256,
-    length: u64,
-}
-
-impl<W> Hashing<W> {
-    fn new(inner: W) -> Self {
-        Self { inner, hasher: Sha256::new(), length: 0 }
+/// Folders get no entries of their own: an entry would change the rights of one that the base has, such as `/tmp`.
+fn add_assets(tar: &mut Archive, assets: &BTreeMap<String, Asset>) -> Result<(), LayoutError> {
+    for (place, asset) in assets {
+        match asset {
+            Asset::Found(entry) => add_entry(tar, place, entry)?,
+            Asset::Named(path) => {
+                let fault = |source: io::Error| LayoutError::Read { path: path.clone(), source };
+                add_file(tar, place, path, mode(&path.metadata().map_err(fault)?))?;
+            }
+        }
     }
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        self.length += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Digest;
     use crate::layout::children;
+    use std::fs::{self, File};
 
     fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -188,13 +139,52 @@ mod tests {
         folder
     }
 
-    fn assembled(source: &Path) -> (tempfile::TempDir, Descriptor) {
+    fn try_assemble(
+        source: &Path,
+        assets: &[(PathBuf, String)],
+    ) -> (tempfile::TempDir, Result<Descriptor, LayoutError>) {
         let out = tempfile::tempdir().expect("a temporary folder");
         let layout = Layout::create(out.path()).expect("create");
         let platform = Platform::new("linux", "amd64");
-        let program = Program { source, start: "run", platform: &platform, created: 17 };
-        let image = assemble(&layout, &program).expect("assemble");
+        let sources = [source.to_owned()];
+        let program = Program {
+            sources: &sources,
+            start: "run",
+            platform: &platform,
+            created: 17,
+            assets,
+            user: None,
+            base: None,
+        };
+        let image = assemble(&layout, &program);
         (out, image)
+    }
+
+    fn assembled(source: &Path) -> (tempfile::TempDir, Descriptor) {
+        let (out, image) = try_assemble(source, &[]);
+        (out, image.expect("assemble"))
+    }
+
+    /// The names in the layer at `position` and the config.
+    fn contents(
+        out: &tempfile::TempDir,
+        image: &Descriptor,
+        position: usize,
+    ) -> (Vec<String>, serde_json::Value) {
+        let layout = Layout::at(out.path());
+        let parts = children(&layout.read(&image.digest().expect("valid")).expect("read")).expect("valid");
+        let config = layout.read(&parts[0].digest().expect("valid")).expect("read");
+        let config: serde_json::Value = serde_json::from_slice(&config).expect("valid");
+        let layer = File::open(layout.blob(&parts[1 + position].digest().expect("valid"))).expect("open");
+        let mut tar = vec![];
+        io::copy(&mut flate2::read::GzDecoder::new(layer), &mut tar).expect("gzip");
+        assert_eq!(config["rootfs"]["diff_ids"][position], Digest::of(&tar).to_string());
+        let mut archive = tar::Archive::new(tar.as_slice());
+        let names = archive
+            .entries()
+            .expect("entries")
+            .map(|entry| entry.expect("entry").path().expect("path").display().to_string());
+        (names.collect(), config)
     }
 
     #[test]
@@ -210,31 +200,33 @@ mod tests {
     fn the_layer_is_what_the_config_says() {
         let source = folder_with(&[("run", "#!")]);
         let (out, image) = assembled(source.path());
-        let layout = Layout::at(out.path());
-        let parts = children(&layout.read(&image.digest().expect("valid")).expect("read")).expect("valid");
-        let config = layout.read(&parts[0].digest().expect("valid")).expect("read");
-        let config: serde_json::Value = serde_json::from_slice(&config).expect("valid");
-        let layer = File::open(layout.blob(&parts[1].digest().expect("valid"))).expect("open");
-        let mut tar = vec![];
-        io::copy(&mut flate2::read::GzDecoder::new(layer), &mut tar).expect("gzip");
-        assert_eq!(config["rootfs"]["diff_ids"][0], Digest::of(&tar).to_string());
+        let (names, config) = contents(&out, &image, 0);
+        assert_eq!(names, ["app/", "app/run"]);
         assert_eq!(config["config"]["Entrypoint"][0], "/app/run");
-        let mut archive = tar::Archive::new(tar.as_slice());
-        let names = archive
-            .entries()
-            .expect("entries")
-            .map(|entry| entry.expect("entry").path().expect("path").display().to_string());
-        assert_eq!(names.collect::<Vec<_>>(), ["app/", "app/run"]);
+        assert_eq!(config["config"]["User"], "65532:65532");
+    }
+
+    #[test]
+    fn assets_are_a_layer_of_files_of_their_own_below_the_program() {
+        let source = folder_with(&[("run", "#!")]);
+        let web = folder_with(&[("b/page", "b"), ("a", "a"), (".git/HEAD", "no"), (".hidden", "yes")]);
+        fs::create_dir(web.path().join("empty")).expect("create");
+        let asset = |path: &str, place: &str| (web.path().join(path), place.to_owned());
+        let (out, image) =
+            try_assemble(source.path(), &[asset("", "/srv/www"), asset("a", "/etc/"), asset("a", "/c")]);
+        let image = image.expect("assemble");
+        let (names, config) = contents(&out, &image, 0);
+        assert_eq!(names, ["c", "etc/a", "srv/www/.hidden", "srv/www/a", "srv/www/b/page"]);
+        assert_eq!(config["history"].as_array().map(Vec::len), Some(2));
+        assert_eq!(contents(&out, &image, 1).0, ["app/", "app/run"]);
+        let (_out, twice) = try_assemble(source.path(), &[asset("", "/srv"), asset("b/page", "/srv/a")]);
+        assert!(matches!(twice, Err(LayoutError::Unfit { problem: "another asset has its place", .. })));
     }
 
     #[test]
     fn a_link_out_of_the_folder_is_refused() {
         let source = folder_with(&[("run", "#!")]);
         std::os::unix::fs::symlink("/etc/passwd", source.path().join("link")).expect("link");
-        let out = tempfile::tempdir().expect("a temporary folder");
-        let layout = Layout::create(out.path()).expect("create");
-        let platform = Platform::new("linux", "amd64");
-        let program = Program { source: source.path(), start: "run", platform: &platform, created: 0 };
-        assert!(matches!(assemble(&layout, &program), Err(LayoutError::Unfit { .. })));
+        assert!(matches!(try_assemble(source.path(), &[]).1, Err(LayoutError::Unfit { .. })));
     }
 }

@@ -1,6 +1,6 @@
 //! A Helm chart as an OCI artifact (Helm, "Use OCI-based registries"): one archive, always of the same bytes.
 
-use super::assemble::{add_file, layer};
+use super::layer::{add_file, layer};
 use super::manifest::annotated;
 use super::{Descriptor, IMAGE_MANIFEST, Layout, LayoutError};
 use std::collections::BTreeMap;

@@ -66,11 +66,6 @@ struct Manifest {
     annotations: BTreeMap<String, String>,
 }
 
-/// The manifest of an image.
-pub(super) fn manifest(config: Descriptor, layers: Vec<Descriptor>) -> Result<Vec<u8>, serde_json::Error> {
-    annotated(config, layers, BTreeMap::new())
-}
-
 /// The manifest of an image or artifact that says more about itself.
 pub(super) fn annotated(
     config: Descriptor,

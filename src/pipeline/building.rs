@@ -1,6 +1,6 @@
 //! The build stage: every leg that the plan says, several at once.
 
-use super::{Run, describing, guarding, unseen};
+use super::{Run, basing, describing, guarding, unseen};
 use crate::backends::{self, Answer, Engine, Order};
 use crate::component::{Backend, Component, Leg};
 use crate::event::{Progress, Stage};
@@ -139,6 +139,7 @@ async fn with_backend(
         // A run that was cancelled builds nothing; the build says so.
         stop.run_until_cancelled(check).await.unwrap_or(Ok(())).map_err(during)?;
     }
+    let base = basing::fetch(run, stop, planned, &leg.platform).await.map_err(during)?;
     let order = Order {
         root: &run.root,
         component: &planned.component,
@@ -149,6 +150,7 @@ async fn with_backend(
         cargo_home: run.ci.cargo_home.as_deref(),
         foreign: &run.ci.build_variables,
         base_images: &planned.base_images,
+        base: base.as_ref(),
         is_watched,
         engine: engine.as_ref(),
     };

@@ -98,7 +98,19 @@ pub(super) struct RecipeFile {
     pub(super) target: Option<String>,
     pub(super) build_args: BTreeMap<String, String>,
     pub(super) bin: Option<String>,
+    #[serde(default)]
+    pub(super) bins: Vec<String>,
+    #[serde(default)]
+    pub(super) features: Vec<String>,
+    #[serde(default)]
+    pub(super) profile: Option<String>,
     pub(super) prebuilt: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) assets: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) base: Option<String>,
+    #[serde(default)]
+    pub(super) user: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -92,8 +92,9 @@ impl PlanFile {
 
 impl PlannedFile {
     fn paths(&self) -> impl Iterator<Item = &str> {
-        let recipe =
-            self.recipe.dockerfile.iter().chain(&self.recipe.context).chain(self.recipe.prebuilt.values());
+        let recipe = &self.recipe;
+        let recipe = recipe.dockerfile.iter().chain(&recipe.context).chain(recipe.prebuilt.values());
+        let recipe = recipe.chain(self.recipe.assets.keys());
         [&self.path].into_iter().chain(recipe).map(String::as_str)
     }
 }
@@ -137,7 +138,13 @@ fn planned_file(planned: &Planned) -> PlannedFile {
             target: component.recipe.target.clone(),
             build_args: component.recipe.build_args.clone(),
             bin: component.recipe.bin.clone(),
+            bins: component.recipe.bins.clone(),
+            features: component.recipe.features.clone(),
+            profile: component.recipe.profile.clone(),
             prebuilt: prebuilt.map(|(platform, path)| (platform.to_string(), path.clone())).collect(),
+            assets: component.recipe.assets.clone(),
+            base: component.recipe.base.clone(),
+            user: component.recipe.user.clone(),
         },
         fail_fast: component.fail_fast,
         legs: planned.legs.iter().map(|leg| leg_file(planned, leg)).collect(),
@@ -182,7 +189,13 @@ fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
         target: file.recipe.target,
         build_args: file.recipe.build_args,
         bin: file.recipe.bin,
+        bins: file.recipe.bins,
+        features: file.recipe.features,
+        profile: file.recipe.profile,
         prebuilt: prebuilt.collect::<Result<_, PlanError>>()?,
+        assets: file.recipe.assets,
+        base: file.recipe.base,
+        user: file.recipe.user,
     };
     let legs = file.legs.iter().map(leg).collect::<Result<Vec<_>, _>>()?;
     let component = Component {

@@ -44,7 +44,17 @@ fn plan(target: Target) -> Plan {
         ..Recipe::default()
     };
     let programs = [(Platform::new("linux", "arm64"), "dist/worker".to_owned())].into();
-    let program = Recipe { prebuilt: programs, bin: Some("worker".to_owned()), ..Recipe::default() };
+    let program = Recipe {
+        prebuilt: programs,
+        bin: Some("worker".to_owned()),
+        bins: vec!["worker".to_owned(), "migrate".to_owned()],
+        features: vec!["loud".to_owned()],
+        profile: Some("small".to_owned()),
+        assets: [("web".to_owned(), "/srv".to_owned())].into(),
+        base: Some("debian:12".to_owned()),
+        user: Some("app".to_owned()),
+        ..Recipe::default()
+    };
     let no_image = Reason::HintMiss {
         base: "origin/main".to_owned(),
         causes: vec![
@@ -124,6 +134,7 @@ fn what_is_not_a_plan_is_refused() {
         ("services/api", "/etc", "`/etc` leads out of the repository"),
         ("docker/Dockerfile", "../Dockerfile", "`../Dockerfile` leads out of the repository"),
         ("dist/worker", "..", "`..` leads out of the repository"),
+        ("\"web\": \"/srv\"", "\"../web\": \"/srv\"", "`../web` leads out of the repository"),
         ("k8s/api.yaml", "/k8s/api.yaml", "`/k8s/api.yaml` leads out of the repository"),
     ] {
         let text = written.replacen(from, to, 1);

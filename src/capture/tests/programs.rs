@@ -28,7 +28,15 @@ impl Source {
             let program = folder.path().join(architecture);
             std::fs::write(&program, noise(architecture, 3 << 20)).expect("write");
             let platform = Platform::new("linux", architecture);
-            let image = layout::Program { source: &program, start: "run", platform: &platform, created: 17 };
+            let image = layout::Program {
+                sources: std::slice::from_ref(&program),
+                start: "run",
+                platform: &platform,
+                created: 17,
+                assets: &[],
+                user: None,
+                base: None,
+            };
             let image = assemble(&layout, &image).expect("an image");
             (platform, image)
         });

@@ -35,9 +35,25 @@ fn faults_name_their_place_and_a_way_out() {
         ),
         (
             "components:\n  api: {pth: src}",
-            "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, inputs, image, needs, fail-fast, dockerfile, context, target, build-args, bin, prebuilt, tags, flavor, labels, annotations; did you mean `path`?",
+            "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, inputs, image, needs, fail-fast, dockerfile, context, target, build-args, bin, bins, features, profile, assets, base, user, prebuilt, tags, flavor, labels, annotations; did you mean `path`?",
         ),
         ("components: [api]", "`hephy.yaml:1:13`: expected keys with values, for example `key: value`"),
+        (
+            "components:\n  a: {path: src, assets: {.: /srv}}",
+            "`hephy.yaml:2:31`: the whole repository cannot be an asset: its history would be in the image; name folders in it, one by one",
+        ),
+        (
+            "components:\n  a: {path: src, assets: {../x: /srv}}",
+            "`hephy.yaml:2:34`: `../x` leads out of the repository; write a path below it",
+        ),
+        (
+            "components:\n  a: {path: src, assets: {x: srv/../y}}",
+            "`hephy.yaml:2:31`: `srv/../y` is not a place in an image; write a path that begins with `/`",
+        ),
+        (
+            "components:\n  a: {path: src, features: [--config=x]}",
+            "`hephy.yaml:2:29`: `--config=x` is not a name",
+        ),
         ("version: 2", "`hephy.yaml:1:10`: version 2 is unknown; write `version: 1`"),
         (
             "components:\n  a: {path: src}\n  a: {path: src}",

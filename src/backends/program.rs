@@ -1,0 +1,143 @@
+//! The image of finished programs: what `cargo` and `prebuilt` share. A program that could not start is refused.
+
+use super::elf::{self, Kind};
+use super::{BuildError, Order};
+use crate::event::Events;
+use crate::layout::{Descriptor, Layout, Program, assemble};
+use crate::platform::Platform;
+use std::path::{Path, PathBuf};
+
+/// A larger program mostly has its debug information with it.
+const LARGE: u64 = 128 << 20;
+
+/// Puts `sources`, files or one folder, into the image of `order`. `start` is the file to start, `program` where it lies here.
+pub(super) fn package(
+    events: &Events,
+    order: &Order<'_>,
+    sources: &[PathBuf],
+    start: &str,
+    program: &Path,
+) -> Result<Descriptor, BuildError> {
+    let recipe = &order.component.recipe;
+    let asset = |(source, place): (&String, &String)| (order.root.join(source), place.clone());
+    let assets: Vec<_> = recipe.assets.iter().map(asset).collect();
+    if let Some((path, _)) = assets.iter().find(|(path, _)| !path.exists()) {
+        return Err(BuildError::NoAsset { path: path.clone() });
+    }
+    let kind = elf::read(program).map_err(|source| BuildError::Read { path: program.to_owned(), source })?;
+    let ground = Ground {
+        platform: order.platform,
+        has_base: order.base.is_some(),
+        places: assets.iter().map(|(_, place)| place.as_str()).collect(),
+    };
+    let warning = ensure_startable(program, &kind, &ground)?;
+    let size = program.metadata().map(|metadata| metadata.len()).unwrap_or_default();
+    let large = (size > LARGE).then(|| {
+        format!(
+            "`{}` has {} MiB; without debug information (`strip`) it is smaller",
+            program.display(),
+            size >> 20
+        )
+    });
+    for text in warning.into_iter().chain(large) {
+        events.warn(format!("{}: {text}", order.subject()));
+    }
+    let layout = Layout::create(order.out)?;
+    let image = Program {
+        sources,
+        start,
+        platform: order.platform,
+        created: order.epoch,
+        assets: &assets,
+        user: recipe.user.as_deref(),
+        base: order.base,
+    };
+    Ok(order.finish(&layout, assemble(&layout, &image)?)?)
+}
+
+/// What a program stands on in its image.
+struct Ground<'a> {
+    platform: &'a Platform,
+    has_base: bool,
+    /// The places of assets.
+    places: Vec<&'a str>,
+}
+
+impl Ground<'_> {
+    /// Whether something may be at `path`; what is in a base is not looked at.
+    fn may_have(&self, path: &str) -> bool {
+        let is_above = |place: &&str| {
+            let place = place.trim_end_matches('/');
+            path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.has_base || self.places.iter().any(is_above)
+    }
+}
+
+/// Refuses a program that cannot start there. Returns a warning about one that may not.
+fn ensure_startable(path: &Path, kind: &Kind, ground: &Ground<'_>) -> Result<Option<String>, BuildError> {
+    let platform = ground.platform;
+    if platform.os != "linux" {
+        return Ok(None);
+    }
+    match kind {
+        Kind::Elf(elf) => {
+            if elf::machine(&platform.architecture).is_some_and(|machine| machine != elf.machine) {
+                let (path, found) = (path.to_owned(), elf::name(elf.machine));
+                return Err(BuildError::OtherMachine { path, found, platform: platform.clone() });
+            }
+            match &elf.loader {
+                Some(loader) if !ground.may_have(loader) => {
+                    Err(BuildError::NoLoader { path: path.to_owned(), loader: loader.clone() })
+                }
+                _ => Ok(None),
+            }
+        }
+        Kind::Script if !ground.may_have("/bin/sh") => {
+            let problem =
+                "is a script, and its image has no program that could run it; `base` names an image that has";
+            Ok(Some(format!("`{}` {problem}", path.display())))
+        }
+        Kind::Script | Kind::Other => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::elf::Elf;
+    use super::*;
+
+    #[test]
+    fn a_program_that_cannot_start_is_refused() {
+        let program = |architecture: &str, loader: Option<&str>| {
+            let machine = elf::machine(architecture).expect("known");
+            Kind::Elf(Elf { machine, loader: loader.map(str::to_owned) })
+        };
+        let loader = Some("/lib64/ld.so");
+        let refused = "start `run`: it needs the loader `/lib64/ld.so`, and its image has none";
+        for (kind, platform, has_base, places, expected) in [
+            (program("amd64", None), "linux/amd64", false, vec![], Ok(false)),
+            (
+                program("arm64", None),
+                "linux/amd64",
+                true,
+                vec![],
+                Err("package `run` for linux/amd64: it is a program for arm64"),
+            ),
+            (program("amd64", loader), "linux/amd64", false, vec!["/lib"], Err(refused)),
+            (program("amd64", loader), "linux/amd64", true, vec![], Ok(false)),
+            (program("amd64", loader), "linux/amd64", false, vec!["/lib64/"], Ok(false)),
+            (program("amd64", loader), "linux/amd64", false, vec!["/lib64/ld.so"], Ok(false)),
+            (program("amd64", loader), "freebsd/amd64", false, vec![], Ok(false)),
+            (Kind::Script, "linux/amd64", false, vec![], Ok(true)),
+            (Kind::Script, "linux/amd64", true, vec![], Ok(false)),
+            (Kind::Other, "linux/arm64", false, vec![], Ok(false)),
+        ] {
+            let platform: Platform = platform.parse().expect("a platform");
+            let ground = Ground { platform: &platform, has_base, places };
+            let found = ensure_startable(Path::new("run"), &kind, &ground);
+            let found = found.map(|warning| warning.is_some()).map_err(|error| error.to_string());
+            assert_eq!(found, expected.map_err(str::to_owned), "{kind:?} on {platform}");
+        }
+    }
+}

@@ -40,15 +40,15 @@ fn faults_name_their_place_and_a_way_out() {
         ("components: [api]", "`hephy.yaml:1:13`: expected keys with values, for example `key: value`"),
         (
             "components:\n  a: {path: src, assets: {.: /srv}}",
-            "`hephy.yaml:2:31`: the whole repository cannot be an asset: its history would be in the image; name folders in it, one by one",
+            "`hephy.yaml:2:30`: the whole repository cannot be an asset: its history would be in the image; name folders in it, one by one",
         ),
         (
             "components:\n  a: {path: src, assets: {../x: /srv}}",
-            "`hephy.yaml:2:34`: `../x` leads out of the repository; write a path below it",
+            "`hephy.yaml:2:33`: `../x` leads out of the repository; write a path below it",
         ),
         (
             "components:\n  a: {path: src, assets: {x: srv/../y}}",
-            "`hephy.yaml:2:31`: `srv/../y` is not a place in an image; write a path that begins with `/`",
+            "`hephy.yaml:2:30`: `srv/../y` is not a place in an image; write a path that begins with `/`",
         ),
         (
             "components:\n  a: {path: src, features: [--config=x]}",

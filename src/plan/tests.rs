@@ -31,6 +31,22 @@ fn planned(name: &str, backend: Backend, reason: Reason, recipe: Recipe, legs: V
 }
 
 /// A plan in which every kind of reason, action and recipe occurs.
+/// A recipe with every key of programs.
+fn program() -> Recipe {
+    let programs = [(Platform::new("linux", "arm64"), "dist/worker".to_owned())].into();
+    Recipe {
+        prebuilt: programs,
+        bin: Some("worker".to_owned()),
+        bins: vec!["worker".to_owned(), "migrate".to_owned()],
+        features: vec!["loud".to_owned()],
+        profile: Some("small".to_owned()),
+        assets: [("web".to_owned(), "/srv".to_owned())].into(),
+        base: Some("debian:12".to_owned()),
+        user: Some("app".to_owned()),
+        ..Recipe::default()
+    }
+}
+
 fn plan(target: Target) -> Plan {
     let found = Found {
         digest: Digest::of(b"image"),
@@ -43,18 +59,7 @@ fn plan(target: Target) -> Plan {
         build_args: [("MODE".to_owned(), "prod".to_owned())].into(),
         ..Recipe::default()
     };
-    let programs = [(Platform::new("linux", "arm64"), "dist/worker".to_owned())].into();
-    let program = Recipe {
-        prebuilt: programs,
-        bin: Some("worker".to_owned()),
-        bins: vec!["worker".to_owned(), "migrate".to_owned()],
-        features: vec!["loud".to_owned()],
-        profile: Some("small".to_owned()),
-        assets: [("web".to_owned(), "/srv".to_owned())].into(),
-        base: Some("debian:12".to_owned()),
-        user: Some("app".to_owned()),
-        ..Recipe::default()
-    };
+    let program = program();
     let no_image = Reason::HintMiss {
         base: "origin/main".to_owned(),
         causes: vec![

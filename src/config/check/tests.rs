@@ -27,17 +27,8 @@ fn every_key_is_optional() {
 }
 
 #[test]
-fn faults_name_their_place_and_a_way_out() {
+fn what_goes_into_an_image_is_checked() {
     for (text, expected) in [
-        (
-            "componets: {}",
-            "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, base-images, runners, environments, wait, tags, flavor, labels, annotations; did you mean `components`?",
-        ),
-        (
-            "components:\n  api: {pth: src}",
-            "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, inputs, image, needs, fail-fast, dockerfile, context, target, build-args, bin, bins, features, profile, assets, base, user, prebuilt, tags, flavor, labels, annotations; did you mean `path`?",
-        ),
-        ("components: [api]", "`hephy.yaml:1:13`: expected keys with values, for example `key: value`"),
         (
             "components:\n  a: {path: src, assets: {.: /srv}}",
             "`hephy.yaml:2:30`: the whole repository cannot be an asset: its history would be in the image; name folders in it, one by one",
@@ -54,6 +45,23 @@ fn faults_name_their_place_and_a_way_out() {
             "components:\n  a: {path: src, features: [--config=x]}",
             "`hephy.yaml:2:29`: `--config=x` is not a name",
         ),
+    ] {
+        assert_eq!(read(text).expect_err(text), expected);
+    }
+}
+
+#[test]
+fn faults_name_their_place_and_a_way_out() {
+    for (text, expected) in [
+        (
+            "componets: {}",
+            "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, base-images, runners, environments, wait, tags, flavor, labels, annotations; did you mean `components`?",
+        ),
+        (
+            "components:\n  api: {pth: src}",
+            "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, inputs, image, needs, fail-fast, dockerfile, context, target, build-args, bin, bins, features, profile, assets, base, user, prebuilt, tags, flavor, labels, annotations; did you mean `path`?",
+        ),
+        ("components: [api]", "`hephy.yaml:1:13`: expected keys with values, for example `key: value`"),
         ("version: 2", "`hephy.yaml:1:10`: version 2 is unknown; write `version: 1`"),
         (
             "components:\n  a: {path: src}\n  a: {path: src}",

@@ -32,14 +32,7 @@ pub(super) fn package(
     };
     let warning = ensure_startable(program, &kind, &ground)?;
     let size = program.metadata().map(|metadata| metadata.len()).unwrap_or_default();
-    let large = (size > LARGE).then(|| {
-        format!(
-            "`{}` has {} MiB; without debug information (`strip`) it is smaller",
-            program.display(),
-            size >> 20
-        )
-    });
-    for text in warning.into_iter().chain(large) {
+    for text in warning.into_iter().chain(about_size(program, size)) {
         events.warn(format!("{}: {text}", order.subject()));
     }
     let layout = Layout::create(order.out)?;
@@ -53,6 +46,12 @@ pub(super) fn package(
         base: order.base,
     };
     Ok(order.finish(&layout, assemble(&layout, &image)?)?)
+}
+
+/// A warning about a program of `size` bytes, if it is unusually large.
+fn about_size(path: &Path, size: u64) -> Option<String> {
+    let text = "MiB; without debug information (`strip`) it is smaller";
+    (size > LARGE).then(|| format!("`{}` has {} {text}", path.display(), size >> 20))
 }
 
 /// What a program stands on in its image.
@@ -106,6 +105,14 @@ fn ensure_startable(path: &Path, kind: &Kind, ground: &Ground<'_>) -> Result<Opt
 mod tests {
     use super::elf::Elf;
     use super::*;
+
+    #[test]
+    fn only_a_large_program_is_a_warning() {
+        let warning = |mebibytes: u64| about_size(Path::new("run"), mebibytes << 20);
+        assert_eq!(warning(128), None);
+        let expected = "`run` has 200 MiB; without debug information (`strip`) it is smaller";
+        assert_eq!(warning(200).as_deref(), Some(expected));
+    }
 
     #[test]
     fn a_program_that_cannot_start_is_refused() {

@@ -30,15 +30,11 @@ fn planned(name: &str, backend: Backend, reason: Reason, recipe: Recipe, legs: V
     }
 }
 
-/// A recipe for a Dockerfile, and one for a program.
-fn recipes() -> (Recipe, Recipe) {
-    let dockerfile = Recipe {
-        dockerfile: Some("docker/Dockerfile".to_owned()),
-        build_args: [("MODE".to_owned(), "prod".to_owned())].into(),
-        ..Recipe::default()
-    };
+/// A plan in which every kind of reason, action and recipe occurs.
+/// A recipe with every key of programs.
+fn program() -> Recipe {
     let programs = [(Platform::new("linux", "arm64"), "dist/worker".to_owned())].into();
-    let program = Recipe {
+    Recipe {
         prebuilt: programs,
         bin: Some("worker".to_owned()),
         bins: vec!["worker".to_owned(), "migrate".to_owned()],
@@ -48,11 +44,9 @@ fn recipes() -> (Recipe, Recipe) {
         base: Some("debian:12".to_owned()),
         user: Some("app".to_owned()),
         ..Recipe::default()
-    };
-    (dockerfile, program)
+    }
 }
 
-/// A plan in which every kind of reason, action and recipe occurs.
 fn plan(target: Target) -> Plan {
     let found = Found {
         digest: Digest::of(b"image"),
@@ -60,7 +54,12 @@ fn plan(target: Target) -> Plan {
         media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
     };
     let changed = Reason::Changed { path: "a \"b\"\n".to_owned(), why: "it is read".to_owned(), others: 2 };
-    let (dockerfile, program) = recipes();
+    let dockerfile = Recipe {
+        dockerfile: Some("docker/Dockerfile".to_owned()),
+        build_args: [("MODE".to_owned(), "prod".to_owned())].into(),
+        ..Recipe::default()
+    };
+    let program = program();
     let no_image = Reason::HintMiss {
         base: "origin/main".to_owned(),
         causes: vec![

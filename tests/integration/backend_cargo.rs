@@ -221,6 +221,40 @@ fn the_layers_of_a_base_on_the_same_registry_are_not_sent() {
 }
 
 #[test]
+fn a_large_base_of_docker_s_kind_arrives_whole() {
+    // Given a base whose layer takes more than one request, with the media types of Docker,
+    let registry = Registry::start();
+    let mut state = 1_u32;
+    let noise: String = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b' ' + u8::try_from(state >> 26).expect("six bits"))
+    })
+    .take(12 << 20)
+    .collect();
+    registry.publish("base:oci", &noise);
+    let [from, to] = ["base:oci", "base:docker"].map(|name| format!("docker://{}", registry.image(name)));
+    let flags =
+        ["copy", "--quiet", "--format=v2s2", "--src-tls-verify=false", "--dest-tls-verify=false", &from, &to];
+    assert!(Command::new("skopeo").args(flags).status().expect("skopeo starts").success());
+    // when a program is put on it,
+    let repository = Repository::empty();
+    let base = registry.image("base:docker");
+    let text = format!(
+        "components: {{app: {{path: app, base: '{base}', user: '7', prebuilt: {{linux/amd64: own}}}}}}\n"
+    );
+    repository.write("app/own", "#!/bin/sh\n").write("hephy.yaml", &text).commit("Add a program");
+    repository.hephy(["up"]).run().exits(0);
+    // then every byte of it is there, as OCI's layers.
+    let image = image(&repository, "amd64");
+    assert!(image.files["app/run"] == noise.as_bytes() && image.files.contains_key("app/own"));
+    assert_eq!(image.config["config"]["User"], "7");
+    let layers = image.manifest["layers"].as_array().expect("layers");
+    assert!(layers[0]["size"].as_u64() > Some(8 << 20), "{layers:?}");
+    let is_oci = |layer: &Value| layer["mediaType"] == "application/vnd.oci.image.layer.v1.tar+gzip";
+    assert!(layers.iter().all(is_oci), "{layers:?}");
+}
+
+#[test]
 fn a_base_that_is_pinned_or_that_has_no_such_platform() {
     let registry = Registry::start();
     registry.publish_index("base:1");

@@ -107,30 +107,6 @@ fn faults_name_their_place_and_a_way_out() {
 }
 
 #[test]
-fn what_goes_into_an_image_has_a_place_in_it() {
-    for (text, expected) in [
-        (
-            "components:\n  a: {path: src, assets: {.: /srv}}",
-            "`hephy.yaml:2:31`: the whole repository cannot be an asset: its history would be in the image; name folders in it, one by one",
-        ),
-        (
-            "components:\n  a: {path: src, assets: {../x: /srv}}",
-            "`hephy.yaml:2:34`: `../x` leads out of the repository; write a path below it",
-        ),
-        (
-            "components:\n  a: {path: src, assets: {x: srv/../y}}",
-            "`hephy.yaml:2:31`: `srv/../y` is not a place in an image; write a path that begins with `/`",
-        ),
-        (
-            "components:\n  a: {path: src, features: [--config=x]}",
-            "`hephy.yaml:2:29`: `--config=x` is not a name",
-        ),
-    ] {
-        assert_eq!(read(text).expect_err(text), expected);
-    }
-}
-
-#[test]
 fn runners_are_named_by_platforms() {
     let config = read("runners: {default: small, arm64: [big, arm]}").expect("valid");
     assert_eq!(config.runners["linux/arm64"], ["big", "arm"]);

@@ -1,5 +1,7 @@
 use super::*;
 use crate::git::Commit;
+use crate::git::{Deviation, File};
+use std::borrow::Cow;
 use std::os::unix::fs::symlink;
 
 /// A folder with these files, and the checkout that git would report: nothing is committed, and `ignored` is ignored.

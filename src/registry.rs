@@ -176,6 +176,19 @@ impl Registry {
         }
     }
 
+    /// Whether the registry has a blob for `repository`.
+    pub(crate) async fn has_blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<bool, RegistryError> {
+        let errand =
+            self.http.to_read(repository, format!("look for blob {} of {repository}", digest.short()))?;
+        let url = errand.target.url(&format!("blobs/{digest}"));
+        let answer = self.http.send(&errand, Method::HEAD, &url, |request| request).await?;
+        if answer.status == StatusCode::NOT_FOUND { Ok(false) } else { answer.successful().map(|_| true) }
+    }
+
     async fn head(&self, errand: &http::Errand, reference: &str) -> Result<wire::Answer, RegistryError> {
         let url = errand.target.url(&format!("manifests/{reference}"));
         self.http.send(errand, Method::HEAD, &url, |request| request.header(ACCEPT, MANIFEST_KINDS)).await

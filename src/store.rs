@@ -179,6 +179,25 @@ impl Store {
         }
     }
 
+    /// A part of the image `found` that is gone although its manifest is there. What [`Self::find`] finds in a layout is
+    /// whole.
+    pub(crate) async fn missing_part(
+        &self,
+        repository: &Repository,
+        found: &Found,
+    ) -> Result<Option<Digest>, StoreError> {
+        let Self::Registry(registry) = self else { return Ok(None) };
+        let bytes = registry.manifest(repository, &found.digest).await?;
+        let fault = |source| StoreError::Index { repository: repository.clone(), source };
+        let parts = layout::children(&bytes).map_err(fault)?;
+        let looks = parts.iter().map(|part| async {
+            let digest = part.digest()?;
+            let is_there = registry.has_blob(repository, &digest).await?;
+            Ok::<_, StoreError>((!is_there).then_some(digest))
+        });
+        Ok(try_join_all(looks).await?.into_iter().flatten().next())
+    }
+
     /// The platforms of `found`, none if it is no index.
     pub(crate) async fn platforms(
         &self,

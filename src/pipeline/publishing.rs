@@ -195,7 +195,11 @@ pub(super) async fn faults(run: &Run, plan: &Plan) -> Result<Vec<String>, Failur
                 (Action::Reuse(planned), Some(found)) if planned.digest != found.digest => {
                     faults.push(format!("{name}: another image than the planned one is at {at}"));
                 }
-                (_, Some(_)) => {}
+                (_, Some(found)) => {
+                    if let Some(part) = store.missing_part(&planned.image, &found).await? {
+                        faults.push(format!("{name}: blob sha256:{} is gone from {at}", part.short()));
+                    }
+                }
             }
         }
     }

@@ -49,6 +49,17 @@ fn a_leg_that_the_plan_does_not_have_is_red() {
 }
 
 #[test]
+fn an_image_without_its_blobs_is_red() {
+    let (registry, repository) = pushed();
+    run(&registry, &repository, &["plan", "--verify"]).exits(0);
+    // When somebody deletes what an image is made of, and its manifest stays,
+    registry.forget_layers("shop/app");
+    // then the gate does not say that the image is there.
+    let output = run(&registry, &repository, &["plan", "--verify"]).exits(4);
+    assert!(output.error().contains("is gone from"), "{output}");
+}
+
+#[test]
 fn a_platform_that_the_last_image_had_is_not_lost_in_silence() {
     let (registry, repository) = pushed();
     let before = repository.short_id();

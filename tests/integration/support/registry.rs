@@ -88,6 +88,11 @@ impl Registry {
         self.forget(name, "_manifests/tags");
     }
 
+    /// Lets a repository lose its blobs; its manifests and tags stay.
+    pub(crate) fn forget_layers(&self, name: &str) {
+        self.forget(name, "_layers");
+    }
+
     fn forget(&self, name: &str, what: &str) {
         let folder = self.folder.path().join("storage/docker/registry/v2/repositories").join(name).join(what);
         std::fs::remove_dir_all(folder).expect("the repository is there");

@@ -84,11 +84,6 @@ impl Backend {
         Self::Helm,
     ];
 
-    /// Whether it builds a Dockerfile.
-    pub(crate) fn takes_dockerfile(self) -> bool {
-        matches!(self, Self::Dockerfile | Self::Buildkit | Self::Buildah)
-    }
-
     /// The name used in configuration and messages.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

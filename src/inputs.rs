@@ -204,7 +204,7 @@ pub(crate) async fn reads(
     backend: Backend,
     platforms: &[Platform],
 ) -> Result<Reads, InputsError> {
-    if component.is_workspace_package && !backend.takes_dockerfile() {
+    if component.is_workspace_package && !backend.is_dockerfile() {
         return Err(InputsError::NoDockerfile { component: component.name.to_string(), backend });
     }
     let mut reads = match backend {

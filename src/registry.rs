@@ -136,11 +136,7 @@ impl Registry {
             .send(&errand, Method::GET, &url, |request| request.header(ACCEPT, MANIFEST_KINDS))
             .await?
             .successful()?;
-        if Digest::of(&answer.body) == *digest {
-            Ok(answer.body)
-        } else {
-            Err(RegistryError::OtherDigest { action: errand.action, host: answer.host })
-        }
+        verified(errand, answer, digest)
     }
 
     /// The bytes of the manifest that goes by `tag`, `None` if there is none.
@@ -169,11 +165,7 @@ impl Registry {
             self.http.to_read(repository, format!("fetch blob {} of {repository}", digest.short()))?;
         let url = errand.target.url(&format!("blobs/{digest}"));
         let answer = self.http.send(&errand, Method::GET, &url, |request| request).await?.successful()?;
-        if Digest::of(&answer.body) == *digest {
-            Ok(answer.body)
-        } else {
-            Err(RegistryError::OtherDigest { action: errand.action, host: answer.host })
-        }
+        verified(errand, answer, digest)
     }
 
     /// Whether the registry has a blob for `repository`.
@@ -192,6 +184,15 @@ impl Registry {
     async fn head(&self, errand: &http::Errand, reference: &str) -> Result<wire::Answer, RegistryError> {
         let url = errand.target.url(&format!("manifests/{reference}"));
         self.http.send(errand, Method::HEAD, &url, |request| request.header(ACCEPT, MANIFEST_KINDS)).await
+    }
+}
+
+/// The bytes that were fetched by their digest, if they have it.
+fn verified(errand: http::Errand, answer: wire::Answer, digest: &Digest) -> Result<Vec<u8>, RegistryError> {
+    if Digest::of(&answer.body) == *digest {
+        Ok(answer.body)
+    } else {
+        Err(RegistryError::OtherDigest { action: errand.action, host: answer.host })
     }
 }
 

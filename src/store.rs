@@ -84,15 +84,9 @@ impl Store {
         events.step(Stage::Push, leg.to_string(), Progress::Doing, starting);
         let sent = match self {
             Self::Layout(layout) => {
-                for blob in &blobs {
-                    layout.adopt(built, &blob.digest()?)?;
-                }
-                layout.adopt(built, &digest)?;
+                adopt(layout, built, &blobs, &manifest)?;
                 for referrer in &referrers {
-                    for blob in &referrer.blobs {
-                        layout.adopt(built, &blob.digest()?)?;
-                    }
-                    layout.adopt(built, &referrer.descriptor.digest()?)?;
+                    adopt(layout, built, &referrer.blobs, &referrer.descriptor)?;
                     layout.list(&referrer.descriptor)?;
                 }
                 layout.refer(&[(entry(repository, key), manifest.clone())])?;
@@ -230,6 +224,19 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Takes a manifest over from the layout where it was built, with what it is made of.
+fn adopt(
+    layout: &Layout,
+    built: &Layout,
+    blobs: &[Descriptor],
+    manifest: &Descriptor,
+) -> Result<(), StoreError> {
+    for part in blobs.iter().chain([manifest]) {
+        layout.adopt(built, &part.digest()?)?;
+    }
+    Ok(())
 }
 
 /// Whether everything that a manifest refers to, through an index too, is really there and of the right length:

@@ -1,5 +1,6 @@
 //! The shape of `hephy.yaml`: every key that may stand in it, nothing of what it means.
 
+use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
@@ -97,6 +98,11 @@ pub(super) struct DeployFile {
     pub(super) via: Option<Spanned<String>>,
 }
 
+/// The texts of a list.
+fn texts<'de, A: SeqAccess<'de>>(list: A) -> Result<Vec<String>, A::Error> {
+    Vec::deserialize(SeqAccessDeserializer::new(list))
+}
+
 /// One label, or a list of which a machine must have all.
 #[derive(Debug)]
 pub(super) struct Labels(pub(super) Vec<String>);
@@ -120,12 +126,8 @@ impl<'de> Visitor<'de> for LabelsVisitor {
         Ok(Labels(vec![text.to_owned()]))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Labels, A::Error> {
-        let mut labels = vec![];
-        while let Some(label) = list.next_element()? {
-            labels.push(label);
-        }
-        Ok(Labels(labels))
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Labels, A::Error> {
+        texts(list).map(Labels)
     }
 }
 
@@ -152,12 +154,8 @@ impl<'de> Visitor<'de> for LinesVisitor {
         Ok(Lines(vec![text.to_owned()]))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Lines, A::Error> {
-        let mut lines = vec![];
-        while let Some(line) = list.next_element()? {
-            lines.push(line);
-        }
-        Ok(Lines(lines))
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Lines, A::Error> {
+        texts(list).map(Lines)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Lines, A::Error> {

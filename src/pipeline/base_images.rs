@@ -4,6 +4,7 @@ use super::Run;
 use crate::config::{BaseImages, LOCK_NAME};
 use crate::failure::Failure;
 use crate::image::{Digest, Image, ImageError, Repository, Tag};
+use crate::plan::Planned;
 use crate::registry::Registry;
 use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,8 +133,13 @@ fn with_defaults(repository: &str) -> Result<Repository, ImageError> {
     Ok(repository)
 }
 
+/// The image that a plan means by a name, `None` where nobody asked.
+pub(super) fn of_plan(planned: &Planned, name: &str) -> Option<Image> {
+    planned.base_images.get(name).cloned().or_else(|| by_digest(name))
+}
+
 /// The image of a name that has a digest; what stands between the two, a tag, means nothing then.
-pub(super) fn by_digest(name: &str) -> Option<Image> {
+fn by_digest(name: &str) -> Option<Image> {
     let (name, digest) = name.split_once('@')?;
     let (folder, last) = name.rsplit_once('/').map_or(("", name), |(folder, last)| (folder, last));
     let last = last.split(':').next().unwrap_or(last);

@@ -68,7 +68,7 @@ async fn fetch_named(run: &Run, planned: &Planned, name: &str, platform: &Platfo
 
 /// The image that the plan saw under the name; where nobody asked then, the one that it means now.
 async fn meant(registry: &Registry, planned: &Planned, name: &str) -> Result<Image, Failure> {
-    if let Some(image) = planned.base_images.get(name).cloned().or_else(|| base_images::by_digest(name)) {
+    if let Some(image) = base_images::of_plan(planned, name) {
         return Ok(image);
     }
     let named = base_images::parse(name).map_err(|error| Failure::new(ExitCode::Usage, error.to_string()))?;

@@ -34,7 +34,10 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     if to_build.is_empty() {
         return Ok(());
     }
-    for (planned, leg) in &to_build {
+    // What a component needs is the same for all its legs.
+    let of_one =
+        |left: &(&Planned, &PlannedLeg), right: &(&Planned, &PlannedLeg)| std::ptr::eq(left.0, right.0);
+    for (planned, leg) in to_build.chunk_by(of_one).filter_map(|legs| legs.first()) {
         let refused = |error| Failure::from(error).during(&format!("build {}", planned.leg(leg)));
         run.unless_cancelled(async {
             backends::ensure_possible(planned.backend, &run.root, &planned.component).await.map_err(refused)

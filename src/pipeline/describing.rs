@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::ci::{Host, Subject};
-use crate::component::{Component, Rules};
+use crate::component::Component;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::Commit;
@@ -23,7 +23,7 @@ pub(super) fn describe(run: &Run, commit: &Commit, candidates: &mut [Candidate])
     let is_known = !matches!(run.ci.host, Host::Laptop | Host::Other);
     let mut warnings = BTreeSet::new();
     for candidate in candidates {
-        let rules = rules(&run.settings.rules, &candidate.component.rules);
+        let rules = run.settings.rules.over(&candidate.component.rules);
         candidate.metadata = metadata::of_image(&facts, &rules, tree(commit), is_known)?;
         warnings.extend(candidate.metadata.warnings.clone());
     }
@@ -52,7 +52,7 @@ pub(super) fn has_commit_tag(run: &Run, commit: &Commit, candidate: &Candidate) 
 /// The tag that follows `branch` on the images of a component. What is wrong with the rules is said when they are
 /// followed.
 pub(super) fn channel(run: &Run, commit: &Commit, component: &Component, branch: &str) -> Option<Tag> {
-    let rules = rules(&run.settings.rules, &component.rules);
+    let rules = run.settings.rules.over(&component.rules);
     metadata::channel(&facts(run, Some(commit)), &rules, branch).ok().flatten()
 }
 
@@ -88,7 +88,7 @@ pub(super) fn stamp(run: &Run, planned: &Planned, leg: &PlannedLeg) -> Stamp {
 
 /// Name and digest of the image that a Dockerfile's last stage is built on, where both are known.
 fn base(run: &Run, planned: &Planned, leg: &PlannedLeg) -> Vec<(String, String)> {
-    if !planned.backend.takes_dockerfile() {
+    if !planned.backend.is_dockerfile() {
         return vec![];
     }
     let reading = inputs::dockerfile_reading(&run.root, &planned.component, &leg.platform);
@@ -97,11 +97,6 @@ fn base(run: &Run, planned: &Planned, leg: &PlannedLeg) -> Vec<(String, String)>
     let known = reading.base.and_then(|name| pinned(&name).or_else(|| followed(&name)));
     let annotation = |key: &str, text: String| (format!("org.opencontainers.image.base.{key}"), text);
     known.map_or(vec![], |(name, digest)| vec![annotation("name", name), annotation("digest", digest)])
-}
-
-/// What the flags say comes before what the configuration says.
-fn rules(flags: &Rules, configured: &Rules) -> Rules {
-    flags.over(configured)
 }
 
 /// The facts of a run; without a commit, what rules can say before git was asked.

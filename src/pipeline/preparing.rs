@@ -11,7 +11,7 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::{Checkout, Deviation, File};
 use crate::image::{Digest, Image};
-use crate::inputs::{self, BaseImage, Chart, Reads, Workspaces};
+use crate::inputs::{self, BaseImage, Chart, InputsError, Reads, Workspaces};
 use crate::matrix;
 use crate::metadata::Metadata;
 use crate::plan::{Candidate, CandidateLeg, Cause, Target};
@@ -72,11 +72,19 @@ pub(super) async fn survey<'a>(
         let reads =
             inputs::reads(&run.events, &mut workspaces, checkout, component, backend, &platforms).await?;
         ensure_platforms(component, &platforms)?;
-        let chart =
-            (backend == Backend::Helm).then(|| inputs::chart(&checkout.root, component)).transpose()?;
+        let chart = chart(checkout, component, backend)?;
         surveys.push(Survey { component, choice, platforms, reads, chart });
     }
     Ok(surveys)
+}
+
+/// The chart of `component`, if it is one.
+pub(super) fn chart(
+    checkout: &Checkout,
+    component: &Component,
+    backend: Backend,
+) -> Result<Option<Chart>, InputsError> {
+    (backend == Backend::Helm).then(|| inputs::chart(&checkout.root, component)).transpose()
 }
 
 /// The names of all images that are built on.

@@ -1,15 +1,14 @@
 //! What the published images of a branch were built from: a request for each component, and only where the event alone
 //! has no exact answer.
 
-use super::{Run, describing, naming};
+use super::{Run, describing, naming, preparing};
 use crate::backends;
-use crate::component::{Backend, Component};
+use crate::component::Component;
 use crate::config;
 use crate::detect::base::{self, Choice, Origin};
 use crate::failure::Failure;
 use crate::git::Checkout;
 use crate::image::Repository;
-use crate::inputs;
 use crate::layout::{self, CREATED, Described, REVISION};
 use crate::mask::Mask;
 use crate::plan::Target;
@@ -52,7 +51,7 @@ async fn of_component(
 ) -> Result<Option<Origin>, Failure> {
     let Some(tag) = describing::channel(run, &checkout.commit, component, branch) else { return Ok(None) };
     let backend = backends::choose(component, &backends::definitions(&run.root, component))?.backend;
-    let chart = (backend == Backend::Helm).then(|| inputs::chart(&checkout.root, component)).transpose()?;
+    let chart = preparing::chart(checkout, component, backend)?;
     let repository = naming::repository(run, target, component, chart.as_ref().map(|chart| &*chart.name))?;
     let Some(manifest) = registry.manifest_of(&repository, &tag).await? else { return Ok(None) };
     let texts = describing_texts(registry, &repository, &manifest).await?;

@@ -24,7 +24,7 @@ pub(super) async fn ensure_seen(run: &Run, planned: &Planned, platform: &Platfor
     let is_any_platform = names_platforms(run, planned);
     for name in reading.images.keys() {
         let refused = |what: String| Failure::from(BuildError::Unseen { image: name.clone(), what });
-        let image = planned.base_images.get(name).cloned().or_else(|| base_images::by_digest(name));
+        let image = base_images::of_plan(planned, name);
         let image = image.ok_or_else(|| refused("a config that nobody asked for".to_owned()))?;
         let of_platform = Some(platform).filter(|_| !is_any_platform);
         for config in configs(&registry, &image, of_platform).await? {

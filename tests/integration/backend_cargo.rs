@@ -1,7 +1,7 @@
 //! The `cargo` and `prebuilt` backends: what their images hold, what they are put on, and what could not start.
 
 use crate::support::registry::Registry;
-use crate::support::{Hephy, Repository, prebuilt};
+use crate::support::{Hephy, Repository, input_digest, prebuilt};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -105,19 +105,12 @@ fn several_programs_with_features_and_a_profile_are_in_one_image() {
     assert!(refused.error().ends_with("find the program that cargo built: there are several, api, migrate"));
 }
 
-/// The input digest of the only component.
-fn digest(repository: &Repository) -> String {
-    let plan = repository.hephy(["plan", "--emit", "json"]).run().exits(0).stdout;
-    let plan: Value = serde_json::from_str(&plan).expect("a plan is JSON");
-    plan["components"][0]["legs"][0]["input_digest"].as_str().expect("a digest").to_owned()
-}
-
 #[test]
 fn every_key_and_every_asset_is_an_input() {
     let repository = package();
     let first = "bin: api, assets: {web: /srv}";
     configure(&repository, first);
-    let before = digest(&repository);
+    let before = input_digest(&repository);
     for keys in [
         "bin: api, assets: {web: /srv/www}",
         "bin: api, assets: {web: /srv}, bins: [migrate]",
@@ -126,21 +119,21 @@ fn every_key_and_every_asset_is_an_input() {
         "bin: api, assets: {web: /srv}, user: nobody",
     ] {
         configure(&repository, keys);
-        assert_ne!(digest(&repository), before, "{keys}");
+        assert_ne!(input_digest(&repository), before, "{keys}");
     }
     configure(&repository, &format!("{first}, base: scratch"));
-    assert_eq!(digest(&repository), before, "`scratch` is what is there anyway");
+    assert_eq!(input_digest(&repository), before, "`scratch` is what is there anyway");
     repository.write("web/page.html", "<b>");
-    assert_ne!(digest(&repository), before);
+    assert_ne!(input_digest(&repository), before);
     repository.write("web/page.html", "<p>");
     // What git ignores counts too, also where the folder says that it is a cache.
     repository.write("api/target/doc/a", "1").write("api/target/CACHEDIR.TAG", "");
     configure(&repository, "bin: api, assets: {api/target/doc: /doc}");
-    let before = digest(&repository);
+    let before = input_digest(&repository);
     repository.write("api/target/release/api", "made");
-    assert_eq!(digest(&repository), before);
+    assert_eq!(input_digest(&repository), before);
     repository.write("api/target/doc/a", "2");
-    assert_ne!(digest(&repository), before);
+    assert_ne!(input_digest(&repository), before);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Tags, labels and annotations: given rules and a commit, what images in a real registry say, read by skopeo.
 
 use crate::support::registry::Registry;
-use crate::support::{Hephy, Repository, prebuilt, refused};
+use crate::support::{Hephy, Repository, input_digest_in, prebuilt, refused};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -130,9 +130,7 @@ fn an_image_of_a_dockerfile_says_it_too_and_what_it_is_built_on() {
 
 /// The input digest of the only leg.
 fn inputs(repository: &Repository, flags: &[&str]) -> String {
-    let output = repository.hephy(["plan", "--emit", "json"]).args(flags).run().exits(0);
-    let plan: Value = serde_json::from_str(&output.stdout).expect("a plan is JSON");
-    plan["components"][0]["legs"][0]["input_digest"].as_str().expect("a digest").to_owned()
+    input_digest_in(&repository.hephy(["plan", "--emit", "json"]).args(flags).run().exits(0).stdout)
 }
 
 #[test]

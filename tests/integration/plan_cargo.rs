@@ -1,6 +1,6 @@
 //! The inputs of what is built from source: Cargo packages and Dockerfiles.
 
-use crate::support::Repository;
+use crate::support::{Repository, input_digest, input_digest_in};
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
@@ -208,17 +208,7 @@ fn another_compiler_is_a_reason_to_build() {
         .expect("make it one");
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("a PATH"));
     let output = repository.hephy(["plan", "--emit", "json"]).env("PATH", path).run().exits(0);
-    assert_ne!(digest_in(&output.stdout), before);
-}
-
-/// The input digest of `api`.
-fn input_digest(repository: &Repository) -> String {
-    digest_in(&repository.hephy(["plan", "--emit", "json"]).run().exits(0).stdout)
-}
-
-fn digest_in(plan: &str) -> String {
-    let plan: serde_json::Value = serde_json::from_str(plan).expect("a plan is JSON");
-    plan["components"][0]["legs"][0]["input_digest"].as_str().expect("a digest").to_owned()
+    assert_ne!(input_digest_in(&output.stdout), before);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The inputs of a Dockerfile: what it names in its folder, and the images that it is built on.
 
 use crate::support::registry::Registry;
-use crate::support::{Output, Repository};
+use crate::support::{Output, Repository, input_digest};
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::collections::BTreeSet;
@@ -38,14 +38,6 @@ fn web(dockerfile: &str, more: &[(&str, &str)]) -> Repository {
     }
     repository.commit("Add the site");
     repository
-}
-
-/// The input digest of the only leg.
-#[track_caller]
-fn input_digest(repository: &Repository) -> String {
-    let output = repository.hephy(["plan", "--emit", "json"]).run().exits(0);
-    let plan: serde_json::Value = serde_json::from_str(&output.stdout).expect("a plan is JSON");
-    plan["components"][0]["legs"][0]["input_digest"].as_str().expect("a digest").to_owned()
 }
 
 /// The files of which a change changes the input digest.

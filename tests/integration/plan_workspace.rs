@@ -1,6 +1,6 @@
 //! `inputs: workspace`: of an npm workspace only the package counts that is built, and what it needs.
 
-use crate::support::Repository;
+use crate::support::{Repository, input_digest};
 use std::process::Command;
 
 /// Runs npm in the repository.
@@ -31,13 +31,6 @@ fn shop() -> Repository {
     npm(&repository, &["install", "--package-lock-only"]);
     repository.commit("Add the shop");
     repository
-}
-
-#[track_caller]
-fn input_digest(repository: &Repository) -> String {
-    let output = repository.hephy(["plan", "--emit", "json"]).run().exits(0);
-    let plan: serde_json::Value = serde_json::from_str(&output.stdout).expect("a plan is JSON");
-    plan["components"][0]["legs"][0]["input_digest"].as_str().expect("a digest").to_owned()
 }
 
 #[test]

@@ -348,6 +348,19 @@ impl Repository {
     }
 }
 
+/// The input digest of the first leg of the first component in a plan, which is JSON.
+#[track_caller]
+pub(crate) fn input_digest_in(plan: &str) -> String {
+    let plan: serde_json::Value = serde_json::from_str(plan).expect("a plan is JSON");
+    plan["components"][0]["legs"][0]["input_digest"].as_str().expect("a digest").to_owned()
+}
+
+/// The same of the plan that is made now.
+#[track_caller]
+pub(crate) fn input_digest(repository: &Repository) -> String {
+    input_digest_in(&repository.hephy(["plan", "--emit", "json"]).run().exits(0).stdout)
+}
+
 /// The layers of the image of `component` in `layout`, of each architecture, read by skopeo.
 pub(crate) fn layers(
     repository: &Repository,

@@ -9,7 +9,7 @@ use crate::layout::Layout;
 use crate::plan::{Action, Found, Plan, Planned, PlannedLeg};
 use crate::platform::Platform;
 use crate::report::{ImageSummary, Summary, What};
-use crate::store::{Published, Store, StoreError};
+use crate::store::{Built, Published, Store, StoreError};
 use futures::future::try_join_all;
 
 /// The image of a component, in the store.
@@ -108,13 +108,17 @@ async fn push_leg(
         return if is_there { Ok(found.clone()) } else { Err(missing().into()) };
     }
     let built = Layout::at(&run.build_folder(&name));
-    // Another job may have built and pushed this leg: the store is the hand-over medium.
-    if built.reference(leg.key.as_str()).map_err(StoreError::from)?.is_none()
-        && let Some(found) = store.find(&planned.image, &leg.key).await?
-    {
-        return Ok(found);
-    }
-    let found = store.push_leg(&run.events, &name, &planned.image, &leg.key, &built).await?;
+    let Some(manifest) = built.reference(leg.key.as_str()).map_err(StoreError::from)? else {
+        // Another job may have built and pushed this leg: the store is the hand-over medium.
+        let missing = || StoreError::NotBuilt { leg: name, repository: planned.image.clone() };
+        return Ok(store.find(&planned.image, &leg.key).await?.ok_or_else(missing)?);
+    };
+    let elsewhere = match manifest.blobs_from().map_err(StoreError::from)? {
+        Some(repository) => Some((run.registry()?, repository)),
+        None => None,
+    };
+    let built = Built { leg: &name, layout: &built, manifest, elsewhere };
+    let found = store.push_leg(&run.events, &planned.image, &leg.key, &built).await?;
     if let Some(done) = summary.legs.get_mut(&name) {
         done.what = What::Pushed;
     }

@@ -1,8 +1,9 @@
 //! Pushing an image: asked for first, blobs side by side, the manifest last, and done when it can be read.
 
-use super::body::Blob;
+use super::body::{Blob, Source};
 use super::http::Errand;
 use super::retry::Patience;
+use super::upload::Way;
 use super::wire::Answer;
 use super::{Registry, RegistryError, tag_or_digest};
 use crate::image::{Digest, Repository};
@@ -29,8 +30,10 @@ pub(crate) struct Ready<'a> {
     pub(crate) manifest: &'a [u8],
     /// What the manifest refers to, with sizes in bytes.
     pub(crate) blobs: Vec<(Digest, u64)>,
+    /// The repository that has the blobs which are not in the layout.
+    pub(crate) elsewhere: Option<&'a Repository>,
     /// The artifacts about it, which are there before its name is.
-    pub(crate) referrers: Vec<Referrer>,
+    pub(crate) referrers: &'a [Referrer],
 }
 
 /// How far a push is.
@@ -43,24 +46,24 @@ pub(crate) struct Pace {
 }
 
 impl Registry {
-    /// Pushes an image under `name`, a tag. `tell` hears now and then how far it is. Returns how many blobs were sent.
-    /// What the registry has is not sent: neither the whole nor a part of it.
+    /// Pushes an image under `name`, a tag. `tell` hears now and then how far it is. Returns how the blobs came
+    /// there; none if the whole was there. What the registry has is not sent: neither the whole nor a part of it.
     pub(crate) async fn push(
         &self,
         repository: &Repository,
         name: &str,
         image: &Ready<'_>,
         tell: impl Fn(Pace),
-    ) -> Result<usize, RegistryError> {
+    ) -> Result<Vec<Way>, RegistryError> {
         let digest = Digest::of(image.manifest);
         self.learnt.keep(&digest, image.manifest);
         if self.points_at(repository, name, &digest).await? {
-            return Ok(0);
+            return Ok(vec![]);
         }
-        let mut sent = 0;
+        let mut ways = vec![];
         let own = digest.to_string();
         if !self.points_at(repository, &own, &digest).await? {
-            sent = self.push_blobs(repository, image.layout, &image.blobs, &tell).await?;
+            ways = self.push_blobs(repository, image, &image.blobs, &tell).await?;
         }
         // Whoever finds the name must find what is attached, so the name comes last.
         let first = if image.referrers.is_empty() { name } else { own.as_str() };
@@ -71,7 +74,7 @@ impl Registry {
                 if message.contains("BLOB_UNKNOWN") =>
             {
                 self.learnt.forget(&self.http.to_write(repository, String::new())?.target);
-                sent = self.push_blobs(repository, image.layout, &image.blobs, &tell).await?;
+                ways = self.push_blobs(repository, image, &image.blobs, &tell).await?;
                 self.put_manifest(repository, first, image.media_type, image.manifest).await?;
             }
             put => put?,
@@ -81,7 +84,7 @@ impl Registry {
             self.put_manifest(repository, name, image.media_type, image.manifest).await?;
         }
         self.ensure_readable(repository, &digest).await?;
-        Ok(sent)
+        Ok(ways)
     }
 
     /// Whether `reference` is this manifest. Registries that hide what one may not read answer 403.
@@ -161,31 +164,38 @@ impl Registry {
         }
     }
 
-    /// Uploads what is missing, several blobs at once. The first failure ends the others, which cancel their uploads.
+    /// Brings in what is missing of these blobs of `image`, several at once. The first failure ends the others, which
+    /// cancel their uploads.
     pub(super) async fn push_blobs(
         &self,
         repository: &Repository,
-        layout: &Layout,
+        image: &Ready<'_>,
         blobs: &[(Digest, u64)],
         tell: &impl Fn(Pace),
-    ) -> Result<usize, RegistryError> {
+    ) -> Result<Vec<Way>, RegistryError> {
         let (sent, done, stop) = (Arc::new(AtomicU64::new(0)), AtomicUsize::new(0), CancellationToken::new());
         // An image may have the same layer twice.
         let blobs: BTreeSet<&(Digest, u64)> = blobs.iter().collect();
         let push = async |(digest, size): &&(Digest, u64)| {
-            let blob = Blob::new(digest, *size, layout.blob(digest), Arc::clone(&sent))?;
+            let source = match image.elsewhere {
+                Some(other) if !image.layout.holds(digest, *size) => {
+                    Source::Registry(self.origin(other, digest, *size)?)
+                }
+                _ => Source::File(image.layout.blob(digest)),
+            };
+            let blob = Blob::new(digest, *size, source, Arc::clone(&sent))?;
             let errand =
                 self.http.to_write(repository, format!("push blob {} to {repository}", digest.short()))?;
-            let sent = self.upload(&errand, &blob, &stop).await.inspect_err(|_| stop.cancel())?;
+            let way = self.upload(&errand, &blob, &stop).await.inspect_err(|_| stop.cancel())?;
             done.fetch_add(1, Ordering::Relaxed);
-            Ok::<Option<bool>, RegistryError>(sent)
+            Ok::<Option<Way>, RegistryError>(way)
         };
         let all = stream::iter(&blobs).map(push).buffer_unordered(AT_ONCE).collect::<Vec<_>>();
         let pace = || Pace { done: done.load(Ordering::Relaxed), sent: sent.load(Ordering::Relaxed) };
         let results = telling(all, || tell(pace())).await;
         // Those that were stopped have nothing to say; the one that failed has.
-        let results: Vec<Option<bool>> = results.into_iter().collect::<Result<_, _>>()?;
-        Ok(results.into_iter().filter(|sent| *sent == Some(true)).count())
+        let ways: Vec<Option<Way>> = results.into_iter().collect::<Result<_, _>>()?;
+        Ok(ways.into_iter().flatten().collect())
     }
 }
 

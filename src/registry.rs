@@ -11,6 +11,7 @@ mod download;
 mod governor;
 mod http;
 mod learnt;
+mod pace;
 mod pulse;
 mod push;
 mod referrers;
@@ -22,7 +23,8 @@ mod wire;
 
 pub(crate) use address::is_loopback;
 pub(crate) use download::DownloadError;
-pub(crate) use push::{Pace, Ready};
+pub(crate) use pace::Pace;
+pub(crate) use push::Ready;
 pub(crate) use upload::Way;
 
 use crate::ci::RegistryLogin;

@@ -24,7 +24,7 @@ pub(super) struct Blob {
     pub(super) digest: Digest,
     pub(super) size: u64,
     pub(super) source: Source,
-    /// What all uploads together have sent, for people.
+    /// How much of it is sent, for people.
     sent: Arc<AtomicU64>,
     /// Why it could not be read.
     fault: Arc<Mutex<Option<RegistryError>>>,

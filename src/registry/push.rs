@@ -2,6 +2,7 @@
 
 use super::body::{Blob, Source};
 use super::http::Errand;
+use super::pace::{Pace, Track, telling};
 use super::retry::Patience;
 use super::upload::Way;
 use super::wire::Answer;
@@ -11,16 +12,11 @@ use crate::layout::{Layout, Referrer};
 use futures::stream::{self, StreamExt as _};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How many blobs of an image are looked after at once; the governor says how many of them go.
 const AT_ONCE: usize = 32;
-/// How often the progress is told.
-const TELL: Duration = Duration::from_millis(200);
 
 /// An image in a layout, ready to be pushed.
 pub(crate) struct Ready<'a> {
@@ -34,15 +30,6 @@ pub(crate) struct Ready<'a> {
     pub(crate) elsewhere: Option<&'a Repository>,
     /// The artifacts about it, which are there before its name is.
     pub(crate) referrers: &'a [Referrer],
-}
-
-/// How far a push is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pace {
-    /// Blobs that are there.
-    pub(crate) done: usize,
-    /// Bytes that were sent.
-    pub(crate) sent: u64,
 }
 
 impl Registry {
@@ -173,39 +160,26 @@ impl Registry {
         blobs: &[(Digest, u64)],
         tell: &impl Fn(Pace),
     ) -> Result<Vec<Way>, RegistryError> {
-        let (sent, done, stop) = (Arc::new(AtomicU64::new(0)), AtomicUsize::new(0), CancellationToken::new());
-        // An image may have the same layer twice.
-        let blobs: BTreeSet<&(Digest, u64)> = blobs.iter().collect();
-        let push = async |(digest, size): &&(Digest, u64)| {
+        let (tracks, stop) = (Track::of(blobs), CancellationToken::new());
+        let push = async |track: &Track| {
+            let Track { digest, size, moved, .. } = track;
             let source = match image.elsewhere {
                 Some(other) if !image.layout.holds(digest, *size) => {
                     Source::Registry(self.origin(other, digest, *size)?)
                 }
                 _ => Source::File(image.layout.blob(digest)),
             };
-            let blob = Blob::new(digest, *size, source, Arc::clone(&sent))?;
+            let blob = Blob::new(digest, *size, source, Arc::clone(moved))?;
             let errand =
                 self.http.to_write(repository, format!("push blob {} to {repository}", digest.short()))?;
             let way = self.upload(&errand, &blob, &stop).await.inspect_err(|_| stop.cancel())?;
-            done.fetch_add(1, Ordering::Relaxed);
+            track.end();
             Ok::<Option<Way>, RegistryError>(way)
         };
-        let all = stream::iter(&blobs).map(push).buffer_unordered(AT_ONCE).collect::<Vec<_>>();
-        let pace = || Pace { done: done.load(Ordering::Relaxed), sent: sent.load(Ordering::Relaxed) };
-        let results = telling(all, || tell(pace())).await;
+        let all = stream::iter(&tracks).map(push).buffer_unordered(AT_ONCE).collect::<Vec<_>>();
+        let results = telling(&tracks, all, tell).await;
         // Those that were stopped have nothing to say; the one that failed has.
         let ways: Vec<Option<Way>> = results.into_iter().collect::<Result<_, _>>()?;
         Ok(ways.into_iter().flatten().collect())
-    }
-}
-
-/// Runs `work`, and `tell` now and then.
-async fn telling<T>(work: impl Future<Output = T>, tell: impl Fn()) -> T {
-    tokio::pin!(work);
-    loop {
-        match tokio::time::timeout(TELL, &mut work).await {
-            Ok(done) => return done,
-            Err(_) => tell(),
-        }
     }
 }

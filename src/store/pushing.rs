@@ -7,11 +7,7 @@ use crate::image::{Digest, ImageError, Repository, Tag};
 use crate::layout::{self, Descriptor, Layout, Referrer};
 use crate::plan::Found;
 use crate::registry::{Pace, Ready, Registry, Way};
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::BTreeMap;
-
-/// How many blobs are fetched into a layout at once.
-const AT_ONCE: usize = 3;
 
 /// A leg's image in the layout where it was built.
 pub(crate) struct Built<'a> {
@@ -44,19 +40,19 @@ impl Store {
         let (leg, total) = (built.leg, parcel.total());
         let starting = format!("{}, {}", count(parcel.blobs.len(), "blob"), megabytes(total));
         events.step(Stage::Push, leg.to_string(), Progress::Doing, starting);
+        let tell = |pace: Pace| {
+            let (all, moved) = (count(parcel.blobs.len(), "blob"), megabytes(pace.moved));
+            let text = format!("{} of {all}, {moved} of {}", pace.done, megabytes(total));
+            events.progress(Stage::Push, leg.to_string(), text, pace.under_way);
+        };
         let ways = match self {
             Self::Layout(layout) => {
-                let ways = parcel.adopt_into(layout).await?;
+                let ways = parcel.adopt_into(layout, tell).await?;
                 let manifest = built.manifest.clone().with_all_blobs();
                 layout.refer(&[(entry(repository, key), manifest)])?;
                 ways
             }
             Self::Registry(registry) => {
-                let tell = |pace: Pace| {
-                    let (all, sent) = (count(parcel.blobs.len(), "blob"), megabytes(pace.sent));
-                    let text = format!("{} of {all}, {sent} of {} sent", pace.done, megabytes(total));
-                    events.progress(Stage::Push, leg.to_string(), text);
-                };
                 registry.push(repository, key.as_str(), &parcel.ready(), tell).await?
             }
         };
@@ -102,34 +98,26 @@ impl<'a> Parcel<'a> {
     }
 
     /// Takes the image over into a layout: what was built here by a link, the rest from where it is.
-    async fn adopt_into(&self, layout: &Layout) -> Result<Vec<Way>, StoreError> {
-        let ways = self.blobs.iter().map(|(digest, size)| self.adopt_blob(layout, digest, *size));
-        let ways: Vec<_> = ways.collect();
-        let ways = stream::iter(ways).buffer_unordered(AT_ONCE).try_collect().await?;
-        layout.adopt(self.built.layout, &self.built.manifest.digest()?)?;
+    async fn adopt_into(&self, layout: &Layout, tell: impl Fn(Pace)) -> Result<Vec<Way>, StoreError> {
+        let Built { layout: built, manifest, elsewhere, .. } = self.built;
+        let is_here = |(digest, size): &(Digest, u64)| elsewhere.is_none() || built.holds(digest, *size);
+        let (here, there): (Vec<_>, Vec<_>) = self.blobs.iter().cloned().partition(is_here);
+        let mut ways = match elsewhere {
+            Some((registry, repository)) => registry.download(repository, &there, layout, tell).await?,
+            None => vec![],
+        };
+        for (digest, _) in &here {
+            layout.adopt(built, digest)?;
+        }
+        layout.adopt(built, &manifest.digest()?)?;
         for referrer in &self.referrers {
             for part in referrer.blobs.iter().chain([&referrer.descriptor]) {
-                layout.adopt(self.built.layout, &part.digest()?)?;
+                layout.adopt(built, &part.digest()?)?;
             }
             layout.list(&referrer.descriptor)?;
         }
+        ways.extend(here.iter().map(|_| Way::Sent));
         Ok(ways)
-    }
-
-    async fn adopt_blob(&self, layout: &Layout, digest: &Digest, size: u64) -> Result<Way, StoreError> {
-        match &self.built.elsewhere {
-            Some((registry, repository)) if !self.built.layout.holds(digest, size) => {
-                if layout.holds(digest, size) {
-                    return Ok(Way::Present);
-                }
-                registry.download(repository, digest, size, layout).await?;
-                Ok(Way::Copied(repository.host.clone().unwrap_or_default()))
-            }
-            _ => {
-                layout.adopt(self.built.layout, digest)?;
-                Ok(Way::Sent)
-            }
-        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! The push stage: every digest of every component first, tags last.
 
-use super::{Run, gating};
+use super::{Run, base_images, gating};
 use crate::component::{Leg, Name};
 use crate::event::{Progress, Stage};
 use crate::failure::Failure;
 use crate::image::{Digest, Image, Tag};
 use crate::layout::Layout;
-use crate::plan::{Action, Found, Plan, Planned, PlannedLeg};
+use crate::plan::{Action, Found, Plan, Planned, PlannedLeg, Target};
 use crate::platform::Platform;
 use crate::report::{ImageSummary, Summary, What};
 use crate::store::{Built, Published, Store, StoreError};
@@ -222,11 +222,26 @@ pub(super) fn preview(plan: &Plan) -> Vec<(Stage, String)> {
         let built = planned.legs.iter().filter(|leg| leg.action == Action::Build).count();
         let index = if planned.legs.len() > 1 { ", joined into an index" } else { "" };
         format!(
-            "{}: {built} of {} images{index}, then tag {}",
+            "{}: {built} of {} images{index}, then tag {}{}",
             planned.image,
             planned.legs.len(),
-            tags.join(" ")
+            tags.join(" "),
+            if built > 0 { preview_base(plan, planned) } else { String::new() },
         )
     };
     plan.components.iter().map(|planned| (Stage::Push, line(planned))).collect()
+}
+
+/// Where the layers of the base come from that the target lacks.
+fn preview_base(plan: &Plan, planned: &Planned) -> String {
+    let name = planned.component.recipe.base.as_deref();
+    let base = name.and_then(|name| Some((name, base_images::of_plan(planned, name)?)));
+    let Some((name, Image { repository, .. })) = base else { return String::new() };
+    let how = match &repository.host {
+        host if plan.target == Target::Registry && *host == planned.image.host => {
+            format!("mounted from `{}`", repository.path)
+        }
+        host => format!("copied from `{}`", host.as_deref().unwrap_or_default()),
+    };
+    format!("; missing layers of `{name}` are {how}")
 }

@@ -195,7 +195,8 @@ fn show_parts(
     });
     for Part { name, moved, size } in parts {
         let bar = bars.entry(name.clone()).or_insert_with(|| {
-            let style = ProgressStyle::with_template("    {msg} {bar:20} {bytes} of {total_bytes}");
+            let style =
+                ProgressStyle::with_template("    {msg} {bar:20} {decimal_bytes} of {decimal_total_bytes}");
             let bar = ProgressBar::new(*size).with_message(name.clone());
             live.insert_after(spinner, style.into_iter().fold(bar, ProgressBar::with_style))
         });

@@ -50,7 +50,12 @@ fn a_layer_that_the_target_has_is_not_read() {
     let before = copy.reads().len();
     copy.push.repository.write("app/run", "another\n").commit("Change the program");
     std::fs::remove_dir_all(copy.push.repository.path().join(".hephy")).expect("it is there");
-    // then nobody asks for the layer, of which 0 bytes move.
+    // then it is said what would come from where,
+    let target = copy.push.proxy.image("shop");
+    let preview = copy.push.repository.hephy(["push", "--dry-run", "--registry", &target]).run().exits(0);
+    let from = format!("missing layers of `{}` are copied from", copy.origin.image("base:1"));
+    assert!(preview.stdout.contains(&from), "{preview}");
+    // and nobody asks for the layer, of which 0 bytes move.
     copy.succeeds().says("2 of 3 blobs sent, 1 there already");
     assert_eq!(copy.reads().len(), before);
 }
@@ -60,6 +65,8 @@ fn a_layer_on_the_same_registry_is_mounted() {
     let push = Pushing::through(well);
     push.registry.publish("base:1", "a base");
     put_on(&push.repository, &push.proxy.image("base:1"));
+    let preview = push.hephy().args(["--dry-run"]).run().exits(0).stdout;
+    assert!(preview.contains("are mounted from `base`"), "{preview}");
     push.succeeds().says("2 of 3 blobs sent, 1 mounted from `base`");
     let layer = layer(&push.registry, "base");
     assert_eq!(push.proxy.count("GET", &layer), 0);

@@ -38,7 +38,7 @@ fn a_terminal_shows_blobs_while_they_move_and_a_log_the_image() {
     // on a terminal the blob has one too, for as long as it moves.
     let push = slowly();
     let terminal = push.hephy().env("TERM", "xterm").on_terminal().exits(0);
-    let bar = |line: &str| line.contains(" MiB of 14.") && line.contains('█');
+    let bar = |line: &str| line.contains(" MB of 15.") && line.contains('█');
     assert!(terminal.stdout.split(['\n', '\r']).any(bar), "{terminal}");
 }
 

@@ -44,11 +44,21 @@ pub(crate) enum Event {
     /// A step of a stage moved: `subject` is a component, a leg or an object such as `Deployment/api`.
     Step { stage: Stage, subject: String, progress: Progress, text: String },
     /// How far a step is that runs: shown where lines are redrawn, and by whoever says what the run is doing.
-    Progress { stage: Stage, subject: String, text: String },
+    Progress { stage: Stage, subject: String, text: String, parts: Vec<Part> },
     /// A line of foreign output (a build tool, a pod). It is untrusted and must be sanitised before it is shown.
     Output { subject: String, line: String },
     /// Something the user should know although the run goes on.
     Warning { text: String },
+}
+
+/// A part of a step whose bytes can be counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) name: String,
+    /// Bytes that have moved.
+    pub(crate) moved: u64,
+    /// Bytes in all.
+    pub(crate) size: u64,
 }
 
 /// Where events are sent. Cloning it is cheap; sending never blocks and never fails.
@@ -73,9 +83,15 @@ impl Events {
         self.send(Event::Step { stage, subject: subject.into(), progress, text: text.into() });
     }
 
-    /// Says how far a running step is. It may be called often.
-    pub(crate) fn progress(&self, stage: Stage, subject: impl Into<String>, text: impl Into<String>) {
-        self.send(Event::Progress { stage, subject: subject.into(), text: text.into() });
+    /// Says how far a running step is, and its parts that are under way. It may be called often.
+    pub(crate) fn progress(
+        &self,
+        stage: Stage,
+        subject: impl Into<String>,
+        text: impl Into<String>,
+        parts: Vec<Part>,
+    ) {
+        self.send(Event::Progress { stage, subject: subject.into(), text: text.into(), parts });
     }
 
     /// Passes on a line of foreign output.

@@ -244,6 +244,7 @@ impl From<StoreError> for Failure {
         let failure = Self::of(ExitCode::Registry, &error);
         match error {
             StoreError::Registry(error) => error.into(),
+            StoreError::Download(error) => error.into(),
             StoreError::NotBuilt { .. } => Self { code: ExitCode::Usage, ..failure }
                 .hint("run `hephy build` and `hephy push` with the same plan first"),
             StoreError::Layout(_)

@@ -5,6 +5,7 @@ mod arriving;
 mod assemble;
 mod chart;
 mod contents;
+mod elsewhere;
 mod layer;
 mod manifest;
 mod origin;

@@ -5,11 +5,13 @@ mod auth;
 mod body;
 mod challenge;
 mod chunks;
+mod copy;
 mod credentials;
 mod download;
 mod governor;
 mod http;
 mod learnt;
+mod pace;
 mod pulse;
 mod push;
 mod referrers;
@@ -21,7 +23,9 @@ mod wire;
 
 pub(crate) use address::is_loopback;
 pub(crate) use download::DownloadError;
-pub(crate) use push::{Pace, Ready};
+pub(crate) use pace::Pace;
+pub(crate) use push::Ready;
+pub(crate) use upload::Way;
 
 use crate::ci::RegistryLogin;
 use crate::event::Events;
@@ -88,6 +92,8 @@ pub(crate) enum RegistryError {
     Incomplete { action: String, host: String, what: &'static str },
     #[error("{action}: the registry `{host}` stored other content")]
     OtherDigest { action: String, host: String },
+    #[error("{action}: the registry `{host}` sent other content")]
+    OtherContent { action: String, host: String },
     #[error("{action}: the registry `{host}` took it and does not have it")]
     Unreadable { action: String, host: String },
     #[error("read `{path}`")]
@@ -100,6 +106,11 @@ impl RegistryError {
     /// Whether the same request may go better a little later.
     fn is_worth_another_try(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Silent { .. } | Self::Unwell { .. })
+    }
+
+    /// How long the registry asks to wait before that.
+    fn wait(&self) -> Option<Duration> {
+        if let Self::Unwell { wait, .. } = self { *wait } else { None }
     }
 }
 
@@ -192,7 +203,7 @@ fn verified(errand: http::Errand, answer: wire::Answer, digest: &Digest) -> Resu
     if Digest::of(&answer.body) == *digest {
         Ok(answer.body)
     } else {
-        Err(RegistryError::OtherDigest { action: errand.action, host: answer.host })
+        Err(RegistryError::OtherContent { action: errand.action, host: answer.host })
     }
 }
 

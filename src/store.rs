@@ -1,12 +1,15 @@
 //! The store: where a run's images are looked for and published, a registry or a layout folder, with one set of verbs.
 
+mod pushing;
+
+pub(crate) use pushing::Built;
+
 use crate::component::Leg;
-use crate::event::{Events, Progress, Stage};
 use crate::image::{Digest, Image, ImageError, Repository, Tag};
 use crate::layout::{self, Descriptor, Layout, LayoutError};
 use crate::plan::Found;
 use crate::platform::Platform;
-use crate::registry::{Pace, Ready, Registry, RegistryError};
+use crate::registry::{DownloadError, Registry, RegistryError};
 use futures::future::try_join_all;
 
 /// A place for images.
@@ -25,6 +28,8 @@ pub(crate) enum StoreError {
     Layout(#[from] LayoutError),
     #[error(transparent)]
     Image(#[from] ImageError),
+    #[error(transparent)]
+    Download(#[from] DownloadError),
     #[error("understand the manifest of {leg}")]
     Manifest { leg: Leg, source: serde_json::Error },
     #[error("find the image of {leg}: it was not built here and is not in `{repository}`")]
@@ -57,63 +62,6 @@ impl Store {
                 _ => Ok(None),
             },
         }
-    }
-
-    /// Brings the image of a leg from the layout its backend left into the store, under its key.
-    pub(crate) async fn push_leg(
-        &self,
-        events: &Events,
-        leg: &Leg,
-        repository: &Repository,
-        key: &Tag,
-        built: &Layout,
-    ) -> Result<Found, StoreError> {
-        let not_built = || StoreError::NotBuilt { leg: leg.clone(), repository: repository.clone() };
-        let manifest = built.reference(key.as_str())?.ok_or_else(not_built)?;
-        let digest = manifest.digest()?;
-        let bytes = built.read(&digest)?;
-        let blobs =
-            layout::children(&bytes).map_err(|source| StoreError::Manifest { leg: leg.clone(), source })?;
-        let referrers = built.referrers(&digest)?;
-        let attached = match referrers.len() {
-            0 => String::new(),
-            number => format!(", {} attached", count(number, "document")),
-        };
-        let total: u64 = blobs.iter().map(|blob| blob.size).sum();
-        let starting = format!("{}, {}", count(blobs.len(), "blob"), megabytes(total));
-        events.step(Stage::Push, leg.to_string(), Progress::Doing, starting);
-        let sent = match self {
-            Self::Layout(layout) => {
-                adopt(layout, built, &blobs, &manifest)?;
-                for referrer in &referrers {
-                    adopt(layout, built, &referrer.blobs, &referrer.descriptor)?;
-                    layout.list(&referrer.descriptor)?;
-                }
-                layout.refer(&[(entry(repository, key), manifest.clone())])?;
-                blobs.len()
-            }
-            Self::Registry(registry) => {
-                let parts = blobs.iter().map(|blob| Ok((blob.digest()?, blob.size)));
-                let blobs: Vec<_> = parts.collect::<Result<_, ImageError>>()?;
-                let all = blobs.len();
-                let (layout, media_type) = (built, manifest.media_type.as_str());
-                let image = Ready { layout, media_type, manifest: &bytes, blobs, referrers };
-                let tell = |pace: Pace| {
-                    let text = format!(
-                        "{} of {}, {} of {} sent",
-                        pace.done,
-                        count(all, "blob"),
-                        megabytes(pace.sent),
-                        megabytes(total)
-                    );
-                    events.progress(Stage::Push, leg.to_string(), text);
-                };
-                registry.push(repository, key.as_str(), &image, tell).await?
-            }
-        };
-        let text = format!("{} of {} blobs sent, sha256:{}{attached}", sent, blobs.len(), digest.short());
-        events.step(Stage::Push, leg.to_string(), Progress::Done, text);
-        Ok(found_in(&manifest)?)
     }
 
     /// Joins the images of a component's platforms and puts the result into the store by its digest. One platform
@@ -224,19 +172,6 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// Takes a manifest over from the layout where it was built, with what it is made of.
-fn adopt(
-    layout: &Layout,
-    built: &Layout,
-    blobs: &[Descriptor],
-    manifest: &Descriptor,
-) -> Result<(), StoreError> {
-    for part in blobs.iter().chain([manifest]) {
-        layout.adopt(built, &part.digest()?)?;
-    }
-    Ok(())
 }
 
 /// Whether everything that a manifest refers to, through an index too, is really there and of the right length:

@@ -35,7 +35,7 @@ pub(crate) struct Program<'a> {
     pub(crate) base: Option<&'a Base>,
 }
 
-/// Writes the image into `layout` and returns its manifest.
+/// Writes the image into `layout`, without the layers of its base, and returns its manifest.
 pub(crate) fn assemble(layout: &Layout, program: &Program<'_>) -> Result<Descriptor, LayoutError> {
     let mut own = vec![];
     if !program.assets.is_empty() {
@@ -45,7 +45,7 @@ pub(crate) fn assemble(layout: &Layout, program: &Program<'_>) -> Result<Descrip
     own.push(layer(layout, LAYER_GZIP, |tar| add_programs(tar, program))?);
     let (mut layers, mut annotations) = (vec![], BTreeMap::new());
     if let Some(base) = program.base {
-        layers = base.take_layers(layout)?;
+        layers = base.layers()?;
         annotations = base.annotations();
     }
     let diff_ids: Vec<_> = own.iter().map(|(_, diff_id)| diff_id.clone()).collect();
@@ -54,7 +54,12 @@ pub(crate) fn assemble(layout: &Layout, program: &Program<'_>) -> Result<Descrip
     let config = layout.write(config.as_bytes(), IMAGE_CONFIG)?;
     let path = layout.root.join("manifest");
     let bytes = annotated(config, layers, annotations);
-    layout.write(&bytes.map_err(|source| LayoutError::Json { path, source })?, IMAGE_MANIFEST)
+    let written =
+        layout.write(&bytes.map_err(|source| LayoutError::Json { path, source })?, IMAGE_MANIFEST)?;
+    Ok(match program.base {
+        Some(base) => written.with_blobs_from(&base.repository),
+        None => written,
+    })
 }
 
 fn add_programs(tar: &mut Archive, program: &Program<'_>) -> Result<(), LayoutError> {

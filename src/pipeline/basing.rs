@@ -1,23 +1,17 @@
-//! The base image of a program: found for the platform of a leg, and brought onto this disk.
+//! The base image of a program: found for the platform of a leg, by its manifest and config. Nobody here reads its layers,
+//! so they stay where they are until a push needs them.
 
 use super::base_images::{self, Base as Meaning, Named};
 use super::{Run, cancelled};
-use crate::event::{Progress, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::image::{Digest, Image};
-use crate::layout::{Base, Contents, Descriptor, Layout};
+use crate::layout::{Base, Contents, Descriptor};
 use crate::plan::Planned;
 use crate::platform::Platform;
 use crate::registry::Registry;
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
-
-/// How many layers are fetched at once.
-const AT_ONCE: usize = 3;
-/// Where the layers of base images are kept, in hephy's own folder.
-const FOLDER: &str = "bases";
 
 /// The base that the program of a leg is put on, `None` if it is put on nothing.
 pub(super) async fn fetch(
@@ -43,27 +37,8 @@ async fn fetch_named(run: &Run, planned: &Planned, name: &str, platform: &Platfo
     let config: Map<String, Value> =
         serde_json::from_slice(&config).map_err(|_| unfit("its config is not one"))?;
     ensure_platform(&config, platform)?;
-    let layers: Vec<Descriptor> = blobs.cloned().collect();
-    let layout = Layout::create(&run.own_folder()?.join(FOLDER)).map_err(crate::store::StoreError::from)?;
-    let missing: Vec<_> = layers.iter().filter(|layer| !is_held(&layout, layer)).collect();
-    if !missing.is_empty() {
-        let bytes: u64 = missing.iter().map(|layer| layer.size).sum();
-        let text = format!("fetch {} layers of `{name}`, {:.1} MB", missing.len(), bytes as f64 / 1e6);
-        let subject = format!("{} ({platform})", planned.component.name);
-        run.events.step(Stage::Build, subject, Progress::Doing, text);
-    }
-    let one = |layer: &Descriptor| {
-        let (registry, layout, repository) = (registry.clone(), layout.clone(), image.repository.clone());
-        let (digest, size) = (digest(layer), layer.size);
-        async move { Ok(registry.download(&repository, &digest?, size, &layout).await?) }
-    };
-    let fetched: Vec<_> = layers.iter().map(one).collect();
-    stream::iter(fetched)
-        .buffer_unordered(AT_ONCE)
-        .try_collect::<Vec<()>>()
-        .await
-        .map_err(|error: Failure| error)?;
-    Ok(Base { name: name.to_owned(), digest: image.digest, config, layers, layout })
+    let layers = blobs.cloned().collect();
+    Ok(Base { name: name.to_owned(), digest: image.digest, config, layers, repository: image.repository })
 }
 
 /// The image that the plan saw under the name; where nobody asked then, the one that it means now.
@@ -115,10 +90,6 @@ fn ensure_platform(config: &Map<String, Value>, platform: &Platform) -> Result<(
         Some(found) => Err(unfit(&format!("it is an image for {found}, not for {platform}"))),
         None => Err(unfit("its config names no platform")),
     }
-}
-
-fn is_held(layout: &Layout, layer: &Descriptor) -> bool {
-    layer.digest().is_ok_and(|digest| layout.holds(&digest, layer.size))
 }
 
 fn digest(descriptor: &Descriptor) -> Result<Digest, Failure> {

@@ -1,15 +1,15 @@
 //! The push stage: every digest of every component first, tags last.
 
-use super::{Run, gating};
+use super::{Run, base_images, gating};
 use crate::component::{Leg, Name};
 use crate::event::{Progress, Stage};
 use crate::failure::Failure;
 use crate::image::{Digest, Image, Tag};
 use crate::layout::Layout;
-use crate::plan::{Action, Found, Plan, Planned, PlannedLeg};
+use crate::plan::{Action, Found, Plan, Planned, PlannedLeg, Target};
 use crate::platform::Platform;
 use crate::report::{ImageSummary, Summary, What};
-use crate::store::{Published, Store, StoreError};
+use crate::store::{Built, Published, Store, StoreError};
 use futures::future::try_join_all;
 
 /// The image of a component, in the store.
@@ -108,13 +108,17 @@ async fn push_leg(
         return if is_there { Ok(found.clone()) } else { Err(missing().into()) };
     }
     let built = Layout::at(&run.build_folder(&name));
-    // Another job may have built and pushed this leg: the store is the hand-over medium.
-    if built.reference(leg.key.as_str()).map_err(StoreError::from)?.is_none()
-        && let Some(found) = store.find(&planned.image, &leg.key).await?
-    {
-        return Ok(found);
-    }
-    let found = store.push_leg(&run.events, &name, &planned.image, &leg.key, &built).await?;
+    let Some(manifest) = built.reference(leg.key.as_str()).map_err(StoreError::from)? else {
+        // Another job may have built and pushed this leg: the store is the hand-over medium.
+        let missing = || StoreError::NotBuilt { leg: name, repository: planned.image.clone() };
+        return Ok(store.find(&planned.image, &leg.key).await?.ok_or_else(missing)?);
+    };
+    let elsewhere = match manifest.blobs_from().map_err(StoreError::from)? {
+        Some(repository) => Some((run.registry()?, repository)),
+        None => None,
+    };
+    let built = Built { leg: &name, layout: &built, manifest, elsewhere };
+    let found = store.push_leg(&run.events, &planned.image, &leg.key, &built).await?;
     if let Some(done) = summary.legs.get_mut(&name) {
         done.what = What::Pushed;
     }
@@ -218,11 +222,26 @@ pub(super) fn preview(plan: &Plan) -> Vec<(Stage, String)> {
         let built = planned.legs.iter().filter(|leg| leg.action == Action::Build).count();
         let index = if planned.legs.len() > 1 { ", joined into an index" } else { "" };
         format!(
-            "{}: {built} of {} images{index}, then tag {}",
+            "{}: {built} of {} images{index}, then tag {}{}",
             planned.image,
             planned.legs.len(),
-            tags.join(" ")
+            tags.join(" "),
+            if built > 0 { preview_base(plan, planned) } else { String::new() },
         )
     };
     plan.components.iter().map(|planned| (Stage::Push, line(planned))).collect()
+}
+
+/// Where the layers of the base come from that the target lacks.
+fn preview_base(plan: &Plan, planned: &Planned) -> String {
+    let name = planned.component.recipe.base.as_deref();
+    let base = name.and_then(|name| Some((name, base_images::of_plan(planned, name)?)));
+    let Some((name, Image { repository, .. })) = base else { return String::new() };
+    let how = match &repository.host {
+        host if plan.target == Target::Registry && *host == planned.image.host => {
+            format!("mounted from `{}`", repository.path)
+        }
+        host => format!("copied from `{}`", host.as_deref().unwrap_or_default()),
+    };
+    format!("; missing layers of `{name}` are {how}")
 }

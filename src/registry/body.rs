@@ -1,6 +1,8 @@
-//! The bytes of a blob on their way: read as they are sent, hashed meanwhile, counted, never held as a whole.
+//! The bytes of a blob on their way: read as they are sent, from a file or from another registry, hashed meanwhile,
+//! counted, never held as a whole.
 
 use super::RegistryError;
+use super::copy::{Coming, Origin};
 use super::pulse::Pulse;
 use crate::image::Digest;
 use futures::stream;
@@ -8,99 +10,94 @@ use sha2::{Digest as _, Sha256};
 use std::io::{self, SeekFrom};
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 /// How much is read at once.
 const PIECE: u64 = 256 << 10;
 
-/// A blob in a file.
+/// A blob that is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Blob {
     pub(super) digest: Digest,
     pub(super) size: u64,
-    pub(super) path: PathBuf,
-    /// What all uploads together have sent, for people.
-    pub(super) sent: Arc<AtomicU64>,
-    is_damaged: Arc<AtomicBool>,
+    pub(super) source: Source,
+    /// How much of it is sent, for people.
+    sent: Arc<AtomicU64>,
+    /// Why it could not be read.
+    fault: Arc<Mutex<Option<RegistryError>>>,
+}
+
+/// Where its bytes are. They can be read more than once.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    File(PathBuf),
+    Registry(Origin),
 }
 
 /// What one try has sent. Unless it is kept, it is taken back: the next try sends it again.
 #[derive(Debug)]
 pub(super) struct Try {
     all: Arc<AtomicU64>,
-    own: AtomicU64,
-    kept: AtomicBool,
+    passed: Mutex<Passed>,
+}
+
+/// The bytes from the start of the blob that have passed, in order.
+#[derive(Debug, Default)]
+struct Passed {
+    upto: u64,
+    hasher: Sha256,
+    is_kept: bool,
 }
 
 impl Blob {
-    /// A blob whose file is there and as long as it should be.
+    /// A blob; a file must be there and as long as it should be.
     pub(super) fn new(
         digest: &Digest,
         size: u64,
-        path: PathBuf,
+        source: Source,
         sent: Arc<AtomicU64>,
     ) -> Result<Self, RegistryError> {
-        let file =
-            std::fs::metadata(&path).map_err(|source| RegistryError::Read { path: path.clone(), source })?;
-        let blob = Self { digest: digest.clone(), size, path, sent, is_damaged: Arc::default() };
-        if file.len() == size { Ok(blob) } else { Err(blob.damaged()) }
+        let blob = Self { digest: digest.clone(), size, source, sent, fault: Arc::default() };
+        if let Source::File(path) = &blob.source {
+            let unreadable = |source| RegistryError::Read { path: path.clone(), source };
+            if std::fs::metadata(path).map_err(unreadable)?.len() != size {
+                return Err(blob.damaged());
+            }
+        }
+        Ok(blob)
     }
 
-    /// The error that explains a failed try, if the file is the reason.
-    pub(super) fn fault(&self) -> Option<RegistryError> {
-        self.is_damaged.load(Ordering::Relaxed).then(|| self.damaged())
+    /// The error that explains a failed try, if the source is the reason.
+    pub(super) fn take_fault(&self) -> Option<RegistryError> {
+        lock(&self.fault).take()
     }
 
     /// A new try to send this blob.
     pub(super) fn begin(&self) -> Arc<Try> {
-        Arc::new(Try { all: Arc::clone(&self.sent), own: AtomicU64::new(0), kept: AtomicBool::new(false) })
+        Arc::new(Try { all: Arc::clone(&self.sent), passed: Mutex::default() })
     }
 
-    /// The whole blob as a body. Its digest is checked before the last piece leaves, so that a damaged file is never
+    /// The whole blob as a body. Its digest is checked before the last piece leaves, so that a wrong blob is never
     /// complete at the other end.
     pub(super) fn whole(&self, pulse: &Pulse, attempt: &Arc<Try>) -> reqwest::Body {
-        self.body(0..self.size, pulse, attempt, Some(Sha256::new()))
+        self.part(0..self.size, pulse, attempt)
     }
 
-    /// A part of it; whoever sends parts has called [`Blob::check`] before.
+    /// A part of it, of which the last one is checked in the same way.
     pub(super) fn part(&self, range: Range<u64>, pulse: &Pulse, attempt: &Arc<Try>) -> reqwest::Body {
-        self.body(range, pulse, attempt, None)
-    }
-
-    /// Reads the file once and compares its digest.
-    pub(super) async fn check(&self) -> Result<(), RegistryError> {
-        let path = self.path.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let (mut file, mut hasher) = (std::fs::File::open(path)?, Sha256::new());
-            let mut piece = vec![0; PIECE as usize];
-            loop {
-                match io::Read::read(&mut file, &mut piece)? {
-                    0 => return Ok(Digest::of_hasher(hasher)),
-                    length => hasher.update(&piece[..length]),
-                }
-            }
-        });
-        let fault = |source| RegistryError::Read { path: self.path.clone(), source };
-        let found = read.await.map_err(|error| fault(io::Error::other(error)))?.map_err(fault)?;
-        if found == self.digest { Ok(()) } else { Err(self.damaged()) }
+        let (blob, pulse, attempt) = (self.clone(), pulse.clone(), Arc::clone(attempt));
+        let start = Reading { blob, pulse, attempt, range, opened: None };
+        reqwest::Body::wrap_stream(stream::try_unfold(start, Reading::next))
     }
 
     fn damaged(&self) -> RegistryError {
-        RegistryError::Damaged { path: self.path.clone() }
-    }
-
-    fn body(
-        &self,
-        range: Range<u64>,
-        pulse: &Pulse,
-        attempt: &Arc<Try>,
-        hasher: Option<Sha256>,
-    ) -> reqwest::Body {
-        let (blob, pulse, attempt) = (self.clone(), pulse.clone(), Arc::clone(attempt));
-        let start = Reading { blob, pulse, attempt, hasher, range, file: None };
-        reqwest::Body::wrap_stream(stream::try_unfold(start, Reading::next))
+        match &self.source {
+            Source::File(path) => RegistryError::Damaged { path: path.clone() },
+            Source::Registry(origin) => origin.damaged(),
+        }
     }
 }
 
@@ -109,9 +106,14 @@ struct Reading {
     blob: Blob,
     pulse: Pulse,
     attempt: Arc<Try>,
-    hasher: Option<Sha256>,
     range: Range<u64>,
-    file: Option<tokio::fs::File>,
+    opened: Option<Opened>,
+}
+
+/// A source that is being read.
+enum Opened {
+    File(File),
+    Registry(Coming),
 }
 
 impl Reading {
@@ -120,48 +122,96 @@ impl Reading {
             self.pulse.all_sent(self.blob.size);
             return Ok(None);
         }
-        if self.file.is_none() {
-            let mut file = tokio::fs::File::open(&self.blob.path).await?;
-            file.seek(SeekFrom::Start(self.range.start)).await?;
-            self.file = Some(file);
+        match self.piece().await {
+            Ok(piece) => {
+                self.pulse.beat();
+                Ok(Some((piece, self)))
+            }
+            Err(fault) => {
+                *lock(&self.blob.fault) = Some(fault);
+                Err(io::Error::other("the source of the blob failed"))
+            }
         }
-        let Some(file) = &mut self.file else { return Ok(None) };
-        let length = (self.range.end - self.range.start).min(PIECE);
-        let mut piece = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-        let read = file.read_exact(&mut piece).await;
-        self.range.start += length;
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(&piece);
+    }
+
+    async fn piece(&mut self) -> Result<Vec<u8>, RegistryError> {
+        let piece = self.read().await?;
+        let end = self.attempt.pass(self.range.start, &piece);
+        self.range.start += piece.len() as u64;
+        let end = end.filter(|_| self.range.start == self.blob.size);
+        match end.is_some_and(|hasher| Digest::of_hasher(hasher) != self.blob.digest) {
+            true => Err(self.blob.damaged()),
+            false => Ok(piece),
         }
-        let is_last = self.range.is_empty();
-        let hasher = if is_last { self.hasher.take() } else { None };
-        let is_other = hasher.is_some_and(|hasher| Digest::of_hasher(hasher) != self.blob.digest);
-        if read.is_err() || is_other {
-            self.blob.is_damaged.store(true, Ordering::Relaxed);
-            return Err(io::Error::other("the file has changed"));
+    }
+
+    async fn read(&mut self) -> Result<Vec<u8>, RegistryError> {
+        let opened = match self.opened.take() {
+            Some(opened) => opened,
+            None => self.open().await?,
+        };
+        match self.opened.insert(opened) {
+            Opened::File(file) => {
+                let length = (self.range.end - self.range.start).min(PIECE);
+                let mut piece = vec![0; usize::try_from(length).unwrap_or_default()];
+                match file.read_exact(&mut piece).await {
+                    Ok(_) => Ok(piece),
+                    Err(_) => Err(self.blob.damaged()),
+                }
+            }
+            Opened::Registry(coming) => {
+                // It is the other registry that is waited for, and its silence has a limit of its own.
+                self.pulse.hold();
+                coming.next().await?.ok_or_else(|| self.blob.damaged())
+            }
         }
-        self.pulse.beat();
-        self.attempt.count(length);
-        Ok(Some((piece, self)))
+    }
+
+    async fn open(&self) -> Result<Opened, RegistryError> {
+        match &self.blob.source {
+            Source::Registry(origin) => Ok(Opened::Registry(origin.open(self.range.clone()))),
+            Source::File(path) => {
+                let fault = |source| RegistryError::Read { path: path.clone(), source };
+                let mut file = File::open(path).await.map_err(fault)?;
+                file.seek(SeekFrom::Start(self.range.start)).await.map_err(fault)?;
+                Ok(Opened::File(file))
+            }
+        }
     }
 }
 
 impl Try {
     /// What was sent has arrived.
     pub(super) fn keep(&self) {
-        self.kept.store(true, Ordering::Relaxed);
+        lock(&self.passed).is_kept = true;
     }
 
-    fn count(&self, bytes: u64) {
-        self.own.fetch_add(bytes, Ordering::Relaxed);
-        self.all.fetch_add(bytes, Ordering::Relaxed);
+    /// Counts and hashes a piece that begins at `position`. Returns the hash up to its end, `None` if bytes before it are
+    /// unknown. What is sent twice counts once; what is sent from the start is hashed anew.
+    fn pass(&self, position: u64, piece: &[u8]) -> Option<Sha256> {
+        let mut passed = lock(&self.passed);
+        if position == 0 {
+            self.all.fetch_sub(passed.upto, Ordering::Relaxed);
+            (passed.upto, passed.hasher) = (0, Sha256::new());
+        }
+        let known = usize::try_from(passed.upto.checked_sub(position)?).ok()?;
+        let new = piece.get(known..)?;
+        passed.hasher.update(new);
+        passed.upto += new.len() as u64;
+        self.all.fetch_add(new.len() as u64, Ordering::Relaxed);
+        Some(passed.hasher.clone())
     }
 }
 
 impl Drop for Try {
     fn drop(&mut self) {
-        if !self.kept.load(Ordering::Relaxed) {
-            self.all.fetch_sub(self.own.load(Ordering::Relaxed), Ordering::Relaxed);
+        let passed = lock(&self.passed);
+        if !passed.is_kept {
+            self.all.fetch_sub(passed.upto, Ordering::Relaxed);
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

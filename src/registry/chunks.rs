@@ -24,7 +24,6 @@ pub(super) async fn send(
     patience: &mut Patience,
 ) -> Result<(), Hitch> {
     let blob = upload.blob;
-    blob.check().await.map_err(Hitch::End)?;
     let attempt = blob.begin();
     let (mut offset, mut length, mut misunderstood) = (0, CHUNK.max(session.shortest_chunk), 0);
     while offset < blob.size {

@@ -1,13 +1,15 @@
-//! Blobs from a registry into a layout: piece by piece, so that memory stays small and a fault costs one piece.
+//! Blobs from a registry into a layout: piece by piece, so that memory stays small, and a fault costs no byte twice.
 
+use super::pace::{Pace, Track, telling};
+use super::upload::Way;
 use super::{Registry, RegistryError};
 use crate::image::{Digest, Repository};
 use crate::layout::{Layout, LayoutError};
-use reqwest::header::RANGE;
-use reqwest::{Method, StatusCode};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use std::sync::atomic::Ordering;
 
-/// How much is asked for at once.
-const PIECE: u64 = 8 << 20;
+/// How many blobs are fetched at once.
+const AT_ONCE: usize = 3;
 
 /// Why a blob is not in the layout.
 #[derive(Debug, thiserror::Error)]
@@ -19,44 +21,40 @@ pub(crate) enum DownloadError {
 }
 
 impl Registry {
-    /// Brings the blob `digest` of `size` bytes into `layout`, unless it is there, and checks its digest on the way.
+    /// Brings blobs of `repository` into `layout`, several at once. `tell` hears now and then how far they are. Returns how
+    /// they came there.
     pub(crate) async fn download(
         &self,
         repository: &Repository,
-        digest: &Digest,
-        size: u64,
+        blobs: &[(Digest, u64)],
         layout: &Layout,
-    ) -> Result<(), DownloadError> {
-        let errand =
-            self.http.to_read(repository, format!("fetch blob {} of {repository}", digest.short()))?;
-        // An image on it may be pushed to the same host, which can mount the blob then.
-        self.learnt.has(&errand.target, digest);
-        if layout.holds(digest, size) {
-            return Ok(());
+        tell: impl Fn(Pace),
+    ) -> Result<Vec<Way>, DownloadError> {
+        let tracks = Track::of(blobs);
+        let all = stream::iter(&tracks).map(|track| self.download_one(repository, track, layout));
+        telling(&tracks, all.buffer_unordered(AT_ONCE).try_collect(), &tell).await
+    }
+
+    /// Brings one in, unless it is there, and checks its digest on the way.
+    async fn download_one(
+        &self,
+        repository: &Repository,
+        track: &Track,
+        layout: &Layout,
+    ) -> Result<Way, DownloadError> {
+        let Track { digest, size, moved, .. } = track;
+        if layout.holds(digest, *size) {
+            track.end();
+            return Ok(Way::Present);
         }
-        let url = errand.target.url(&format!("blobs/{digest}"));
-        let mut blob = layout.receive()?;
-        while blob.size() < size {
-            let (from, to) = (blob.size(), size.min(blob.size() + PIECE) - 1);
-            let range = format!("bytes={from}-{to}");
-            let answer = self.http.send(&errand, Method::GET, &url, |request| request.header(RANGE, &range));
-            let answer = answer.await?.successful()?;
-            // A registry that knows no ranges sends everything.
-            let is_whole = answer.status == StatusCode::OK && from == 0;
-            let expected = if is_whole { size } else { to + 1 - from };
-            if !is_whole && answer.status != StatusCode::PARTIAL_CONTENT
-                || answer.body.len() as u64 != expected
-            {
-                return Err(answer.incomplete("the part of the blob that was asked for").into());
-            }
-            blob.write(&answer.body)?;
+        let origin = self.origin(repository, digest, *size)?;
+        let (mut coming, mut blob) = (origin.open(0..*size), layout.receive()?);
+        while let Some(piece) = coming.next().await? {
+            blob.write(&piece)?;
+            moved.store(blob.size(), Ordering::Relaxed);
         }
-        match layout.keep(blob, digest)? {
-            Some(_) => Ok(()),
-            None => {
-                let host = errand.target.host;
-                Err(RegistryError::OtherDigest { action: errand.action, host }.into())
-            }
-        }
+        layout.keep(blob, digest)?.ok_or_else(|| origin.damaged())?;
+        track.end();
+        Ok(Way::Copied(origin.host().to_owned()))
     }
 }

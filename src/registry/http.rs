@@ -114,6 +114,19 @@ impl Http {
         url: &Url,
         complete: impl Fn(RequestBuilder, &Pulse) -> RequestBuilder,
     ) -> Result<Answer, RegistryError> {
+        let mut answer = self.begin(errand, method, url, complete).await?;
+        self.wire.read(&mut answer).await?;
+        Ok(answer)
+    }
+
+    /// The same, but the body of a good answer still has to be read.
+    pub(super) async fn begin(
+        &self,
+        errand: &Errand,
+        method: Method,
+        url: &Url,
+        complete: impl Fn(RequestBuilder, &Pulse) -> RequestBuilder,
+    ) -> Result<Answer, RegistryError> {
         let Errand { target, action, scopes } = errand;
         let mut url = url.clone();
         let (mut may_log_in, mut fresh, mut hops) = (true, None, 0);
@@ -128,9 +141,9 @@ impl Http {
                 None if is_own => self.auth.header(&self.wire, target, scopes).await?,
                 None => None,
             };
-            let answer = self
+            let mut answer = self
                 .wire
-                .exchange(&target.host, action, method.clone(), &url, |request, pulse| {
+                .begin(&target.host, action, method.clone(), &url, |request, pulse| {
                     let request = complete(request, pulse);
                     match &login {
                         Some(login) => request.header(AUTHORIZATION, login),
@@ -138,6 +151,9 @@ impl Http {
                     }
                 })
                 .await?;
+            if !answer.status.is_success() {
+                self.wire.read(&mut answer).await?;
+            }
             if is_own && self.wants_tls(target, &answer).await? {
                 self.with_tls().insert(target.host.clone());
                 continue;

@@ -8,6 +8,9 @@ use tokio::time::Instant;
 /// A registry reads what it was sent once more before it answers; at least this many bytes a second.
 const READ_AGAIN: u64 = 10 << 20;
 
+/// How long one waits for somebody else who is watched too.
+const MUCH_LATER: Duration = Duration::from_secs(86_400);
+
 /// When bytes last moved. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Pulse {
@@ -28,6 +31,16 @@ impl Pulse {
     /// Bytes have moved.
     pub(super) fn beat(&self) {
         self.expect_within(self.silence);
+    }
+
+    /// How long nothing may move.
+    pub(super) fn silence(&self) -> Duration {
+        self.silence
+    }
+
+    /// Nothing moves because another registry, which has a pulse of its own, has to deliver first.
+    pub(super) fn hold(&self) {
+        self.expect_within(MUCH_LATER);
     }
 
     /// All of an upload of `size` bytes is sent, and the other side may think about it.

@@ -1,8 +1,10 @@
 //! Pushing an image: asked for first, blobs side by side, the manifest last, and done when it can be read.
 
-use super::body::Blob;
+use super::body::{Blob, Source};
 use super::http::Errand;
+use super::pace::{Pace, Track, telling};
 use super::retry::Patience;
+use super::upload::Way;
 use super::wire::Answer;
 use super::{Registry, RegistryError, tag_or_digest};
 use crate::image::{Digest, Repository};
@@ -10,16 +12,11 @@ use crate::layout::{Layout, Referrer};
 use futures::stream::{self, StreamExt as _};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How many blobs of an image are looked after at once; the governor says how many of them go.
 const AT_ONCE: usize = 32;
-/// How often the progress is told.
-const TELL: Duration = Duration::from_millis(200);
 
 /// An image in a layout, ready to be pushed.
 pub(crate) struct Ready<'a> {
@@ -29,38 +26,31 @@ pub(crate) struct Ready<'a> {
     pub(crate) manifest: &'a [u8],
     /// What the manifest refers to, with sizes in bytes.
     pub(crate) blobs: Vec<(Digest, u64)>,
+    /// The repository that has the blobs which are not in the layout.
+    pub(crate) elsewhere: Option<&'a Repository>,
     /// The artifacts about it, which are there before its name is.
-    pub(crate) referrers: Vec<Referrer>,
-}
-
-/// How far a push is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pace {
-    /// Blobs that are there.
-    pub(crate) done: usize,
-    /// Bytes that were sent.
-    pub(crate) sent: u64,
+    pub(crate) referrers: &'a [Referrer],
 }
 
 impl Registry {
-    /// Pushes an image under `name`, a tag. `tell` hears now and then how far it is. Returns how many blobs were sent.
-    /// What the registry has is not sent: neither the whole nor a part of it.
+    /// Pushes an image under `name`, a tag. `tell` hears now and then how far it is. Returns how the blobs came
+    /// there; none if the whole was there. What the registry has is not sent: neither the whole nor a part of it.
     pub(crate) async fn push(
         &self,
         repository: &Repository,
         name: &str,
         image: &Ready<'_>,
         tell: impl Fn(Pace),
-    ) -> Result<usize, RegistryError> {
+    ) -> Result<Vec<Way>, RegistryError> {
         let digest = Digest::of(image.manifest);
         self.learnt.keep(&digest, image.manifest);
         if self.points_at(repository, name, &digest).await? {
-            return Ok(0);
+            return Ok(vec![]);
         }
-        let mut sent = 0;
+        let mut ways = vec![];
         let own = digest.to_string();
         if !self.points_at(repository, &own, &digest).await? {
-            sent = self.push_blobs(repository, image.layout, &image.blobs, &tell).await?;
+            ways = self.push_blobs(repository, image, &image.blobs, &tell).await?;
         }
         // Whoever finds the name must find what is attached, so the name comes last.
         let first = if image.referrers.is_empty() { name } else { own.as_str() };
@@ -71,7 +61,7 @@ impl Registry {
                 if message.contains("BLOB_UNKNOWN") =>
             {
                 self.learnt.forget(&self.http.to_write(repository, String::new())?.target);
-                sent = self.push_blobs(repository, image.layout, &image.blobs, &tell).await?;
+                ways = self.push_blobs(repository, image, &image.blobs, &tell).await?;
                 self.put_manifest(repository, first, image.media_type, image.manifest).await?;
             }
             put => put?,
@@ -81,7 +71,7 @@ impl Registry {
             self.put_manifest(repository, name, image.media_type, image.manifest).await?;
         }
         self.ensure_readable(repository, &digest).await?;
-        Ok(sent)
+        Ok(ways)
     }
 
     /// Whether `reference` is this manifest. Registries that hide what one may not read answer 403.
@@ -161,41 +151,35 @@ impl Registry {
         }
     }
 
-    /// Uploads what is missing, several blobs at once. The first failure ends the others, which cancel their uploads.
+    /// Brings in what is missing of these blobs of `image`, several at once. The first failure ends the others, which
+    /// cancel their uploads.
     pub(super) async fn push_blobs(
         &self,
         repository: &Repository,
-        layout: &Layout,
+        image: &Ready<'_>,
         blobs: &[(Digest, u64)],
         tell: &impl Fn(Pace),
-    ) -> Result<usize, RegistryError> {
-        let (sent, done, stop) = (Arc::new(AtomicU64::new(0)), AtomicUsize::new(0), CancellationToken::new());
-        // An image may have the same layer twice.
-        let blobs: BTreeSet<&(Digest, u64)> = blobs.iter().collect();
-        let push = async |(digest, size): &&(Digest, u64)| {
-            let blob = Blob::new(digest, *size, layout.blob(digest), Arc::clone(&sent))?;
+    ) -> Result<Vec<Way>, RegistryError> {
+        let (tracks, stop) = (Track::of(blobs), CancellationToken::new());
+        let push = async |track: &Track| {
+            let Track { digest, size, moved, .. } = track;
+            let source = match image.elsewhere {
+                Some(other) if !image.layout.holds(digest, *size) => {
+                    Source::Registry(self.origin(other, digest, *size)?)
+                }
+                _ => Source::File(image.layout.blob(digest)),
+            };
+            let blob = Blob::new(digest, *size, source, Arc::clone(moved))?;
             let errand =
                 self.http.to_write(repository, format!("push blob {} to {repository}", digest.short()))?;
-            let sent = self.upload(&errand, &blob, &stop).await.inspect_err(|_| stop.cancel())?;
-            done.fetch_add(1, Ordering::Relaxed);
-            Ok::<Option<bool>, RegistryError>(sent)
+            let way = self.upload(&errand, &blob, &stop).await.inspect_err(|_| stop.cancel())?;
+            track.end();
+            Ok::<Option<Way>, RegistryError>(way)
         };
-        let all = stream::iter(&blobs).map(push).buffer_unordered(AT_ONCE).collect::<Vec<_>>();
-        let pace = || Pace { done: done.load(Ordering::Relaxed), sent: sent.load(Ordering::Relaxed) };
-        let results = telling(all, || tell(pace())).await;
+        let all = stream::iter(&tracks).map(push).buffer_unordered(AT_ONCE).collect::<Vec<_>>();
+        let results = telling(&tracks, all, tell).await;
         // Those that were stopped have nothing to say; the one that failed has.
-        let results: Vec<Option<bool>> = results.into_iter().collect::<Result<_, _>>()?;
-        Ok(results.into_iter().filter(|sent| *sent == Some(true)).count())
-    }
-}
-
-/// Runs `work`, and `tell` now and then.
-async fn telling<T>(work: impl Future<Output = T>, tell: impl Fn()) -> T {
-    tokio::pin!(work);
-    loop {
-        match tokio::time::timeout(TELL, &mut work).await {
-            Ok(done) => return done,
-            Err(_) => tell(),
-        }
+        let ways: Vec<Option<Way>> = results.into_iter().collect::<Result<_, _>>()?;
+        Ok(ways.into_iter().flatten().collect())
     }
 }

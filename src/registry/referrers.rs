@@ -48,9 +48,9 @@ impl Registry {
     ) -> Result<(), RegistryError> {
         let subject = Digest::of(image.manifest);
         let mut unlisted = vec![];
-        for Referrer { descriptor, manifest, blobs } in &image.referrers {
+        for Referrer { descriptor, manifest, blobs } in image.referrers {
             let parts = blobs.iter().filter_map(|blob| Some((blob.digest().ok()?, blob.size)));
-            self.push_blobs(repository, image.layout, &parts.collect::<Vec<_>>(), &|_| ()).await?;
+            self.push_blobs(repository, image, &parts.collect::<Vec<_>>(), &|_| ()).await?;
             let own = Digest::of(manifest).to_string();
             let action = format!("attach a document to {repository}@{subject}");
             let answer = self.put(repository, &own, &descriptor.media_type, manifest, action).await?;

@@ -4,7 +4,7 @@ use super::RegistryError;
 use super::http::Errand;
 use super::learnt::SelfMount;
 use super::retry;
-use super::upload::{Hitch, Upload};
+use super::upload::{Hitch, Upload, Way};
 use super::wire::Answer;
 use reqwest::header::{CONTENT_LENGTH, LOCATION};
 use reqwest::{Method, StatusCode, Url};
@@ -23,16 +23,26 @@ pub(super) struct Session {
     pub(super) shortest_chunk: u64,
 }
 
+/// What came of the wish to upload.
+#[derive(Debug)]
+pub(super) enum Begun {
+    /// The registry has the blob, or mounted it from a repository that has.
+    Done(Way),
+    Session(Session),
+}
+
 impl Upload<'_> {
-    /// Starts an upload; `None` if the registry has the blob, or mounted it from a repository that has.
-    pub(super) async fn begin(&self) -> Result<Option<Session>, Hitch> {
+    /// Starts an upload.
+    pub(super) async fn begin(&self) -> Result<Begun, Hitch> {
         let target = &self.errand.target;
         let habits = self.learnt.habits(&target.host);
         let other = self.learnt.elsewhere(target, &self.blob.digest).filter(|_| !habits.no_mount);
         if let Some(from) = other {
             match self.mount(&from).await {
-                Ok(answer) if answer.status == StatusCode::CREATED => return Ok(None),
-                Ok(answer) if answer.status.is_success() => return self.session(&answer).map(Some),
+                Ok(answer) if answer.status == StatusCode::CREATED => {
+                    return Ok(Begun::Done(Way::Mounted(from)));
+                }
+                Ok(answer) if answer.status.is_success() => return self.session(&answer).map(Begun::Session),
                 Ok(answer) if retry::is_transient(answer.status) => return Err(Hitch::of(answer)),
                 // Harbor answers 401 where the spec has 202; whatever it is, the blob can be sent.
                 Ok(_) | Err(RegistryError::Login { .. }) => {
@@ -46,7 +56,7 @@ impl Upload<'_> {
             match answer.status {
                 StatusCode::CREATED => {
                     self.learnt.note(&target.host, |habits| habits.self_mount = SelfMount::Works);
-                    return Ok(None);
+                    return Ok(Begun::Done(Way::Present));
                 }
                 status if status.is_success() => return self.unless_there(answer, habits.self_mount).await,
                 status if retry::is_transient(status) => return Err(Hitch::of(answer)),
@@ -54,22 +64,25 @@ impl Upload<'_> {
             }
         }
         if self.is_there().await? {
-            return Ok(None);
+            return Ok(Begun::Done(Way::Present));
         }
         let answer = self.post(&target.url("blobs/uploads/"), self.errand).await?;
-        if answer.status.is_success() { self.session(&answer).map(Some) } else { Err(Hitch::of(answer)) }
+        match answer.status.is_success() {
+            true => self.session(&answer).map(Begun::Session),
+            false => Err(Hitch::of(answer)),
+        }
     }
 
     /// A session that a mount from the repository itself has begun. It means that the blob is not there, if this
     /// registry understands such a mount.
-    async fn unless_there(&self, answer: Answer, proven: SelfMount) -> Result<Option<Session>, Hitch> {
+    async fn unless_there(&self, answer: Answer, proven: SelfMount) -> Result<Begun, Hitch> {
         let session = self.session(&answer)?;
         if proven == SelfMount::Unproven && self.blob.size > WORTH_A_LOOK && self.is_there().await? {
             self.learnt.note(&self.errand.target.host, |habits| habits.self_mount = SelfMount::Useless);
             self.cancel(&session).await;
-            return Ok(None);
+            return Ok(Begun::Done(Way::Present));
         }
-        Ok(Some(session))
+        Ok(Begun::Session(session))
     }
 
     async fn mount(&self, from: &str) -> Result<Answer, RegistryError> {

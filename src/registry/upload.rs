@@ -1,11 +1,11 @@
 //! The upload ladder: a blob is looked for, mounted, or sent in the best way that its registry accepts.
 
-use super::body::Blob;
+use super::body::{Blob, Source};
 use super::chunks;
 use super::http::{Errand, Http};
 use super::learnt::{Learnt, Rung};
 use super::retry::{self, Patience};
-use super::session::{Session, WORTH_A_LOOK};
+use super::session::{Begun, Session, WORTH_A_LOOK};
 use super::wire::Answer;
 use super::{Registry, RegistryError};
 use crate::image::Digest;
@@ -16,6 +16,19 @@ use tokio_util::sync::CancellationToken;
 
 /// How often a connection may break while a blob is sent as a whole, before it is sent in parts that can be resumed.
 const BREAKS: u32 = 2;
+
+/// How a blob came to be in a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It was there.
+    Present,
+    /// The registry took it from this repository of its own.
+    Mounted(String),
+    /// It was sent from here.
+    Sent,
+    /// It was read at this registry and sent on.
+    Copied(String),
+}
 
 /// One blob on its way.
 pub(super) struct Upload<'a> {
@@ -70,45 +83,45 @@ impl Hitch {
 }
 
 impl Registry {
-    /// Brings a blob into the registry. Returns whether it had to be sent, `None` if it was stopped.
+    /// Brings a blob into the registry. Returns how it came there, `None` if it was stopped.
     pub(super) async fn upload(
         &self,
         errand: &Errand,
         blob: &Blob,
         stop: &CancellationToken,
-    ) -> Result<Option<bool>, RegistryError> {
+    ) -> Result<Option<Way>, RegistryError> {
         let (http, learnt) = (&self.http, &self.learnt);
         if learnt.is_known(&errand.target, &blob.digest) {
-            return Ok(Some(false));
+            return Ok(Some(Way::Present));
         }
         let permit = http.governor.permit(&errand.target.host, blob.size);
         let Some(_permit) = stop.run_until_cancelled(permit).await else { return Ok(None) };
-        let sent = Upload { http, learnt, errand, blob, stop }.run().await?;
-        if sent.is_some() {
+        let way = Upload { http, learnt, errand, blob, stop }.run().await?;
+        if way.is_some() {
             learnt.has(&errand.target, &blob.digest);
         }
-        Ok(sent)
+        Ok(way)
     }
 }
 
 impl Upload<'_> {
-    async fn run(&self) -> Result<Option<bool>, RegistryError> {
+    async fn run(&self) -> Result<Option<Way>, RegistryError> {
         let host = &self.errand.target.host;
         let mut patience = Patience::default();
         let mut rung = self.learnt.habits(host).rung;
         let mut breaks = 0;
         loop {
             let hitch = match self.attempt(rung, &mut patience).await {
-                Ok(sent) => {
+                Ok(way) => {
                     // What a flaky connection needed says nothing about the registry.
-                    if sent && breaks < BREAKS {
+                    if matches!(way, Way::Sent | Way::Copied(_)) && breaks < BREAKS {
                         self.learnt.note(host, |habits| habits.rung = habits.rung.max(rung));
                     }
-                    return Ok(Some(sent));
+                    return Ok(Some(way));
                 }
                 Err(hitch) => hitch,
             };
-            if let Some(fault) = self.blob.fault() {
+            if let Some(fault) = self.blob.take_fault() {
                 return Err(fault);
             }
             match hitch {
@@ -131,9 +144,12 @@ impl Upload<'_> {
         }
     }
 
-    /// One try on one rung. Returns whether the blob was sent; a session that came to nothing is cancelled.
-    async fn attempt(&self, rung: Rung, patience: &mut Patience) -> Result<bool, Hitch> {
-        let Some(mut session) = self.begin().await? else { return Ok(false) };
+    /// One try on one rung. A session that came to nothing is cancelled.
+    async fn attempt(&self, rung: Rung, patience: &mut Patience) -> Result<Way, Hitch> {
+        let mut session = match self.begin().await? {
+            Begun::Done(way) => return Ok(way),
+            Begun::Session(session) => session,
+        };
         let send = async {
             match rung {
                 Rung::Whole => self.put_whole(&session).await,
@@ -145,7 +161,10 @@ impl Upload<'_> {
         if sent.is_err() {
             self.cancel(&session).await;
         }
-        sent.map(|()| true)
+        sent.map(|()| match &self.blob.source {
+            Source::File(_) => Way::Sent,
+            Source::Registry(origin) => Way::Copied(origin.host().to_owned()),
+        })
     }
 
     async fn put_whole(&self, session: &Session) -> Result<(), Hitch> {

@@ -1,4 +1,4 @@
-//! One exchange with a registry or a login server: a request and its whole answer, or why there is none.
+//! One exchange with a registry or a login server: a request and its answer, or why there is none.
 
 use super::address::{Plain, is_loopback};
 use super::pulse::Pulse;
@@ -28,7 +28,7 @@ pub(super) struct Wire {
     secrets: Arc<Mutex<Vec<Secret>>>,
 }
 
-/// A complete answer.
+/// An answer. Its body is there when it was read.
 #[derive(Debug)]
 pub(super) struct Answer {
     action: String,
@@ -38,6 +38,16 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+    /// The body that was not read yet.
+    rest: Option<Rest>,
+}
+
+/// A body on its way.
+#[derive(Debug)]
+pub(super) struct Rest {
+    response: Response,
+    host: String,
+    pulse: Pulse,
 }
 
 impl Wire {
@@ -91,45 +101,74 @@ impl Wire {
         url: &Url,
         complete: impl FnOnce(RequestBuilder, &Pulse) -> RequestBuilder,
     ) -> Result<Answer, RegistryError> {
+        let mut answer = self.begin(host, action, method, url, complete).await?;
+        self.read(&mut answer).await?;
+        Ok(answer)
+    }
+
+    /// The same, but the body of the answer still has to be read.
+    pub(super) async fn begin(
+        &self,
+        host: &str,
+        action: &str,
+        method: Method,
+        url: &Url,
+        complete: impl FnOnce(RequestBuilder, &Pulse) -> RequestBuilder,
+    ) -> Result<Answer, RegistryError> {
         let is_local = url.host_str().is_some_and(is_loopback);
         let client = if is_local { &self.local } else { &self.remote };
         let pulse = Pulse::new(self.silence);
         let request = complete(client.request(method, url.clone()), &pulse);
-        let work = async {
-            let response = request.send().await?;
-            pulse.beat();
-            let (status, headers) = (response.status(), response.headers().clone());
-            Ok((status, headers, read(response, &pulse).await?))
-        };
-        let silent = || RegistryError::Silent { host: host.to_owned(), seconds: self.silence.as_secs() };
-        let (status, headers, body) = pulse.watch(work).await.ok_or_else(silent)?.map_err(|source| {
-            // Addresses of uploads can hold a signature that is as good as a password.
-            let (host, source) = (host.to_owned(), reqwest::Error::without_url(source));
-            match is_about_trust(&source) {
-                true => RegistryError::Untrusted { host, source },
-                false => RegistryError::Unreachable { host, source },
-            }
-        })?;
-        let body = if status.is_success() {
-            body
-        } else {
-            self.without_secrets(&String::from_utf8_lossy(&body)).into_bytes()
-        };
+        let response = watched(&pulse, host, request.send()).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
         let (action, host) = (action.to_owned(), host.to_owned());
-        Ok(Answer { action, host, url: url.clone(), status, headers, body })
+        let rest = Some(Rest { response, host: host.clone(), pulse });
+        Ok(Answer { action, host, url: url.clone(), status, headers, body: vec![], rest })
+    }
+
+    /// Reads the body of an answer.
+    pub(super) async fn read(&self, answer: &mut Answer) -> Result<(), RegistryError> {
+        let Some(mut rest) = answer.rest.take() else { return Ok(()) };
+        let mut body = vec![];
+        while let Some(piece) = rest.next().await? {
+            if body.len() + piece.len() > LONGEST_ANSWER {
+                break;
+            }
+            body.extend(piece);
+        }
+        if !answer.status.is_success() {
+            body = self.without_secrets(&String::from_utf8_lossy(&body)).into_bytes();
+        }
+        answer.body = body;
+        Ok(())
     }
 }
 
-async fn read(mut response: Response, pulse: &Pulse) -> Result<Vec<u8>, reqwest::Error> {
-    let mut body = vec![];
-    while let Some(chunk) = response.chunk().await? {
-        pulse.beat();
-        if body.len() + chunk.len() > LONGEST_ANSWER {
-            break;
-        }
-        body.extend_from_slice(&chunk);
+impl Rest {
+    /// The next bytes, `None` after the last ones.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<u8>>, RegistryError> {
+        // Only the time counts in which somebody waits for them.
+        self.pulse.beat();
+        let piece = watched(&self.pulse, &self.host, self.response.chunk()).await?;
+        Ok(piece.map(Vec::from))
     }
-    Ok(body)
+}
+
+/// Runs `work`, an exchange with `host`, and says what is wrong with it.
+async fn watched<T>(
+    pulse: &Pulse,
+    host: &str,
+    work: impl Future<Output = Result<T, reqwest::Error>>,
+) -> Result<T, RegistryError> {
+    let silent = || RegistryError::Silent { host: host.to_owned(), seconds: pulse.silence().as_secs() };
+    pulse.watch(work).await.ok_or_else(silent)?.map_err(|source| {
+        // Addresses of uploads can hold a signature that is as good as a password.
+        let (host, source) = (host.to_owned(), reqwest::Error::without_url(source));
+        match is_about_trust(&source) {
+            true => RegistryError::Untrusted { host, source },
+            false => RegistryError::Unreachable { host, source },
+        }
+    })
 }
 
 /// Whether a certificate is the reason; trying again does not help.
@@ -164,6 +203,11 @@ impl Answer {
             }
             _ => Err(RegistryError::Refused { action, host, status, message: self.message() }),
         }
+    }
+
+    /// The body, as it comes.
+    pub(super) fn into_rest(mut self) -> Result<Rest, RegistryError> {
+        self.rest.take().ok_or_else(|| self.incomplete("content"))
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -204,6 +248,7 @@ impl Answer {
     /// An answer without content.
     pub(super) fn bare(status: StatusCode, headers: HeaderMap) -> Self {
         let url = Url::parse("http://127.0.0.1/").expect("valid");
-        Self { action: "ask".to_owned(), host: "127.0.0.1".to_owned(), url, status, headers, body: vec![] }
+        let (action, host) = ("ask".to_owned(), "127.0.0.1".to_owned());
+        Self { action, host, url, status, headers, body: vec![], rest: None }
     }
 }

@@ -1,7 +1,7 @@
 //! Events on a terminal: a live region where there is one, lines that are only added where there is none.
 
 use super::{Style, seconds};
-use crate::event::{Event, Progress, Stage};
+use crate::event::{Event, Part, Progress, Stage};
 use crate::mask::Mask;
 use anstyle::{AnsiColor, Style as Paint};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,11 +13,16 @@ use std::time::{Duration, Instant};
 /// After this much silence a log says what the run is doing, so that nobody takes it for dead.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
+/// More lines for parts of steps would push everything else off the screen.
+const MOST_BARS: usize = 6;
+
 /// A step that has not ended.
 struct Active {
     since: Instant,
     text: String,
     spinner: Option<ProgressBar>,
+    /// The lines of its parts, by their names.
+    bars: BTreeMap<String, ProgressBar>,
 }
 
 struct Terminal<'a> {
@@ -57,7 +62,7 @@ impl Terminal<'_> {
                     }
                 }
             }
-            Event::Progress { stage, subject, text } => self.progress(stage, subject, &text),
+            Event::Progress { stage, subject, text, parts } => self.progress(stage, subject, &text, &parts),
             Event::Output { subject, line } => self.output(&subject, &self.mask.line(&line)),
             Event::Warning { text } => {
                 let warning = self.paint(AnsiColor::Yellow, "warning:");
@@ -70,7 +75,10 @@ impl Terminal<'_> {
         let line = self.step(stage, &subject, progress, &text);
         let known = self.active.remove(&(stage, subject.clone()));
         let is_news = known.as_ref().is_none_or(|known| known.text != text);
-        let (since, mut spinner) = known.map_or((Instant::now(), None), |known| (known.since, known.spinner));
+        let (since, mut spinner, bars) = match known {
+            Some(known) => (known.since, known.spinner, known.bars),
+            None => (Instant::now(), None, BTreeMap::new()),
+        };
         match &self.live {
             Some(live) => {
                 let spinner = spinner.get_or_insert_with(|| new_spinner(live, line.clone()));
@@ -79,16 +87,22 @@ impl Terminal<'_> {
             None if is_news => self.print(&line),
             None => {}
         }
-        self.active.insert((stage, subject), Active { since, text, spinner });
+        self.active.insert((stage, subject), Active { since, text, spinner, bars });
     }
 
     /// A log gets no line for it; its heartbeat has the last one.
-    fn progress(&mut self, stage: Stage, subject: String, text: &str) {
+    fn progress(&mut self, stage: Stage, subject: String, text: &str, parts: &[Part]) {
         let text = self.mask.line(text);
         let line = self.step(stage, &subject, Progress::Doing, &text);
-        if let Some(active) = self.active.get_mut(&(stage, subject)) {
-            active.spinner.iter().for_each(|spinner| spinner.set_message(line.clone()));
-            active.text = text;
+        let others = |(key, active): (&(Stage, String), &Active)| {
+            if key.0 == stage && key.1 == subject { 0 } else { active.bars.len() }
+        };
+        let room = MOST_BARS.saturating_sub(self.active.iter().map(others).sum());
+        let Some(active) = self.active.get_mut(&(stage, subject)) else { return };
+        active.text = text;
+        if let (Some(live), Some(spinner)) = (&self.live, &active.spinner) {
+            spinner.set_message(line);
+            show_parts(live, spinner, &mut active.bars, &parts[..parts.len().min(room)]);
         }
     }
 
@@ -96,9 +110,7 @@ impl Terminal<'_> {
         let mut line = self.step(stage, &subject, progress, text);
         if let Some(active) = self.active.remove(&(stage, subject)) {
             line.push_str(&format!(" ({})", seconds(active.since.elapsed())));
-            if let Some(spinner) = active.spinner {
-                spinner.finish_and_clear();
-            }
+            active.bars.into_values().chain(active.spinner).for_each(|bar| bar.finish_and_clear());
         }
         self.print(&line);
     }
@@ -163,6 +175,32 @@ impl Terminal<'_> {
         };
         // A terminal that went away must not end the run.
         drop(printed);
+    }
+}
+
+/// A line below `spinner` for each of the parts, and for no other.
+fn show_parts(
+    live: &MultiProgress,
+    spinner: &ProgressBar,
+    bars: &mut BTreeMap<String, ProgressBar>,
+    parts: &[Part],
+) {
+    bars.retain(|name, bar| {
+        let stays = parts.iter().any(|part| part.name == *name);
+        if !stays {
+            bar.finish_and_clear();
+            live.remove(bar);
+        }
+        stays
+    });
+    for Part { name, moved, size } in parts {
+        let bar = bars.entry(name.clone()).or_insert_with(|| {
+            let style =
+                ProgressStyle::with_template("    {msg} {bar:20} {decimal_bytes} of {decimal_total_bytes}");
+            let bar = ProgressBar::new(*size).with_message(name.clone());
+            live.insert_after(spinner, style.into_iter().fold(bar, ProgressBar::with_style))
+        });
+        bar.set_position(*moved);
     }
 }
 

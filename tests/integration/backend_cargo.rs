@@ -168,7 +168,11 @@ fn a_base_image_is_what_the_plan_saw_and_stays_as_it_is() {
     let file = repository.beside("plan.json");
     std::fs::write(&file, plan).expect("write the plan");
     registry.publish("base:1", "another");
-    repository.hephy(["up", "--plan", &file.to_string_lossy()]).run().exits(0).says("fetch 1 layers of");
+    repository
+        .hephy(["up", "--plan", &file.to_string_lossy()])
+        .run()
+        .exits(0)
+        .says("1 copied from `127.0.0.1:");
     // then each image is on its own part of the base that the plan saw, and says so.
     for (architecture, own) in [("amd64", "app/run"), ("arm64", "app/run-arm64")] {
         let image = image(&repository, architecture);
@@ -209,7 +213,11 @@ fn the_layers_of_a_base_on_the_same_registry_are_not_sent() {
     );
     repository.write("hephy.yaml", &text).commit("Add a program");
     let shop = registry.image("shop");
-    registry.hephy(&repository, &["up", "--registry", &shop]).run().exits(0).says("2 of 3 blobs sent");
+    registry
+        .hephy(&repository, &["up", "--registry", &shop])
+        .run()
+        .exits(0)
+        .says("2 of 3 blobs sent, 1 mounted from `base`");
     registry.read_back(&format!("shop/app:sha-{}", repository.short_id()));
 }
 

@@ -77,6 +77,52 @@ fn distribution_3_with_tokens() {
     works(Generation::Third, Door::Token, true);
 }
 
+/// A layer of a base passes from one registry to another, once.
+fn copies(source: Guarded, target: Guarded) {
+    // Given a base on one registry,
+    let base = repository();
+    source.hephy(&base, "up").run().exits(0);
+    let base = format!("{}/shop/two:sha-{}", source.address, base.short_id());
+    // and a program on it,
+    let repository = Repository::empty();
+    let configure = |program: &str| {
+        let text =
+            format!("components:\n  app: {{path: app, base: '{base}', prebuilt: {{linux/amd64: run}}}}\n");
+        repository.write("app/run", program).write("hephy.yaml", &text).commit("Put it on a base");
+        let output = target.hephy_with(&repository, "up", &[&source]).run().exits(0);
+        assert!(!output.stderr.contains(PASSWORD), "{output}");
+        target.read_back(&format!("shop/app:sha-{}", repository.short_id()));
+        output
+    };
+    // when it goes to another registry, then the layer is copied, and the next time it is there.
+    configure("one\n").says("2 of 3 blobs sent, 1 copied from `127.0.0.1:");
+    configure("two\n").says("2 of 3 blobs sent, 1 there already");
+}
+
+#[test]
+fn a_layer_passes_from_distribution_2_to_distribution_3() {
+    copies(
+        Guarded::start(Generation::Second, Door::Open, false),
+        Guarded::start(Generation::Third, Door::Token, true),
+    );
+    copies(
+        Guarded::start(Generation::Second, Door::Token, true),
+        Guarded::start(Generation::Third, Door::Open, true),
+    );
+}
+
+#[test]
+fn a_layer_passes_from_distribution_3_to_distribution_2() {
+    copies(
+        Guarded::start(Generation::Third, Door::Open, false),
+        Guarded::start(Generation::Second, Door::Token, true),
+    );
+    copies(
+        Guarded::start(Generation::Third, Door::Token, true),
+        Guarded::start(Generation::Second, Door::Password, true),
+    );
+}
+
 #[test]
 fn a_certificate_that_nobody_trusts_is_an_error_with_a_remedy() {
     let registry = Guarded::start(Generation::Second, Door::Open, true);

@@ -1,35 +1,13 @@
 //! Logins: a token is fetched once, renewed when it ends, and no password goes where it does not belong.
 
-use crate::support::faulty::{Asked, Fault, Faulty, answer};
-use crate::support::pushing::Pushing;
+use crate::support::faulty::{Asked, Faulty, answer};
+use crate::support::pushing::{Pushing, guarded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A registry that wants tokens of its own: each works for `uses` requests.
-fn guarded(uses: usize, life: &'static str) -> impl Fn(&Asked) -> Option<Fault> + Send + 'static {
-    let left = AtomicUsize::new(0);
-    move |asked| {
-        let host = asked.header("host").unwrap_or_default();
-        if asked.path.starts_with("/token") {
-            left.store(uses, Ordering::SeqCst);
-            return answer(200, "", &format!(r#"{{"token":"t{}"{life}}}"#, asked.time));
-        }
-        let has_token = asked.header("authorization").is_some_and(|text| text.starts_with("Bearer t"));
-        let is_good = has_token
-            && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-        if is_good {
-            return None;
-        }
-        let scope = "scope=\"repository:shop/app:pull,push\"";
-        let challenge =
-            format!("WWW-Authenticate: Bearer realm=\"http://{host}/token\",service=\"s\",{scope}\r\n");
-        answer(401, &challenge, "")
-    }
-}
-
 #[test]
 fn one_token_is_enough_for_a_push() {
-    let push = Pushing::through(guarded(usize::MAX, r#","expires_in":300"#));
+    let push = Pushing::through(guarded("shop/app", usize::MAX, r#","expires_in":300"#));
     push.succeeds();
     // The challenge says that the registry wants to know at once what will be written.
     let tokens: Vec<Asked> =
@@ -44,7 +22,7 @@ fn one_token_is_enough_for_a_push() {
 
 #[test]
 fn a_token_that_ends_in_the_middle_is_renewed() {
-    let push = Pushing::of(400_000, guarded(3, ""));
+    let push = Pushing::of(400_000, guarded("shop/app", 3, ""));
     push.succeeds();
     assert!(push.proxy.count("GET", "/token") > 2);
 }
@@ -52,7 +30,7 @@ fn a_token_that_ends_in_the_middle_is_renewed() {
 #[test]
 fn a_token_is_not_used_beyond_its_time() {
     // Given tokens that live for no time at all, then each request gets a new one and none is refused.
-    let push = Pushing::through(guarded(usize::MAX, r#","expires_in":0"#));
+    let push = Pushing::through(guarded("shop/app", usize::MAX, r#","expires_in":0"#));
     push.succeeds();
     let asked = push.proxy.asked();
     let requests = asked.iter().filter(|asked| !asked.path.starts_with("/token")).count();
@@ -61,8 +39,11 @@ fn a_token_is_not_used_beyond_its_time() {
 
 #[test]
 fn the_age_of_a_token_is_told_by_the_servers_own_clock() {
-    let push =
-        Pushing::through(guarded(usize::MAX, r#","expires_in":300,"issued_at":"2001-01-01T00:00:00Z""#));
+    let push = Pushing::through(guarded(
+        "shop/app",
+        usize::MAX,
+        r#","expires_in":300,"issued_at":"2001-01-01T00:00:00Z""#,
+    ));
     push.succeeds();
     // No `Date`, so nobody knows how old the token is; it is used as if it were new.
     assert_eq!(push.proxy.count("GET", "/token"), 1);
@@ -72,14 +53,14 @@ fn the_age_of_a_token_is_told_by_the_servers_own_clock() {
 fn a_login_that_is_refused_is_said() {
     let push = Pushing::through(|asked| match asked.path.starts_with("/token") {
         true => answer(401, "", ""),
-        false => guarded(0, "")(asked),
+        false => guarded("shop/app", 0, "")(asked),
     });
     push.fails(4).says("the login server `127.0.0.1` answered 401 Unauthorized").says("docker login");
 }
 
 #[test]
 fn a_registry_that_never_accepts_is_asked_twice() {
-    let push = Pushing::through(guarded(0, ""));
+    let push = Pushing::through(guarded("shop/app", 0, ""));
     push.fails(4).says("wants a login that it accepts (401 Unauthorized)");
     // Without a login and with one, for the plan; with it, and with a newer one, for the push.
     assert_eq!(push.proxy.count("HEAD", "/manifests/"), 4);
@@ -97,7 +78,7 @@ fn a_password_is_used_where_the_registry_wants_one() {
 
 #[test]
 fn an_identity_token_is_exchanged() {
-    let push = Pushing::through(guarded(usize::MAX, r#","expires_in":300"#));
+    let push = Pushing::through(guarded("shop/app", usize::MAX, r#","expires_in":300"#));
     let hephy = push.hephy();
     let text = format!(r#"{{"auths":{{"{}":{{"identitytoken":"identity-secret"}}}}}}"#, push.proxy.address);
     std::fs::write(push.repository.beside("logins").join("config.json"), text).expect("write the login");
@@ -148,7 +129,7 @@ fn no_login_follows_an_upload_to_another_host() {
     let place = format!("http://{}/store?signature=abc", other.address);
     // and a registry that sends uploads there by `Location`, or by a redirect,
     for redirect in [false, true] {
-        let (place, guard) = (place.clone(), guarded(usize::MAX, ""));
+        let (place, guard) = (place.clone(), guarded("shop/app", usize::MAX, ""));
         let push = Pushing::through(move |asked| {
             let headers = format!("Location: {place}\r\n");
             match asked.method.as_str() {

@@ -2,6 +2,7 @@
 
 pub(crate) mod buildkit;
 pub(crate) mod cluster;
+pub(crate) mod copying;
 pub(crate) mod faulty;
 pub(crate) mod guarded;
 mod left_behind;

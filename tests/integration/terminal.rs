@@ -1,5 +1,6 @@
 //! What a person at a terminal sees and does: lines that are redrawn, and Ctrl-C.
 
+use crate::support::pushing::Pushing;
 use crate::support::{Output, Repository};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -16,6 +17,29 @@ fn a_terminal_is_redrawn_and_a_log_only_grows() {
     let shown = &terminal.stdout;
     assert!(shown.contains("build  app") && shown.contains("\u{1b}[") && shown.contains("✔"), "{terminal}");
     assert!(!shown.lines().any(|line| line.starts_with("► build")), "{terminal}");
+}
+
+#[test]
+fn a_terminal_shows_blobs_while_they_move_and_a_log_the_image() {
+    // Given a registry that takes its time for a large layer,
+    let slowly = || {
+        Pushing::of(20_000_000, |asked| {
+            if asked.method == "PUT" && asked.length() > 1_000_000 {
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            None
+        })
+    };
+    // when it is pushed into a log, then there is a line for the image when it begins and one when it has arrived;
+    let log = slowly().succeeds();
+    let lines: Vec<&str> = log.stderr.lines().filter(|line| line.contains("push   app (")).collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert!(lines[0].contains("2 blobs, 15.") && lines[1].contains("2 of 2 blobs sent"), "{log}");
+    // on a terminal the blob has one too, for as long as it moves.
+    let push = slowly();
+    let terminal = push.hephy().env("TERM", "xterm").on_terminal().exits(0);
+    let bar = |line: &str| line.contains(" MB of 15.") && line.contains('█');
+    assert!(terminal.stdout.split(['\n', '\r']).any(bar), "{terminal}");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The config of an image (OCI image spec, `config.md`): that of the base with what is ours edited in, so that keys survive of
 //! which nobody here knows.
 
-use super::{Descriptor, FOLDER, Layout, LayoutError, Program};
-use crate::image::Digest;
+use super::{Descriptor, FOLDER, LayoutError, Program};
+use crate::image::{Digest, Repository};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// A user without rights and without a name; the same number that distroless images use.
 const NOBODY: &str = "65532:65532";
@@ -29,22 +30,21 @@ pub(crate) struct Base {
     pub(crate) config: Map<String, Value>,
     pub(crate) layers: Vec<Descriptor>,
     /// Where its layers are.
-    pub(crate) layout: Layout,
+    pub(crate) repository: Repository,
 }
 
 impl Base {
-    /// Brings its layers into `layout` and says what they are called there.
-    pub(super) fn take_layers(&self, layout: &Layout) -> Result<Vec<Descriptor>, LayoutError> {
-        let take = |layer: &Descriptor| {
-            let path = || layout.root.join(&layer.digest);
+    /// Its layers, as they are called in an image on it.
+    pub(super) fn layers(&self) -> Result<Vec<Descriptor>, LayoutError> {
+        let renamed = |layer: &Descriptor| {
+            let path = || PathBuf::from(&layer.digest);
             let digest = layer.digest().map_err(|source| LayoutError::Digest { path: path(), source })?;
             let known = LAYERS.iter().find(|(name, _)| *name == layer.media_type);
             let problem = "the base has a layer of another kind than tar, tar+gzip or tar+zstd";
             let (_, name) = known.ok_or_else(|| LayoutError::Unfit { path: path(), problem })?;
-            layout.adopt(&self.layout, &digest)?;
             Ok(Descriptor::new(name, &digest, layer.size))
         };
-        self.layers.iter().map(take).collect()
+        self.layers.iter().map(renamed).collect()
     }
 
     /// What an image says about its base (OCI image spec, pre-defined annotation keys).
@@ -124,13 +124,12 @@ mod tests {
     use crate::platform::Platform;
 
     fn on(base: &Value, user: Option<&str>) -> Value {
-        let folder = tempfile::tempdir().expect("a temporary folder");
         let base = Base {
             name: "base:1".to_owned(),
             digest: Digest::of(b"base"),
             config: base.as_object().expect("an object").clone(),
             layers: vec![],
-            layout: Layout::at(folder.path()),
+            repository: "ghcr.io/acme/base".parse().expect("a repository"),
         };
         let platform = Platform::new("linux", "arm64");
         let base = Some(&base);

@@ -28,8 +28,16 @@ pub(crate) enum Fault {
     ResetInBody,
     /// The registry gets all of it, and its answer gets lost.
     LoseAnswer,
+    /// Half of the answer gets through, then the connection ends.
+    HalfAnswer,
+    /// The last byte of the answer is another one.
+    OtherByte,
     /// Nothing is read or said any more.
     Stall,
+    /// Half of the answer gets through, then nothing more.
+    StallInAnswer,
+    /// The registry does not see that only a part is wanted.
+    NoRange,
     /// The registry gets it without its query: a mount becomes a plain upload.
     Plain,
     /// The registry's answer has an address without its host.
@@ -144,11 +152,23 @@ fn serve(
                     (Some(Fault::Plain), Some(query)) => head.replacen(&query, "", 1),
                     _ => head,
                 };
+                let head = match &other {
+                    Some(Fault::NoRange) => head.replace("range:", "x-range:"),
+                    _ => head,
+                };
                 let answer = forward(target, &asked, &head, &mut reader)?;
                 if lost {
                     return Ok(());
                 }
-                (&client).write_all(&changed(answer, other.as_ref()))?;
+                let answer = changed(answer, other.as_ref());
+                match other {
+                    Some(Fault::HalfAnswer) => return (&client).write_all(&answer[..answer.len() / 2]),
+                    Some(Fault::StallInAnswer) => {
+                        (&client).write_all(&answer[..answer.len() / 2])?;
+                        std::thread::sleep(Duration::from_secs(600));
+                    }
+                    _ => (&client).write_all(&answer)?,
+                }
             }
         }
     }
@@ -195,7 +215,10 @@ fn forward(target: &str, asked: &Asked, head: &str, body: &mut impl Read) -> std
 }
 
 /// An answer of the registry, fit for a connection that goes on, with what the fault changes.
-fn changed(answer: Vec<u8>, fault: Option<&Fault>) -> Vec<u8> {
+fn changed(mut answer: Vec<u8>, fault: Option<&Fault>) -> Vec<u8> {
+    if let (Some(Fault::OtherByte), Some(last)) = (fault, answer.last_mut()) {
+        *last ^= 1;
+    }
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(answer.len());
     let head = String::from_utf8_lossy(&answer[..end]).into_owned();
     let is = |line: &str, name: &str| line.to_lowercase().starts_with(&format!("{}:", name.to_lowercase()));

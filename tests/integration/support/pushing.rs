@@ -1,12 +1,16 @@
 //! A push through a faulty proxy: a program in an image, a login that must never show, and what came of it.
 
-use super::faulty::{Asked, Fault, Faulty};
+use super::faulty::{Asked, Fault, Faulty, answer};
 use super::registry::Registry;
 use super::{Hephy, Output, Repository, prebuilt};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The password that the tests log in with, and the form in which a request has it.
 pub(crate) const PASSWORD: &str = "correct-horse-battery";
 const ENCODED: &str = "cHVzaGVyOmNvcnJlY3QtaG9yc2UtYmF0dGVyeQ==";
+/// The same for a second registry.
+pub(crate) const OTHER_PASSWORD: &str = "staple-of-another-host";
+pub(crate) const OTHER_ENCODED: &str = "cmVhZGVyOnN0YXBsZS1vZi1hbm90aGVyLWhvc3Q=";
 
 /// A repository whose component `app` is one layer, a registry, and what stands between.
 pub(crate) struct Pushing {
@@ -33,9 +37,14 @@ impl Pushing {
 
     /// hephy, about to push, with a login for the proxy.
     pub(crate) fn hephy(&self) -> Hephy {
+        self.hephy_with("")
+    }
+
+    /// The same with another login, a line of Docker's configuration that ends with a comma.
+    pub(crate) fn hephy_with(&self, login: &str) -> Hephy {
         let logins = self.repository.beside("logins");
         std::fs::create_dir_all(&logins).expect("create the folder");
-        let text = format!(r#"{{"auths":{{"{}":{{"auth":"{ENCODED}"}}}}}}"#, self.proxy.address);
+        let text = format!(r#"{{"auths":{{{login}"{}":{{"auth":"{ENCODED}"}}}}}}"#, self.proxy.address);
         std::fs::write(logins.join("config.json"), text).expect("write the login");
         self.repository.hephy(["up", "--registry", &self.proxy.image("shop")]).env("DOCKER_CONFIG", logins)
     }
@@ -76,10 +85,37 @@ impl Pushing {
     }
 }
 
+/// A registry that wants tokens of its own for `repository`: each works for `uses` requests. `life` is what the login server
+/// says about its time.
+pub(crate) fn guarded(
+    repository: &'static str,
+    uses: usize,
+    life: &'static str,
+) -> impl Fn(&Asked) -> Option<Fault> + Send + 'static {
+    let left = AtomicUsize::new(0);
+    move |asked| {
+        let host = asked.header("host").unwrap_or_default();
+        if asked.path.starts_with("/token") {
+            left.store(uses, Ordering::SeqCst);
+            return answer(200, "", &format!(r#"{{"token":"t{}"{life}}}"#, asked.time));
+        }
+        let has_token = asked.header("authorization").is_some_and(|text| text.starts_with("Bearer t"));
+        let is_good = has_token
+            && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        if is_good {
+            return None;
+        }
+        let scope = format!("scope=\"repository:{repository}:pull,push\"");
+        let challenge =
+            format!("WWW-Authenticate: Bearer realm=\"http://{host}/token\",service=\"s\",{scope}\r\n");
+        answer(401, &challenge, "")
+    }
+}
+
 /// A password must not show, in whatever form.
 #[track_caller]
 fn without_secrets(output: Output) -> Output {
-    for secret in [PASSWORD, ENCODED] {
+    for secret in [PASSWORD, ENCODED, OTHER_PASSWORD, OTHER_ENCODED] {
         assert!(!output.stdout.contains(secret) && !output.stderr.contains(secret), "{output}");
     }
     output

@@ -8,6 +8,7 @@ mod contents;
 mod layer;
 mod manifest;
 mod origin;
+mod programs;
 mod referrers;
 mod sole;
 mod stamp;

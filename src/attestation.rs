@@ -1,10 +1,14 @@
 //! What hephy says about an image beside the image: which packages are in it (SBOM), and what it was made from
 //! (provenance). Pure: equal facts make equal bytes, so that a rebuild attaches nothing new.
 
+mod auditable;
+mod golang;
+mod program;
 mod provenance;
 mod purl;
 mod sbom;
 
+pub(crate) use program::{Unreadable, carried};
 pub(crate) use provenance::{Facts, statement};
 pub(crate) use sbom::{Contained, cyclonedx};
 

@@ -9,6 +9,7 @@ mod elsewhere;
 mod layer;
 mod manifest;
 mod origin;
+mod programs;
 mod referrers;
 mod sole;
 mod stamp;

@@ -1,6 +1,7 @@
-//! Package URLs: the names by which scanners know packages (package-url specification, types `cargo` and `oci`).
+//! Package URLs: the names by which scanners know packages (package-url specification, types `cargo`, `golang` and `oci`).
 
 use crate::image::Image;
+use crate::inputs::{Origin, Package};
 use crate::platform::Platform;
 use std::fmt::Write as _;
 
@@ -8,16 +9,26 @@ use std::fmt::Write as _;
 const CRATES_IO: [&str; 2] =
     ["registry+https://github.com/rust-lang/crates.io-index", "sparse+https://index.crates.io/"];
 
-/// The name of a Cargo package; `None` for one that lies in a folder: its name might be that of a stranger on crates.io.
+/// The name of a package; `None` where it is not known where it comes from, and for one that lies in a folder: its name
+/// might be that of a stranger in a registry.
+pub(super) fn of(package: &Package) -> Option<String> {
+    let Package { name, version, .. } = package;
+    match &package.origin {
+        Origin::Cargo(source) => Some(of_crate(name, version, source)),
+        // The specification wants lower case, whatever the path of the module has.
+        Origin::Go => Some(format!("pkg:golang/{}@{}", encoded(&name.to_lowercase()), encoded(version))),
+        Origin::Folder | Origin::Somewhere(_) => None,
+    }
+}
+
 /// `source` is what `Cargo.lock` says.
-pub(super) fn of_crate(name: &str, version: &str, source: Option<&str>) -> Option<String> {
-    let source = source?;
+fn of_crate(name: &str, version: &str, source: &str) -> String {
     let purl = format!("pkg:cargo/{}@{}", encoded(name), encoded(version));
     if CRATES_IO.contains(&source) {
-        return Some(purl);
+        return purl;
     }
     let source = without_login(source);
-    Some(match source.strip_prefix("git+") {
+    match source.strip_prefix("git+") {
         Some(rest) => {
             let (place, commit) = rest.split_once('#').unwrap_or((rest, ""));
             let place = place.split('?').next().unwrap_or(place);
@@ -28,7 +39,7 @@ pub(super) fn of_crate(name: &str, version: &str, source: Option<&str>) -> Optio
             let place = source.split_once('+').map_or(source.as_str(), |(_, place)| place);
             format!("{purl}?repository_url={}", encoded(place))
         }
-    })
+    }
 }
 
 /// The name of an image, of one platform if that is said.
@@ -73,19 +84,18 @@ mod tests {
     #[test]
     fn crates_have_names_that_scanners_know() {
         for (source, expected) in [
-            (None, None),
-            (Some("registry+https://github.com/rust-lang/crates.io-index"), Some("pkg:cargo/a@1.0.0%2Bb")),
-            (Some("sparse+https://index.crates.io/"), Some("pkg:cargo/a@1.0.0%2Bb")),
+            ("registry+https://github.com/rust-lang/crates.io-index", "pkg:cargo/a@1.0.0%2Bb"),
+            ("sparse+https://index.crates.io/", "pkg:cargo/a@1.0.0%2Bb"),
             (
-                Some("sparse+https://crates.example/index/"),
-                Some("pkg:cargo/a@1.0.0%2Bb?repository_url=https%3A//crates.example/index/"),
+                "sparse+https://crates.example/index/",
+                "pkg:cargo/a@1.0.0%2Bb?repository_url=https%3A//crates.example/index/",
             ),
             (
-                Some("git+https://me:secret@git.example/a?branch=main#1234"),
-                Some("pkg:cargo/a@1.0.0%2Bb?vcs_url=git%2Bhttps%3A//git.example/a%401234"),
+                "git+https://me:secret@git.example/a?branch=main#1234",
+                "pkg:cargo/a@1.0.0%2Bb?vcs_url=git%2Bhttps%3A//git.example/a%401234",
             ),
         ] {
-            assert_eq!(of_crate("a", "1.0.0+b", source).as_deref(), expected, "{source:?}");
+            assert_eq!(of_crate("a", "1.0.0+b", source), expected, "{source}");
         }
     }
 

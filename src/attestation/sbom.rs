@@ -2,7 +2,7 @@
 
 use super::purl;
 use crate::image::Image;
-use crate::inputs::{Inventory, Package};
+use crate::inputs::{Inventory, Origin, Package};
 use crate::platform::Platform;
 use serde_json::{Value, json};
 
@@ -20,14 +20,19 @@ pub(crate) fn cyclonedx(contained: &Contained<'_>) -> Vec<u8> {
     let Contained { image, platform, inventory, .. } = contained;
     let reference = purl::of_image(image, Some(platform));
     let packages = &inventory.packages;
-    let components: Vec<Value> =
-        packages.iter().enumerate().map(|(at, package)| component(package, at == inventory.root)).collect();
+    let components: Vec<Value> = packages
+        .iter()
+        .enumerate()
+        .map(|(at, package)| component(package, inventory.roots.contains(&at)))
+        .collect();
+    let names = |places: &[usize]| -> Vec<String> { places.iter().map(|at| name(&packages[*at])).collect() };
+    // A package that is not among the dependencies is one of which they are not known.
     let depends = |package: &Package| {
-        let needs: Vec<String> = package.dependencies.iter().map(|at| name(&packages[*at])).collect();
-        json!({"ref": name(package), "dependsOn": needs})
+        let needs = names(package.dependencies.as_deref()?);
+        Some(json!({"ref": name(package), "dependsOn": needs}))
     };
-    let root = json!({"ref": reference, "dependsOn": [name(&packages[inventory.root])]});
-    let dependencies: Vec<Value> = std::iter::once(root).chain(packages.iter().map(depends)).collect();
+    let root = json!({"ref": reference, "dependsOn": names(&inventory.roots)});
+    let dependencies: Vec<Value> = std::iter::once(root).chain(packages.iter().filter_map(depends)).collect();
     let document = json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
@@ -53,8 +58,9 @@ pub(crate) fn cyclonedx(contained: &Contained<'_>) -> Vec<u8> {
 
 /// What the document calls a package: no two have one name.
 fn name(package: &Package) -> String {
-    let Package { name, version, source, .. } = package;
-    purl::of_crate(name, version, source.as_deref()).unwrap_or_else(|| format!("path:{name}@{version}"))
+    let Package { name, version, .. } = package;
+    let place = if let Origin::Somewhere(kind) = &package.origin { kind } else { "path" };
+    purl::of(package).unwrap_or_else(|| format!("{place}:{name}@{version}"))
 }
 
 fn component(package: &Package, is_root: bool) -> Value {
@@ -66,7 +72,7 @@ fn component(package: &Package, is_root: bool) -> Value {
         // `excluded` is what helped to build it and is not in it.
         "scope": if package.is_build_only { "excluded" } else { "required" },
     });
-    if let Some(purl) = purl::of_crate(&package.name, &package.version, package.source.as_deref()) {
+    if let Some(purl) = purl::of(package) {
         component["purl"] = purl.into();
     }
     if let Some(checksum) = &package.checksum {
@@ -89,24 +95,24 @@ mod tests {
         Package {
             name: name.to_owned(),
             version: "1.0.0".to_owned(),
-            source: source.map(str::to_owned),
+            origin: source.map_or(Origin::Folder, |source| Origin::Cargo(source.to_owned())),
             checksum: None,
             licence: None,
             is_build_only: false,
-            dependencies: vec![],
+            dependencies: Some(vec![]),
         }
     }
 
     fn document() -> Vec<u8> {
         let crates = Some("registry+https://github.com/rust-lang/crates.io-index");
-        let api = Package { dependencies: vec![1, 2], ..package("api", None) };
+        let api = Package { dependencies: Some(vec![1, 2]), ..package("api", None) };
         let checksum = Some("00ff".to_owned());
         let serde =
             Package { checksum, licence: Some("MIT/Apache-2.0".to_owned()), ..package("serde", crates) };
         let cc = Package { is_build_only: true, ..package("cc", crates) };
         let image = Image { repository: "ghcr.io/acme/api".parse().expect("valid"), digest: Digest::of(b"") };
         let platform = Platform::new("linux", "arm64");
-        let inventory = Inventory { root: 0, packages: vec![api, cc, serde] };
+        let inventory = Inventory { roots: vec![0], packages: vec![api, cc, serde] };
         cyclonedx(&Contained { image: &image, platform: &platform, created: 17, inventory: &inventory })
     }
 

@@ -1,6 +1,6 @@
 //! `Cargo.lock`: the packages that one package needs, out of all that a workspace has locked.
 
-use super::Inventory;
+use super::{Inventory, Origin};
 use crate::image::Digest;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -86,17 +86,17 @@ pub(super) fn inventory(text: &str, name: &str, version: &str) -> Option<Invento
         super::Package {
             name: package.name.clone(),
             version: package.version.clone(),
-            source: package.source.clone(),
+            origin: package.source.clone().map_or(Origin::Folder, Origin::Cargo),
             checksum: package.checksum.clone(),
             licence: None,
             is_build_only: false,
-            dependencies: found.filter_map(place).collect(),
+            dependencies: Some(found.filter_map(place).collect()),
         }
     };
     let is_root =
         |package: &&Package| package.name == name && package.version == version && package.source.is_none();
     Some(Inventory {
-        root: needed.iter().position(is_root)?,
+        roots: vec![needed.iter().position(is_root)?],
         packages: needed.iter().map(described).collect(),
     })
 }

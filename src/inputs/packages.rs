@@ -1,7 +1,7 @@
 //! The packages that a Cargo program is made of, for its SBOM: as `cargo metadata` resolves them for a platform, with the
 //! checksums of `Cargo.lock`.
 
-use super::{InputsError, cargo, lockfile};
+use super::{InputsError, Inventory, Origin, Package, cargo, lockfile};
 use crate::component::Component;
 use crate::event::Events;
 use crate::exec::{self, Program};
@@ -9,31 +9,6 @@ use crate::platform::Platform;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-/// A program's packages, sorted by name, version and source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Inventory {
-    /// Which of them is the program.
-    pub(crate) root: usize,
-    pub(crate) packages: Vec<Package>,
-}
-
-/// A package in a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Package {
-    pub(crate) name: String,
-    pub(crate) version: String,
-    /// As `Cargo.lock` has it; `None` for a package that lies in a folder.
-    pub(crate) source: Option<String>,
-    /// SHA-256 in hexadecimal digits.
-    pub(crate) checksum: Option<String>,
-    /// As its manifest has it.
-    pub(crate) licence: Option<String>,
-    /// Only build scripts need it.
-    pub(crate) is_build_only: bool,
-    /// Places of what it needs in the same list.
-    pub(crate) dependencies: Vec<usize>,
-}
 
 /// The packages in the program of `component` on `platform`; `None` where nobody can tell, which is warned of. What only
 /// tests and other platforms need is left out.
@@ -105,7 +80,7 @@ fn own<'a>(metadata: &'a Metadata, folder: &Path) -> Option<&'a cargo_metadata::
     metadata.packages.iter().find(lies_there)
 }
 
-/// What the package in `folder` needs, without what only its tests need.
+/// What the package in `folder` needs, without what only its tests need, sorted by name, version and source.
 fn inventory(metadata: &Metadata, folder: &Path, lock: &str) -> Option<Inventory> {
     let own = &own(metadata, folder)?.id;
     let nodes = &metadata.resolve.as_ref()?.nodes;
@@ -134,13 +109,13 @@ fn inventory(metadata: &Metadata, folder: &Path, lock: &str) -> Option<Inventory
             checksum: checksums.get(&key).cloned(),
             name: key.0,
             version: key.1,
-            source: key.2,
+            origin: key.2.map_or(Origin::Folder, Origin::Cargo),
             licence: package.license.clone(),
             is_build_only: !inside.contains(&package.id),
-            dependencies,
+            dependencies: Some(dependencies),
         }
     };
-    Some(Inventory { root: place(own)?, packages: known.iter().map(described).collect() })
+    Some(Inventory { roots: vec![place(own)?], packages: known.iter().map(described).collect() })
 }
 
 fn source(package: &cargo_metadata::Package) -> Option<String> {
@@ -230,7 +205,8 @@ mod tests {
                 ("serde", false, Some("00ff"))
             ]
         );
-        assert_eq!((found.root, found.packages[0].dependencies.as_slice()), (0, &[1, 3][..]));
+        assert_eq!(found.roots, [0]);
+        assert_eq!(found.packages[0].dependencies.as_deref(), Some(&[1, 3][..]));
     }
 
     #[test]
@@ -246,8 +222,8 @@ mod tests {
             [[package]]\nname = \"stranger\"\nversion = \"1.0.0\"\nsource = \"s\"\n";
         let found = lockfile::inventory(lock, "api", "0.1.0").expect("an inventory");
         let names: Vec<&str> = found.packages.iter().map(|package| package.name.as_str()).collect();
-        assert_eq!((names.as_slice(), found.root), (&["api", "winapi"][..], 0));
-        assert_eq!(found.packages[0].dependencies, [1]);
+        assert_eq!((names.as_slice(), found.roots.as_slice()), (&["api", "winapi"][..], &[0][..]));
+        assert_eq!(found.packages[0].dependencies.as_deref(), Some(&[1][..]));
         assert_eq!(lockfile::inventory(lock, "api", "9.0.0"), None);
     }
 }

@@ -42,6 +42,7 @@ mod registry_kinds;
 mod registry_logins;
 mod registry_uploads;
 mod same_images;
+mod sboms;
 mod sources;
 mod terminal;
 mod webhooks;

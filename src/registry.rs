@@ -10,11 +10,13 @@ mod download;
 mod governor;
 mod http;
 mod learnt;
+mod manifests;
 mod pulse;
 mod push;
 mod referrers;
 mod retry;
 mod session;
+mod tags;
 mod token;
 mod upload;
 mod wire;
@@ -22,6 +24,7 @@ mod wire;
 pub(crate) use address::is_loopback;
 pub(crate) use download::DownloadError;
 pub(crate) use push::{Pace, Ready};
+pub(crate) use tags::Tagged;
 
 use crate::ci::RegistryLogin;
 use crate::event::Events;
@@ -30,6 +33,7 @@ use crate::plan::Found;
 use reqwest::header::ACCEPT;
 use reqwest::{Method, StatusCode};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Every kind of manifest; a registry answers 404 for a kind that is not listed.
@@ -42,6 +46,8 @@ pub(crate) struct Registry {
     http: http::Http,
     learnt: learnt::Learnt,
     turns: referrers::Turns,
+    /// Held by the one who finds out whether a registry takes several tags at once.
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What the user and the environment say about registries.
@@ -86,6 +92,8 @@ pub(crate) enum RegistryError {
     Unwell { action: String, host: String, status: StatusCode, wait: Option<Duration> },
     #[error("{action}: the registry `{host}` answered without {what}")]
     Incomplete { action: String, host: String, what: &'static str },
+    #[error("{action}: the registry `{host}` lets nobody change this tag: {message}")]
+    Immutable { action: String, host: String, tag: String, message: String },
     #[error("{action}: the registry `{host}` stored other content")]
     OtherDigest { action: String, host: String },
     #[error("{action}: the registry `{host}` took it and does not have it")]
@@ -107,7 +115,8 @@ impl Registry {
     /// A client that says warnings of registries through `events`.
     pub(crate) fn new(events: Events, settings: Settings) -> Result<Self, RegistryError> {
         let http = http::Http::new(events, settings)?;
-        Ok(Self { http, learnt: learnt::Learnt::default(), turns: referrers::Turns::default() })
+        let (learnt, turns) = (learnt::Learnt::default(), referrers::Turns::default());
+        Ok(Self { http, learnt, turns, asking: Arc::default() })
     }
 
     /// The manifest that goes by `reference` (a tag or a digest), `None` if there is none.
@@ -136,7 +145,9 @@ impl Registry {
             .send(&errand, Method::GET, &url, |request| request.header(ACCEPT, MANIFEST_KINDS))
             .await?
             .successful()?;
-        verified(errand, answer, digest)
+        let bytes = verified(errand, answer, digest)?;
+        self.learnt.keep(digest, &bytes);
+        Ok(bytes)
     }
 
     /// The bytes of the manifest that goes by `tag`, `None` if there is none.

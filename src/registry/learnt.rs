@@ -33,6 +33,8 @@ pub(super) struct Habits {
     pub(super) self_mount: SelfMount,
     /// It refused to mount from another repository.
     pub(super) no_mount: bool,
+    /// How many tags of a manifest it takes in one request, as far as that is known.
+    pub(super) tags_at_once: Option<usize>,
 }
 
 /// By host and digest, the paths of the repositories that have a blob.

@@ -76,12 +76,14 @@ impl Registry {
             let some = std::mem::replace(&mut left, rest);
             match self.put_with(image, &some).await? {
                 Took::These(taken) => {
-                    self.learnt.note(&host, |habits| habits.tags_at_once = Some(most));
+                    self.learnt.note(&host, |habits| drop(habits.tags_at_once.get_or_insert(most)));
                     let is_taken = |tag: &&&Tag| taken.iter().any(|taken| taken == tag.as_str());
                     alone.extend(some.iter().filter(|tag| !is_taken(tag)).copied());
                 }
                 Took::TooMany => {
-                    self.learnt.note(&host, |habits| habits.tags_at_once = Some(some.len() / 2));
+                    let fewer = some.len() / 2;
+                    let least = |known: Option<usize>| Some(known.map_or(fewer, |known| known.min(fewer)));
+                    self.learnt.note(&host, |habits| habits.tags_at_once = least(habits.tags_at_once));
                     left = [some, left].concat();
                 }
                 Took::None => {
@@ -141,4 +143,63 @@ enum Took {
     These(Vec<String>),
     TooMany,
     None,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{Capture, CaptureError};
+    use crate::event::Events;
+    use crate::layout::{Descriptor, IMAGE_MANIFEST, Layout};
+    use crate::registry::{Ready, Settings};
+    use serde_json::json;
+    use std::time::Duration;
+
+    /// An image that is nothing but a config.
+    fn image(layout: &Layout, config: &str) -> (Vec<u8>, Descriptor) {
+        let config =
+            layout.write(config.as_bytes(), "application/vnd.oci.image.config.v1+json").expect("write");
+        let manifest =
+            json!({"schemaVersion": 2, "mediaType": IMAGE_MANIFEST, "config": config, "layers": []});
+        (manifest.to_string().into_bytes(), config)
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_takes_several_tags_gets_them_in_one_request() {
+        // Given the registry that hephy opens itself, which takes them, with two images in it,
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let [ours, theirs] =
+            ["ours", "theirs"].map(|name| Layout::create(&folder.path().join(name)).expect("create"));
+        let capture = Capture::open(theirs).await.expect("a registry");
+        let settings =
+            Settings { login: None, insecure: vec![], certificates: None, silence: Duration::from_secs(60) };
+        let registry = Registry::new(Events::channel().0, settings).expect("a client");
+        let tags: Vec<Tag> = (0..60).map(|number| format!("v{number}").parse().expect("a tag")).collect();
+        let repositories = ["one", "two"].map(|name| capture.repository(name));
+        let work = async {
+            for repository in &repositories {
+                let (manifest, config) = image(&ours, &repository.path);
+                let blobs = vec![(config.digest().expect("valid"), config.size)];
+                let (layout, media_type) = (&ours, IMAGE_MANIFEST);
+                let ready = Ready { layout, media_type, manifest: &manifest, blobs, referrers: vec![] };
+                registry.push(repository, "key", &ready, |_| ()).await.expect("it is pushed");
+                // when they get many tags,
+                let tagged = Tagged { repository, media_type: IMAGE_MANIFEST, bytes: &manifest };
+                let (some, stop) = (tags.iter().collect::<Vec<_>>(), CancellationToken::new());
+                registry.tag(&tagged, &some, &stop).await.expect("they are set");
+                registry.untag(&tagged, &tags[7]).await.expect("it is deleted");
+            }
+            Ok::<_, CaptureError>(())
+        };
+        let ((), captured) = capture.during(work).await.expect("everything is whole");
+        // then each points at its own, but for one that was deleted, and the client knows how.
+        assert_eq!(captured.len(), 2 * (1 + 60 - 1));
+        for (name, repository) in ["one", "two"].iter().zip(&repositories) {
+            let digest = Digest::of(&image(&ours, &repository.path).0).to_string();
+            let mut own = captured.iter().filter(|captured| captured.name == *name);
+            assert!(own.all(|captured| captured.manifest.digest == digest), "{captured:?}");
+        }
+        let host = repositories[0].host.as_deref().expect("a host");
+        assert_eq!(registry.learnt.habits(host).tags_at_once, Some(MOST));
+    }
 }

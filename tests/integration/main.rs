@@ -39,6 +39,7 @@ mod published;
 mod registry_faults;
 mod registry_kinds;
 mod registry_logins;
+mod registry_tags;
 mod registry_uploads;
 mod same_images;
 mod sources;

@@ -45,12 +45,13 @@ pub(super) async fn move_all(
         run.cancel.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
-    let (failure, limit) = tokio::select! {
-        moved = store.tag(&steps) => match moved {
-            Ok(()) => return Ok(tell(run, moves, &steps)),
-            Err(error) => (Failure::from(error), UNDO),
-        },
-        () = too_late => (cancelled(), GRACE),
+    let moved = tokio::select! {
+        moved = store.tag(&steps) => moved.map_err(|error| (Failure::from(error), UNDO)),
+        () = too_late => Err((cancelled(), GRACE)),
+    };
+    let Err((failure, limit)) = moved else {
+        tell(run, moves, &steps);
+        return Ok(());
     };
     let fates = store.put_back(&steps, limit).await;
     Err(with_fates(failure, &steps, fates))

@@ -37,6 +37,13 @@ pub(super) struct Habits {
     pub(super) tags_at_once: Option<usize>,
 }
 
+impl Habits {
+    /// It takes so many tags in one request, or fewer.
+    pub(super) fn takes_tags(&mut self, most: usize) {
+        self.tags_at_once = Some(self.tags_at_once.map_or(most, |known| known.min(most)));
+    }
+}
+
 /// By host and digest, the paths of the repositories that have a blob.
 type Blobs = BTreeMap<(String, Digest), BTreeSet<String>>;
 

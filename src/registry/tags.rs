@@ -74,23 +74,24 @@ impl Registry {
             }
             let rest = left.split_off(left.len().min(most));
             let some = std::mem::replace(&mut left, rest);
-            match self.put_with(image, &some).await? {
+            let known = match self.put_with(image, &some).await? {
                 Took::These(taken) => {
-                    self.learnt.note(&host, |habits| drop(habits.tags_at_once.get_or_insert(most)));
-                    let is_taken = |tag: &&&Tag| taken.iter().any(|taken| taken == tag.as_str());
-                    alone.extend(some.iter().filter(|tag| !is_taken(tag)).copied());
+                    alone.extend(
+                        some.into_iter().filter(|tag| !taken.iter().any(|taken| taken == tag.as_str())),
+                    );
+                    most
                 }
                 Took::TooMany => {
                     let fewer = some.len() / 2;
-                    let least = |known: Option<usize>| Some(known.map_or(fewer, |known| known.min(fewer)));
-                    self.learnt.note(&host, |habits| habits.tags_at_once = least(habits.tags_at_once));
                     left = [some, left].concat();
+                    fewer
                 }
                 Took::None => {
-                    self.learnt.note(&host, |habits| habits.tags_at_once = Some(1));
                     alone.extend(some);
+                    1
                 }
-            }
+            };
+            self.learnt.note(&host, |habits| habits.takes_tags(known));
         }
         alone.extend(left);
         Ok(alone)

@@ -122,8 +122,7 @@ fn tags_that_moved_go_back_when_another_cannot() {
     assert_eq!(digests(&registry.address), before, "{output}");
     let commit = format!("sha-{}", &repository.id("HEAD")[..7]);
     assert_eq!(digest(&registry.address, "one", &commit), None, "{output}");
-    let written: Vec<String> =
-        proxy.asked().into_iter().filter(|asked| is_tag(asked)).map(|asked| asked.path).collect();
+    let written: Vec<String> = proxy.asked().into_iter().filter(is_tag).map(|asked| asked.path).collect();
     assert_eq!(written.iter().filter(|path| path.ends_with("/one/manifests/v1")).count(), 2, "{written:?}");
     let old =
         |digest: &Option<String>| digest.as_ref().map(|digest| digest[..19].to_owned()).expect("a digest");
@@ -232,8 +231,7 @@ fn several_tags_go_in_one_request_where_the_registry_says_that_it_took_them() {
     });
     up(&repository, &saying.address.to_string()).run().exits(0);
     // then that one tag of each component has a request of its own;
-    let alone: Vec<String> =
-        saying.asked().into_iter().filter(|asked| is_tag(asked)).map(|asked| asked.path).collect();
+    let alone: Vec<String> = saying.asked().into_iter().filter(is_tag).map(|asked| asked.path).collect();
     let alone: BTreeSet<&str> = alone.iter().map(String::as_str).collect();
     assert_eq!(alone, ["/v2/shop/one/manifests/v1", "/v2/shop/two/manifests/v1"].into());
     assert_eq!(saying.count("PUT", "?tag="), 2);

@@ -18,7 +18,7 @@ pub(crate) use arriving::Arriving;
 pub(crate) use assemble::{Base, Program, assemble};
 pub(crate) use chart::{ChartPackage, package};
 pub(crate) use contents::Contents;
-pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index, platforms};
+pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index, is_index_of, platforms};
 pub(crate) use origin::{CREATED, Described, REVISION, described, labels};
 pub(crate) use referrers::Referrer;
 pub(crate) use stamp::{Stamp, common_annotations, stamp};

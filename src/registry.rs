@@ -11,12 +11,14 @@ mod download;
 mod governor;
 mod http;
 mod learnt;
+mod manifests;
 mod pace;
 mod pulse;
 mod push;
 mod referrers;
 mod retry;
 mod session;
+mod tags;
 mod token;
 mod upload;
 mod wire;
@@ -25,6 +27,7 @@ pub(crate) use address::is_loopback;
 pub(crate) use download::DownloadError;
 pub(crate) use pace::Pace;
 pub(crate) use push::Ready;
+pub(crate) use tags::Tagged;
 pub(crate) use upload::Way;
 
 use crate::ci::RegistryLogin;
@@ -34,6 +37,7 @@ use crate::plan::Found;
 use reqwest::header::ACCEPT;
 use reqwest::{Method, StatusCode};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Every kind of manifest; a registry answers 404 for a kind that is not listed.
@@ -46,6 +50,8 @@ pub(crate) struct Registry {
     http: http::Http,
     learnt: learnt::Learnt,
     turns: referrers::Turns,
+    /// Held by the one who finds out whether a registry takes several tags at once.
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What the user and the environment say about registries.
@@ -90,6 +96,8 @@ pub(crate) enum RegistryError {
     Unwell { action: String, host: String, status: StatusCode, wait: Option<Duration> },
     #[error("{action}: the registry `{host}` answered without {what}")]
     Incomplete { action: String, host: String, what: &'static str },
+    #[error("{action}: the registry `{host}` lets nobody change this tag: {message}")]
+    Immutable { action: String, host: String, tag: String, message: String },
     #[error("{action}: the registry `{host}` stored other content")]
     OtherDigest { action: String, host: String },
     #[error("{action}: the registry `{host}` sent other content")]
@@ -118,7 +126,8 @@ impl Registry {
     /// A client that says warnings of registries through `events`.
     pub(crate) fn new(events: Events, settings: Settings) -> Result<Self, RegistryError> {
         let http = http::Http::new(events, settings)?;
-        Ok(Self { http, learnt: learnt::Learnt::default(), turns: referrers::Turns::default() })
+        let (learnt, turns) = (learnt::Learnt::default(), referrers::Turns::default());
+        Ok(Self { http, learnt, turns, asking: Arc::default() })
     }
 
     /// The manifest that goes by `reference` (a tag or a digest), `None` if there is none.
@@ -147,7 +156,9 @@ impl Registry {
             .send(&errand, Method::GET, &url, |request| request.header(ACCEPT, MANIFEST_KINDS))
             .await?
             .successful()?;
-        verified(errand, answer, digest)
+        let bytes = verified(errand, answer, digest)?;
+        self.learnt.keep(digest, &bytes);
+        Ok(bytes)
     }
 
     /// The bytes of the manifest that goes by `tag`, `None` if there is none.

@@ -1,14 +1,16 @@
 //! The store: where a run's images are looked for and published, a registry or a layout folder, with one set of verbs.
 
+mod joining;
 mod pushing;
+mod tagging;
 
 pub(crate) use pushing::Built;
+pub(crate) use tagging::{Fate, Step};
 
 use crate::component::Leg;
 use crate::image::{Digest, Image, ImageError, Repository, Tag};
 use crate::layout::{self, Descriptor, Layout, LayoutError};
 use crate::plan::Found;
-use crate::platform::Platform;
 use crate::registry::{DownloadError, Registry, RegistryError};
 use futures::future::try_join_all;
 
@@ -64,56 +66,6 @@ impl Store {
         }
     }
 
-    /// Joins the images of a component's platforms and puts the result into the store by its digest. One platform
-    /// needs no index.
-    pub(crate) async fn join(
-        &self,
-        repository: &Repository,
-        legs: &[(Platform, Found)],
-    ) -> Result<Published, StoreError> {
-        let mut accepted: Vec<Digest> = legs.iter().map(|(_, found)| found.digest.clone()).collect();
-        if let [(_, only)] = legs {
-            let image = Image { repository: repository.clone(), digest: only.digest.clone() };
-            let media_type = only.media_type.clone();
-            return Ok(Published { image, accepted, media_type, bytes: None, size: only.size });
-        }
-        let entries: Vec<_> = legs
-            .iter()
-            .map(|(platform, found)| {
-                (platform.clone(), Descriptor::new(&found.media_type, &found.digest, found.size))
-            })
-            .collect();
-        let index = |source| StoreError::Index { repository: repository.clone(), source };
-        // One after another would wait for each answer; a component has few platforms.
-        let manifests = legs.iter().map(|(_, found)| self.manifest(repository, &found.digest));
-        let annotations = layout::common_annotations(&try_join_all(manifests).await?);
-        let bytes = layout::index(&entries, annotations).map_err(index)?;
-        let digest = Digest::of(&bytes);
-        match self {
-            Self::Layout(layout) => {
-                layout.write(&bytes, layout::IMAGE_INDEX)?;
-            }
-            Self::Registry(registry) => {
-                if registry.find(repository, &digest.to_string()).await?.is_none() {
-                    registry
-                        .put_manifest(repository, &digest.to_string(), layout::IMAGE_INDEX, &bytes)
-                        .await?;
-                    registry.ensure_readable(repository, &digest).await?;
-                }
-            }
-        }
-        accepted.push(digest.clone());
-        let image = Image { repository: repository.clone(), digest };
-        let size = bytes.len() as u64;
-        Ok(Published {
-            image,
-            accepted,
-            media_type: layout::IMAGE_INDEX.to_owned(),
-            bytes: Some(bytes),
-            size,
-        })
-    }
-
     async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Vec<u8>, StoreError> {
         match self {
             Self::Layout(layout) => Ok(layout.read(digest)?),
@@ -152,25 +104,6 @@ impl Store {
         let bytes = self.manifest(repository, &found.digest).await?;
         layout::platforms(&bytes)
             .map_err(|source| StoreError::Index { repository: repository.clone(), source })
-    }
-
-    /// Lets `tag` point at a published image.
-    pub(crate) async fn tag(&self, published: &Published, tag: &Tag) -> Result<(), StoreError> {
-        let image = &published.image;
-        match self {
-            Self::Layout(layout) => {
-                let descriptor = Descriptor::new(&published.media_type, &image.digest, published.size);
-                layout.refer(&[(entry(&image.repository, tag), descriptor)])?;
-            }
-            Self::Registry(registry) => {
-                let bytes = match &published.bytes {
-                    Some(bytes) => bytes.clone(),
-                    None => registry.manifest(&image.repository, &image.digest).await?,
-                };
-                registry.put_manifest(&image.repository, tag.as_str(), &published.media_type, &bytes).await?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -125,6 +125,16 @@ pub(super) fn of_registry(error: &RegistryError) -> Vec<String> {
         RegistryError::Certificates { .. } => {
             "name a file with `-----BEGIN CERTIFICATE-----` in it with `--registry-ca`".to_owned()
         }
+        RegistryError::Immutable { tag, .. } if tag.starts_with("in-") => {
+            "an image of the same inputs is there under hephy's own name for it, and it is another one: run without `--all` \
+             to use that, or let the registry make an exception for tags that begin with `in-`"
+                .to_owned()
+        }
+        RegistryError::Immutable { .. } => {
+            "give the image a new tag (`tags` in hephy.yaml; a version that was released stays), or let the registry make \
+             an exception for tags that move, such as branches and `latest`"
+                .to_owned()
+        }
         RegistryError::NoHost { .. } => "write the registry's host: `ghcr.io/OWNER/REPOSITORY`".to_owned(),
         _ => return vec![],
     };

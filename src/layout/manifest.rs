@@ -133,6 +133,13 @@ pub(crate) fn index(
     })
 }
 
+/// Whether `bytes` are an index that joins just these images in this order, in hephy's own form. What it says about itself
+/// is left open: that follows from its images.
+pub(crate) fn is_index_of(bytes: &[u8], images: &[(Platform, Descriptor)]) -> bool {
+    let Ok(found) = serde_json::from_slice::<Manifest>(bytes) else { return false };
+    index(images, found.annotations).is_ok_and(|own| own == bytes)
+}
+
 /// The names of the platforms that an index joins; none for the manifest of an image. What says of itself that it is for
 /// no platform, such as a provenance, is left out.
 pub(crate) fn platforms(bytes: &[u8]) -> Result<Vec<String>, serde_json::Error> {

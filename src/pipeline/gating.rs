@@ -1,6 +1,6 @@
 //! The gate: what was planned is there, nothing else is, and no job was left out; one check that a forge can require.
 
-use super::publishing::Move;
+use super::tagging::Move;
 use super::{Run, describing, foreign, publishing};
 use crate::exit::ExitCode;
 use crate::failure::Failure;

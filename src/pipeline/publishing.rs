@@ -1,29 +1,25 @@
 //! The push stage: every digest of every component first, tags last.
 
+use super::tagging::{self, Move};
 use super::{Run, base_images, gating};
 use crate::component::{Leg, Name};
-use crate::event::{Progress, Stage};
+use crate::event::Stage;
 use crate::failure::Failure;
-use crate::image::{Digest, Image, Tag};
+use crate::image::{Digest, Image};
 use crate::layout::Layout;
 use crate::plan::{Action, Found, Plan, Planned, PlannedLeg, Target};
 use crate::platform::Platform;
 use crate::report::{ImageSummary, Summary, What};
 use crate::store::{Built, Published, Store, StoreError};
-use futures::future::try_join_all;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+
+/// How many components are joined at once.
+const AT_ONCE: usize = 8;
 
 /// The image of a component, in the store.
 pub(super) struct Pushed {
     pub(super) component: Name,
     pub(super) published: Published,
-}
-
-/// A component whose tags are about to point at an image.
-pub(super) struct Move<'a> {
-    pub(super) planned: &'a Planned,
-    pub(super) image: Digest,
-    /// Where they point until then.
-    pub(super) before: Vec<(Tag, Option<Found>)>,
 }
 
 /// What a push brought into the store.
@@ -39,13 +35,42 @@ pub(crate) struct Pushes {
 /// Brings every image into the store, and moves the tags once all are there: all or none. A push of a selection leaves
 /// the joining to one without: other jobs may still be pushing theirs.
 pub(super) async fn push(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushes, Failure> {
-    run.unless_cancelled(push_all(run, plan, summary)).await.map_err(|failure| failure.during("push"))
+    push_all(run, plan, summary).await.map_err(|failure| failure.during("push"))
 }
 
 async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushes, Failure> {
     let store = run.store(&plan.target)?;
+    let bringing = async {
+        let (mut pushes, whole) = push_legs(run, &store, plan, summary).await?;
+        let moves = join_all(&store, whole, &mut pushes.images).await?;
+        gating::ensure_no_platform_lost(run, &store, plan, &moves).await?;
+        Ok((pushes, moves))
+    };
+    // Every digest is there and can be read before the first tag moves.
+    let (pushes, moves) = run.unless_cancelled(bringing).await?;
+    tagging::move_all(run, &store, &moves, &pushes.images).await?;
+    for (Move { planned, .. }, pushed) in moves.iter().zip(&pushes.images) {
+        summary.images.push(ImageSummary {
+            component: pushed.component.clone(),
+            image: pushed.published.image.clone(),
+            tags: planned.tags.clone(),
+        });
+    }
+    Ok(pushes)
+}
+
+/// A component of which every leg is in the store.
+type Whole<'a> = (&'a Planned, Vec<(Platform, Found)>);
+
+/// Brings the legs into the store. Returns also the components that can be joined.
+async fn push_legs<'a>(
+    run: &Run,
+    store: &Store,
+    plan: &'a Plan,
+    summary: &mut Summary,
+) -> Result<(Pushes, Vec<Whole<'a>>), Failure> {
     let mut pushes = Pushes { legs: vec![], images: vec![], missing: vec![] };
-    let mut to_tag = vec![];
+    let mut whole = vec![];
     for planned in &plan.components {
         let mut legs = vec![];
         for leg in &planned.legs {
@@ -53,7 +78,7 @@ async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushe
             let found = match &leg.action {
                 Action::Skip(_) if !run.settings.selection.is_everything() => None,
                 Action::Skip(_) => store.find(&planned.image, &leg.key).await?,
-                Action::Reuse(_) | Action::Build => Some(push_leg(run, &store, planned, leg, summary).await?),
+                Action::Reuse(_) | Action::Build => Some(push_leg(run, store, planned, leg, summary).await?),
             };
             match found {
                 Some(found) => legs.push((leg.platform.clone(), found)),
@@ -69,27 +94,38 @@ async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushe
         };
         pushes.legs.extend(legs.iter().map(of_leg));
         if run.settings.selection.is_everything() && legs.len() == planned.legs.len() {
-            let published = join(&store, planned, &legs).await?;
-            pushes.images.push(Pushed { component: planned.component.name.clone(), published });
-            to_tag.push(planned);
+            whole.push((planned, legs));
         }
     }
-    let looks = to_tag.into_iter().zip(&pushes.images).map(|(planned, pushed)| look(&store, planned, pushed));
-    let moves = try_join_all(looks).await?;
-    gating::ensure_no_platform_lost(run, &store, plan, &moves).await?;
-    for (Move { planned, before, .. }, pushed) in moves.iter().zip(&pushes.images) {
-        let moved = tag(&store, before, pushed).await?;
-        if !moved.is_empty() {
-            let text = format!("sha256:{} {}", pushed.published.image.digest.short(), moved.join(" "));
-            run.events.step(Stage::Push, planned.component.name.to_string(), Progress::Done, text);
-        }
-        summary.images.push(ImageSummary {
-            component: pushed.component.clone(),
-            image: pushed.published.image.clone(),
-            tags: planned.tags.clone(),
-        });
+    Ok((pushes, whole))
+}
+
+/// Joins the legs of each component, several components at once, and says where their tags point.
+async fn join_all<'a>(
+    store: &Store,
+    whole: Vec<Whole<'a>>,
+    images: &mut Vec<Pushed>,
+) -> Result<Vec<Move<'a>>, Failure> {
+    let mut joined = stream::iter(whole).map(|(planned, legs)| join(store, planned, legs)).buffered(AT_ONCE);
+    let mut moves = vec![];
+    while let Some((pushed, moved)) = joined.try_next().await? {
+        images.push(pushed);
+        moves.push(moved);
     }
-    Ok(pushes)
+    Ok(moves)
+}
+
+async fn join<'a>(
+    store: &Store,
+    planned: &'a Planned,
+    legs: Vec<(Platform, Found)>,
+) -> Result<(Pushed, Move<'a>), Failure> {
+    let before = tagging::look(store, planned).await?;
+    let seen: Vec<Found> = before.iter().filter_map(|(_, found)| found.clone()).collect();
+    let published = store.join(&planned.image, &legs, &seen).await?;
+    let image = published.image.digest.clone();
+    let pushed = Pushed { component: planned.component.name.clone(), published };
+    Ok((pushed, Move { planned, image, before }))
 }
 
 async fn push_leg(
@@ -125,36 +161,6 @@ async fn push_leg(
     Ok(found)
 }
 
-async fn join(store: &Store, planned: &Planned, legs: &[(Platform, Found)]) -> Result<Published, Failure> {
-    Ok(store.join(&planned.image, legs).await?)
-}
-
-/// Looks where the tags of a component point before they move.
-async fn look<'a>(store: &Store, planned: &'a Planned, pushed: &Pushed) -> Result<Move<'a>, Failure> {
-    let finds = planned.tags.iter().map(|tag| async {
-        let found = store.find(&planned.image, tag).await?;
-        Ok::<_, StoreError>((tag.clone(), found))
-    });
-    let image = pushed.published.image.digest.clone();
-    Ok(Move { planned, image, before: try_join_all(finds).await? })
-}
-
-/// Lets the tags that point elsewhere point at the image.
-async fn tag(
-    store: &Store,
-    before: &[(Tag, Option<Found>)],
-    pushed: &Pushed,
-) -> Result<Vec<String>, Failure> {
-    let image = &pushed.published.image.digest;
-    let is_elsewhere = |found: &Option<Found>| found.as_ref().is_none_or(|found| found.digest != *image);
-    let mut moved = vec![];
-    for (tag, _) in before.iter().filter(|(_, found)| is_elsewhere(found)) {
-        store.tag(&pushed.published, tag).await?;
-        moved.push(format!("tagged `{tag}`"));
-    }
-    Ok(moved)
-}
-
 /// Finds the images of a plan that another process has pushed.
 pub(super) async fn collect(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Vec<Pushed>, Failure> {
     let store = run.store_to_read(&plan.target)?;
@@ -168,7 +174,12 @@ pub(super) async fn collect(run: &Run, plan: &Plan, summary: &mut Summary) -> Re
             })?;
             legs.push((leg.platform.clone(), found));
         }
-        let published = join(&store, planned, &legs).await?;
+        // The first tag mostly points at the very index, and then no image has to be read.
+        let seen = match planned.tags.first() {
+            Some(tag) if legs.len() > 1 => store.find(&planned.image, tag).await?,
+            _ => None,
+        };
+        let published = store.join(&planned.image, &legs, &Vec::from_iter(seen)).await?;
         summary.images.push(ImageSummary {
             component: planned.component.name.clone(),
             image: published.image.clone(),

@@ -33,6 +33,15 @@ pub(super) struct Habits {
     pub(super) self_mount: SelfMount,
     /// It refused to mount from another repository.
     pub(super) no_mount: bool,
+    /// How many tags of a manifest it takes in one request, as far as that is known.
+    pub(super) tags_at_once: Option<usize>,
+}
+
+impl Habits {
+    /// It takes so many tags in one request, or fewer.
+    pub(super) fn takes_tags(&mut self, most: usize) {
+        self.tags_at_once = Some(self.tags_at_once.map_or(most, |known| known.min(most)));
+    }
 }
 
 /// By host and digest, the paths of the repositories that have a blob.

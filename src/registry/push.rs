@@ -5,13 +5,11 @@ use super::http::Errand;
 use super::pace::{Pace, Track, telling};
 use super::retry::Patience;
 use super::upload::Way;
-use super::wire::Answer;
 use super::{Registry, RegistryError, tag_or_digest};
 use crate::image::{Digest, Repository};
 use crate::layout::{Layout, Referrer};
 use futures::stream::{self, StreamExt as _};
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -87,49 +85,6 @@ impl Registry {
         match answer.status {
             StatusCode::FORBIDDEN => Ok(false),
             _ => Ok(super::found(answer)?.is_some_and(|found| found.digest == *digest)),
-        }
-    }
-
-    /// Puts a manifest under `reference` (a tag or its digest).
-    pub(crate) async fn put_manifest(
-        &self,
-        repository: &Repository,
-        reference: &str,
-        media_type: &str,
-        bytes: &[u8],
-    ) -> Result<(), RegistryError> {
-        let action = format!("push {}", tag_or_digest(repository, reference));
-        self.put(repository, reference, media_type, bytes, action).await.map(|_| ())
-    }
-
-    /// The same, with what the registry says to it. `action` is what errors say was being done.
-    pub(super) async fn put(
-        &self,
-        repository: &Repository,
-        reference: &str,
-        media_type: &str,
-        bytes: &[u8],
-        action: String,
-    ) -> Result<Answer, RegistryError> {
-        let errand = self.http.to_write(repository, action)?;
-        let url = errand.target.url(&format!("manifests/{reference}"));
-        let mut patience = Patience::default();
-        let answer = loop {
-            let answer = self.http.send(&errand, Method::PUT, &url, |request| {
-                request.header(CONTENT_TYPE, media_type).body(bytes.to_vec())
-            });
-            let answer = answer.await?;
-            // The digest is right; distribution says this where it reads what another push is just writing.
-            match patience.next(None).filter(|_| answer.has_code("DIGEST_INVALID")) {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => break answer.successful()?,
-            }
-        };
-        match answer.header("docker-content-digest") {
-            Some(stored) if stored != Digest::of(bytes).to_string() => {
-                Err(RegistryError::OtherDigest { action: errand.action, host: answer.host })
-            }
-            _ => Ok(answer),
         }
     }
 

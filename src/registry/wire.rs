@@ -223,6 +223,17 @@ impl Answer {
         self.error().is_some_and(|(known, _)| known == code)
     }
 
+    /// The registry's own words, if they say that a tag may not be changed. Each has words of its own for it, and not all
+    /// write them where the spec has them: ECR (`the repository is immutable`), Artifact Registry (`has enabled tag
+    /// immutability`), Harbor (`configured as immutable`), GitLab (`protected tag`).
+    pub(super) fn says_immutable(&self) -> Option<String> {
+        let is_refusal = self.status.is_client_error() && self.status != StatusCode::UNAUTHORIZED;
+        let text = String::from_utf8_lossy(&self.body[..self.body.len().min(4096)]).into_owned();
+        let lower = text.to_lowercase();
+        let is_said = lower.contains("immutab") || (lower.contains("protected") && lower.contains("tag"));
+        (is_refusal && is_said).then(|| self.message().unwrap_or(text))
+    }
+
     /// How long the registry asks to wait.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         let now = self.header("date").and_then(retry::date).unwrap_or_else(jiff::Timestamp::now);
@@ -250,5 +261,34 @@ impl Answer {
         let url = Url::parse("http://127.0.0.1/").expect("valid");
         let (action, host) = ("ask".to_owned(), "127.0.0.1".to_owned());
         Self { action, host, url, status, headers, body: vec![], rest: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_registries_say_of_tags_that_stay_is_understood() {
+        let of_ecr = "The image tag 'v1' already exists in the 'shop' repository and cannot be overwritten because the repository is immutable.";
+        let of_harbor = "Failed to process request due to 'shop/app:v1' configured as immutable.";
+        for (status, code, message, expected) in [
+            (400, "TAG_INVALID", of_ecr, true),
+            (400, "DENIED", "The repository has enabled tag immutability", true),
+            (412, "PRECONDITION", of_harbor, true),
+            (403, "DENIED", "insufficient permission to push a protected tag", true),
+            (403, "DENIED", "you may not push to a protected branch", false),
+            (401, "UNAUTHORIZED", of_ecr, false),
+            (503, "UNAVAILABLE", of_ecr, false),
+            (400, "MANIFEST_INVALID", "no", false),
+        ] {
+            let body = serde_json::json!({"errors": [{"code": code, "message": message}]}).to_string();
+            let bare = Answer::bare(StatusCode::from_u16(status).expect("valid"), HeaderMap::new());
+            let said = Answer { body: body.into_bytes(), ..bare }.says_immutable();
+            assert_eq!(said, expected.then(|| format!("{code}: {message}")), "{status} {message}");
+        }
+        let bare = Answer::bare(StatusCode::BAD_REQUEST, HeaderMap::new());
+        let plain = Answer { body: b"Tag is immutable".to_vec(), ..bare };
+        assert_eq!(plain.says_immutable().as_deref(), Some("Tag is immutable"));
     }
 }

@@ -40,6 +40,7 @@ mod registry_copies;
 mod registry_faults;
 mod registry_kinds;
 mod registry_logins;
+mod registry_tags;
 mod registry_uploads;
 mod same_images;
 mod sboms;

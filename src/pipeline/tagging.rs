@@ -1,0 +1,130 @@
+//! The last step of a push: the tags of all components move together, or none does.
+
+use super::publishing::Pushed;
+use super::{Run, cancelled};
+use crate::event::{Progress, Stage};
+use crate::failure::Failure;
+use crate::image::{Digest, Tag};
+use crate::plan::{Found, Planned};
+use crate::store::{Fate, Step, Store, StoreError};
+use futures::future::try_join_all;
+use std::time::Duration;
+
+/// How long a run that is told to stop still moves tags, and then puts them back. Forges kill it soon after.
+const GRACE: Duration = Duration::from_secs(3);
+/// How long a registry that failed is asked to put a tag back.
+const UNDO: Duration = Duration::from_secs(60);
+
+/// A component whose tags are about to point at an image.
+pub(super) struct Move<'a> {
+    pub(super) planned: &'a Planned,
+    pub(super) image: Digest,
+    /// Where they point until then.
+    pub(super) before: Vec<(Tag, Option<Found>)>,
+}
+
+/// Looks where the tags of a component point.
+pub(super) async fn look(store: &Store, planned: &Planned) -> Result<Vec<(Tag, Option<Found>)>, Failure> {
+    let finds = planned.tags.iter().map(|tag| async {
+        let found = store.find(&planned.image, tag).await?;
+        Ok::<_, StoreError>((tag.clone(), found))
+    });
+    Ok(try_join_all(finds).await?)
+}
+
+/// Lets the tags that point elsewhere point at the images. If one of them cannot, those that moved are put back, and the
+/// failure says where each one points then. A run that is told to stop goes on for a moment: a tag is quickly moved.
+pub(super) async fn move_all(
+    run: &Run,
+    store: &Store,
+    moves: &[Move<'_>],
+    images: &[Pushed],
+) -> Result<(), Failure> {
+    let steps = steps(moves, images);
+    let too_late = async {
+        run.cancel.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    let moved = tokio::select! {
+        moved = store.tag(&steps) => moved.map_err(|error| (Failure::from(error), UNDO)),
+        () = too_late => Err((cancelled(), GRACE)),
+    };
+    let Err((failure, limit)) = moved else {
+        tell(run, moves, &steps);
+        return Ok(());
+    };
+    let fates = store.put_back(&steps, limit).await;
+    Err(with_fates(failure, &steps, fates))
+}
+
+/// The tags that do not point at their images yet; those of one image together.
+fn steps<'a>(moves: &'a [Move<'_>], images: &'a [Pushed]) -> Vec<Step<'a>> {
+    let of_one = |(moved, pushed): (&'a Move<'_>, &'a Pushed)| {
+        let step = |(tag, before): &'a (Tag, Option<Found>)| Step {
+            published: &pushed.published,
+            tag,
+            before: before.as_ref(),
+        };
+        let is_elsewhere = |step: &Step<'_>| step.before.is_none_or(|found| found.digest != moved.image);
+        moved.before.iter().map(step).filter(is_elsewhere).collect::<Vec<_>>()
+    };
+    moves.iter().zip(images).flat_map(of_one).collect()
+}
+
+/// Says of each component which tags moved, in the order of the plan.
+fn tell(run: &Run, moves: &[Move<'_>], steps: &[Step<'_>]) {
+    for Move { planned, image, .. } in moves {
+        let is_own = |step: &&Step<'_>| step.published.image.repository == planned.image;
+        let moved: Vec<String> =
+            steps.iter().filter(is_own).map(|step| format!("tagged `{}`", step.tag)).collect();
+        if !moved.is_empty() {
+            let text = format!("sha256:{} {}", image.short(), moved.join(" "));
+            run.events.step(Stage::Push, planned.component.name.to_string(), Progress::Done, text);
+        }
+    }
+}
+
+/// The failure, with where every tag points now.
+fn with_fates(failure: Failure, steps: &[Step<'_>], fates: Vec<Fate>) -> Failure {
+    let stuck = fates.iter().filter(|fate| !matches!(fate, Fate::AsBefore)).count();
+    let result = match (stuck, steps.len()) {
+        (0, _) => "every tag points where it did before".to_owned(),
+        (stuck, 1) | (stuck, _) if stuck == steps.len() => "no tag could be put back".to_owned(),
+        (stuck, all) => format!("{stuck} of {all} tags could not be put back"),
+    };
+    let lines = steps.iter().zip(fates).map(|(step, fate)| where_now(step, fate));
+    let evidence = [failure.evidence, lines.collect()].concat();
+    Failure { headline: format!("{}; {result}", failure.headline), evidence, ..failure }
+}
+
+/// Where a tag points now, and why.
+fn where_now(step: &Step<'_>, fate: Fate) -> String {
+    let name = step.name();
+    let why = |error: StoreError| Failure::from(error).headline;
+    let new = step.published.image.digest.short();
+    match (fate, step.before) {
+        (Fate::AsBefore, Some(before)) => {
+            format!("`{name}` points at sha256:{}, as before", before.digest.short())
+        }
+        (Fate::AsBefore, None) => format!("`{name}` does not exist, as before"),
+        (Fate::Elsewhere(Some(digest)), _) => {
+            format!("`{name}` points at sha256:{}, where somebody else has put it", digest.short())
+        }
+        (Fate::Elsewhere(None), _) => format!("`{name}` does not exist: somebody else has deleted it"),
+        (Fate::Moved(error), Some(before)) => format!(
+            "`{name}` points at sha256:{new}, which is the new image, and not at sha256:{}: {}",
+            before.digest.short(),
+            why(error)
+        ),
+        (Fate::Moved(error), None) => {
+            format!(
+                "`{name}` points at sha256:{new}, which is the new image, and did not exist before: {}",
+                why(error)
+            )
+        }
+        (Fate::Unknown(error), _) => {
+            let why = error.map_or_else(|| "it took too long".to_owned(), why);
+            format!("`{name}`: nobody knows where it points: {why}")
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Tags: none moves before everything can be read, all of a run move together, and back if one cannot.
+
+use crate::support::faulty::{Asked, Fault, Faulty, answer};
+use crate::support::guarded::{Door, Generation, Guarded};
+use crate::support::registry::Registry;
+use crate::support::{Hephy, Output, Repository};
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// The tags of each component, beside that of the commit.
+const TAGS: [&str; 3] = ["next", "stable", "v1"];
+
+/// Two components for these platforms, with the tags above.
+fn shop(platforms: &[&str]) -> Repository {
+    let repository = Repository::empty();
+    let programs: Vec<String> =
+        platforms.iter().map(|platform| format!("linux/{platform}: {platform}")).collect();
+    let component =
+        |name: &str| format!("  {name}: {{path: {name}, bin: run, prebuilt: {{{}}}}}\n", programs.join(", "));
+    let components = component("one") + &component("two");
+    repository
+        .write("hephy.yaml", &format!("tags: [type=sha, {}]\ncomponents:\n{components}", TAGS.join(", ")));
+    change(&repository, platforms, "first");
+    repository
+}
+
+fn change(repository: &Repository, platforms: &[&str], text: &str) {
+    for name in ["one", "two"] {
+        for platform in platforms {
+            repository.write(&format!("{name}/{platform}/run"), &format!("{name} {platform} {text}"));
+        }
+    }
+    repository.commit(text);
+}
+
+fn up(repository: &Repository, address: &str) -> Hephy {
+    repository.hephy(["up", "--registry", &format!("{address}/shop")])
+}
+
+/// The digest that a tag points at, as the registry says.
+fn digest(address: &str, name: &str, tag: &str) -> Option<String> {
+    let url = format!("http://{address}/v2/shop/{name}/manifests/{tag}");
+    let kinds = "Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
+    let output = Command::new("curl").args(["--silent", "--head", "--header", kinds, &url]).output();
+    let text = String::from_utf8(output.expect("curl starts").stdout).expect("text").to_lowercase();
+    let is_there = text.lines().next().is_some_and(|line| line.contains(" 200"));
+    let line = text.lines().find_map(|line| line.strip_prefix("docker-content-digest:"));
+    line.filter(|_| is_there).map(|digest| digest.trim().to_owned())
+}
+
+/// Where every tag of both components points.
+fn digests(address: &str) -> Vec<Option<String>> {
+    let of_one = |name: &'static str| TAGS.iter().map(move |tag| digest(address, name, tag));
+    ["one", "two"].into_iter().flat_map(of_one).collect()
+}
+
+/// What `hephy up` says that it has made, a digest for each component.
+fn made(output: &Output) -> Vec<Option<String>> {
+    let digest = |line: &str| line.rsplit('@').next().map(str::to_owned);
+    output.stdout.lines().flat_map(|line| vec![digest(line); TAGS.len()]).collect()
+}
+
+fn is_tag(asked: &Asked) -> bool {
+    asked.is("PUT", "/manifests/")
+        && !asked.path.contains("/manifests/in-")
+        && !asked.path.contains("sha256:")
+}
+
+#[test]
+fn no_tag_moves_before_the_indexes_of_all_can_be_read() {
+    // Given a registry that takes the index of the second component and never has it,
+    let (registry, repository) = (Registry::start(), shop(&["amd64", "arm64"]));
+    let indexes = Mutex::new(BTreeSet::new());
+    let proxy = Faulty::start(registry.address(), move |asked| {
+        let mut indexes = indexes.lock().expect("rules do not panic");
+        let is_index = asked.header("content-type").is_some_and(|kind| kind.contains("image.index"));
+        if is_index && asked.is("PUT", "/shop/two/") {
+            indexes.insert(asked.path.clone());
+        }
+        if asked.method == "HEAD" && indexes.contains(&asked.path) { answer(404, "", "") } else { None }
+    });
+    // when both are pushed, then no tag of the first one has moved either.
+    let output =
+        up(&repository, &proxy.address.to_string()).run().exits(75).says("took it and does not have it");
+    assert!(proxy.count("PUT", "/shop/two/manifests/sha256:") > 0, "{output}");
+    assert_eq!(proxy.asked().iter().filter(|asked| is_tag(asked)).count(), 0, "{output}");
+    for name in ["one", "two"] {
+        let tags = registry.tags(&format!("shop/{name}"));
+        assert!(tags.len() == 2 && tags.iter().all(|tag| tag.starts_with("in-")), "{tags:?}");
+    }
+    // The next run has only the tags to move.
+    let output = up(&repository, registry.address()).run().exits(0);
+    assert_eq!(digests(registry.address()), made(&output));
+}
+
+/// Publishes, changes everything, and pushes again through a proxy with this rule. Returns where tags pointed before.
+fn second_push(
+    registry: &str,
+    rule: impl Fn(&Asked) -> Option<Fault> + Send + 'static,
+) -> (Repository, Faulty, Vec<Option<String>>) {
+    let repository = shop(&["amd64"]);
+    let output = up(&repository, registry).run().exits(0);
+    let before = digests(registry);
+    assert_eq!(before, made(&output));
+    change(&repository, &["amd64"], "second");
+    (repository, Faulty::start(registry, rule), before)
+}
+
+#[test]
+fn tags_that_moved_go_back_when_another_cannot() {
+    // Given images whose tags move to new ones, except one tag of the second component, for a long time,
+    let registry = Guarded::start(Generation::Third, Door::Open, false);
+    let rule =
+        |asked: &Asked| if asked.is("PUT", "/two/manifests/next") { answer(503, "", "") } else { None };
+    let (repository, proxy, before) = second_push(&registry.address, rule);
+    // when they are pushed, then all others have moved and are put back, and the tag of the commit is deleted.
+    let output = up(&repository, &proxy.address.to_string()).run().exits(75);
+    assert!(output.error().contains("tag ") && output.error().contains("/shop/two:next"), "{output}");
+    assert!(output.error().ends_with("; every tag points where it did before"), "{output}");
+    assert_eq!(digests(&registry.address), before, "{output}");
+    let commit = format!("sha-{}", &repository.id("HEAD")[..7]);
+    assert_eq!(digest(&registry.address, "one", &commit), None, "{output}");
+    let written: Vec<String> = proxy.asked().into_iter().filter(is_tag).map(|asked| asked.path).collect();
+    assert_eq!(written.iter().filter(|path| path.ends_with("/one/manifests/v1")).count(), 2, "{written:?}");
+    let old =
+        |digest: &Option<String>| digest.as_ref().map(|digest| digest[..19].to_owned()).expect("a digest");
+    let output = output.says(&format!("/shop/one:v1` points at {}, as before", old(&before[2])));
+    output.says(&format!("/shop/one:{commit}` does not exist, as before"));
+    // A later run moves them all.
+    let output = up(&repository, &registry.address).run().exits(0);
+    assert_eq!(digests(&registry.address), made(&output));
+}
+
+#[test]
+fn what_cannot_be_put_back_is_said() {
+    // Given a registry that deletes no tag,
+    let registry = Registry::start();
+    let rule =
+        |asked: &Asked| if asked.is("PUT", "/two/manifests/next") { answer(503, "", "") } else { None };
+    let (repository, proxy, before) = second_push(registry.address(), rule);
+    let output = up(&repository, &proxy.address.to_string()).run().exits(75);
+    // then the tags of the commit stay, and nothing else.
+    assert!(output.error().ends_with("; 2 of 8 tags could not be put back"), "{output}");
+    let commit = format!("sha-{}", &repository.id("HEAD")[..7]);
+    assert_eq!(digests(registry.address()), before, "{output}");
+    let new = digest(registry.address(), "one", &commit).expect("the tag of the commit");
+    let text = format!(
+        "/shop/one:{commit}` points at {}, which is the new image, and did not exist before",
+        &new[..19]
+    );
+    output.says(&text).says("DIGEST_INVALID");
+}
+
+#[test]
+fn a_tag_that_may_not_change_is_said_with_where_it_points() {
+    for (status, code, message) in [
+        (
+            400,
+            "TAG_INVALID",
+            "The image tag 'v1' already exists in the 'shop/two' repository and cannot be overwritten because the \
+             repository is immutable.",
+        ),
+        (400, "FAILED_PRECONDITION", "The repository has enabled tag immutability"),
+        (412, "PRECONDITION", "Failed to process request due to 'shop/two:v1' configured as immutable."),
+        (403, "DENIED", "insufficient permission to push a protected tag"),
+    ] {
+        let registry = Guarded::start(Generation::Third, Door::Open, false);
+        let body = format!(r#"{{"errors":[{{"code":"{code}","message":"{message}"}}]}}"#);
+        let rule = move |asked: &Asked| {
+            if asked.is("PUT", "/two/manifests/v1") { answer(status, "", &body) } else { None }
+        };
+        let (repository, proxy, before) = second_push(&registry.address, rule);
+        let output = up(&repository, &proxy.address.to_string()).run().exits(4);
+        let expected = format!("lets nobody change this tag: {code}: {message}");
+        assert!(output.error().contains("/shop/two:v1") && output.error().contains(&expected), "{output}");
+        assert_eq!(digests(&registry.address), before, "{output}");
+        let old = before[5].as_ref().expect("a digest");
+        let output = output.says(&format!("/shop/two:v1` points at {}, as before", &old[..19]));
+        output.says("hint: give the image a new tag");
+    }
+}
+
+#[test]
+fn another_image_under_a_key_that_may_not_change_is_said() {
+    // Given a registry with immutable tags, in which other content is under the key of a leg,
+    let registry = Registry::start();
+    let repository = shop(&["amd64"]);
+    up(&repository, registry.address()).run().exits(0);
+    let key = registry.tags("shop/one").into_iter().find(|tag| tag.starts_with("in-")).expect("a key");
+    registry.publish(&format!("shop/one:{key}"), "#!/bin/sh\n# other\n");
+    let body = r#"{"errors":[{"code":"TAG_INVALID","message":"it cannot be overwritten because the repository is immutable"}]}"#;
+    let proxy = Faulty::start(registry.address(), move |asked| {
+        if asked.is("PUT", "/one/manifests/in-") { answer(400, "", body) } else { None }
+    });
+    // when it is built again, then the failure says what to do.
+    let output = up(&repository, &proxy.address.to_string()).args(["--all"]).run().exits(4);
+    assert!(output.error().contains(&format!("/shop/one:{key}")), "{output}");
+    output.says("lets nobody change this tag").says("run without `--all` to use that");
+}
+
+#[test]
+fn a_tag_that_points_at_the_image_already_costs_no_request_more() {
+    let registry = Registry::start();
+    let repository = shop(&["amd64"]);
+    up(&repository, registry.address()).run().exits(0);
+    // Given one tag of eight that points elsewhere,
+    registry.publish("shop/two:stable", "#!/bin/sh\n# other\n");
+    let proxy = Faulty::start(registry.address(), |_| None);
+    // when nothing else is to do, then that one is written, and the others are looked at.
+    let output = up(&repository, &proxy.address.to_string()).run().exits(0);
+    let written: Vec<Asked> = proxy.asked().into_iter().filter(|asked| asked.method == "PUT").collect();
+    assert_eq!(written.len(), 1, "{written:?}");
+    assert!(written[0].path.ends_with("/two/manifests/stable"), "{written:?}");
+    // Two keys, eight tags, and the manifest that gets the tag: read and written.
+    assert_eq!(proxy.count("HEAD", ""), 2 + 8, "{:?}", proxy.asked());
+    assert_eq!(proxy.count("GET", "/manifests/"), 1, "{:?}", proxy.asked());
+    assert_eq!(digests(registry.address()), made(&output));
+}
+
+#[test]
+fn several_tags_go_in_one_request_where_the_registry_says_that_it_took_them() {
+    // Given a registry that says so of all but one tag, and another one that has no word for it,
+    let (registry, repository) = (Registry::start(), shop(&["amd64"]));
+    let saying = Faulty::start(registry.address(), |asked| {
+        let (_, query) = asked.path.split_once('?').filter(|_| asked.is("PUT", "/manifests/sha256:"))?;
+        let tags: Vec<&str> = query.split('&').filter_map(|pair| pair.strip_prefix("tag=")).collect();
+        let all = tags.iter().filter(|tag| **tag != "v1").copied().collect::<Vec<_>>().join("\r\nOCI-Tag: ");
+        Some(Fault::With("OCI-Tag", all))
+    });
+    up(&repository, &saying.address.to_string()).run().exits(0);
+    // then that one tag of each component has a request of its own;
+    let alone: Vec<String> = saying.asked().into_iter().filter(is_tag).map(|asked| asked.path).collect();
+    let alone: BTreeSet<&str> = alone.iter().map(String::as_str).collect();
+    assert_eq!(alone, ["/v2/shop/one/manifests/v1", "/v2/shop/two/manifests/v1"].into());
+    assert_eq!(saying.count("PUT", "?tag="), 2);
+    // the other one is asked once, and gets eight requests.
+    let silent = Faulty::start(registry.address(), |_| None);
+    let output = up(&repository, &silent.address.to_string()).run().exits(0);
+    assert_eq!((silent.count("PUT", "?tag="), digests(registry.address())), (1, made(&output)));
+    assert_eq!(silent.asked().iter().filter(|asked| is_tag(asked)).count(), 6, "{:?}", silent.asked());
+}
+
+#[test]
+fn fewer_tags_go_in_one_request_when_the_address_is_too_long() {
+    let (registry, repository) = (Registry::start(), shop(&["amd64"]));
+    let proxy = Faulty::start(registry.address(), |asked| {
+        if asked.path.matches("tag=").count() > 1 { answer(414, "", "") } else { None }
+    });
+    let output = up(&repository, &proxy.address.to_string()).run().exits(0);
+    assert_eq!(digests(registry.address()), made(&output));
+    // Four tags, then two, which the second component may try as well, then each alone.
+    assert!((2..=3).contains(&proxy.count("PUT", "?tag=")), "{:?}", proxy.asked());
+}
+
+#[test]
+fn a_run_that_is_killed_between_tags_is_finished_by_the_next() {
+    // Given a run that is killed when some of its tags have moved,
+    let registry = Registry::start();
+    let rule = |asked: &Asked| asked.is("PUT", "/two/manifests/next").then_some(Fault::Stall);
+    let (repository, proxy, before) = second_push(registry.address(), rule);
+    let mut run = up(&repository, &proxy.address.to_string()).start();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while proxy.asked().iter().filter(|asked| is_tag(asked)).count() < 8
+        || digests(registry.address()).iter().zip(&before).filter(|(now, before)| now != before).count() < 5
+    {
+        assert!(Instant::now() < deadline, "the tags never moved: {:?}", proxy.asked());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    run.kill().and_then(|()| run.wait()).expect("kill it");
+    // when it is run again, then only what is missing is written.
+    let proxy = Faulty::start(registry.address(), |_| None);
+    let output = up(&repository, &proxy.address.to_string()).run().exits(0);
+    let written: Vec<String> =
+        proxy.asked().into_iter().filter(|asked| asked.method == "PUT").map(|asked| asked.path).collect();
+    assert_eq!(written, ["/v2/shop/two/manifests/next"]);
+    assert_eq!(digests(registry.address()), made(&output));
+}
+
+#[test]
+fn a_run_that_is_told_to_stop_leaves_no_tags_half_moved() {
+    let registry = Guarded::start(Generation::Third, Door::Open, false);
+    let rule = |asked: &Asked| asked.is("PUT", "/two/manifests/next").then_some(Fault::Stall);
+    let (repository, proxy, before) = second_push(&registry.address, rule);
+    let run = up(&repository, &proxy.address.to_string()).start();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while proxy.count("PUT", "/two/manifests/next") == 0 {
+        assert!(Instant::now() < deadline, "the tags never moved: {:?}", proxy.asked());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let kill = Command::new("kill").args(["-s", "TERM", &run.id().to_string()]).status();
+    assert!(kill.expect("kill starts").success());
+    let output = Output::of(run).exits(143);
+    assert!(
+        output.error().contains("the run was cancelled; every tag points where it did before"),
+        "{output}"
+    );
+    assert_eq!(digests(&registry.address), before, "{output}");
+}

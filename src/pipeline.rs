@@ -19,6 +19,7 @@ mod preparing;
 mod published;
 mod publishing;
 mod run;
+mod sboms;
 mod unseen;
 
 use crate::event::Stage;

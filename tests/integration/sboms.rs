@@ -2,7 +2,7 @@
 
 use crate::support::attached::{attached, digest, ensure_valid};
 use crate::support::registry::Registry;
-use crate::support::{Repository, path_with, prebuilt, refused};
+use crate::support::{Repository, input_digest, path_with, prebuilt, refused};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -220,6 +220,27 @@ fn a_document_stands_before_what_a_program_says_and_each_platform_has_its_own() 
         subjects.map(|digits| image(digits).into_iter().map(|(kind, ..)| kind).collect()).collect();
     let kinds: BTreeSet<_> = kinds.into_iter().collect();
     assert_eq!(kinds, [vec![SPDX.to_owned()], vec![CYCLONEDX.to_owned()]].into());
+}
+
+#[test]
+fn what_is_said_about_an_sbom_counts_for_its_platform_also_where_git_ignores_the_file() {
+    let repository = Repository::empty();
+    let component =
+        |sbom: &str| format!("components: {{app: {{path: app, {sbom}platforms: [linux/amd64]}}}}\n");
+    let digest = |sbom: &str, amd64: &str, arm64: &str| {
+        repository.write("hephy.yaml", &component(sbom));
+        repository.write("app/sbom/amd64.json", amd64).write("app/sbom/arm64.json", arm64);
+        input_digest(&repository)
+    };
+    // The Dockerfile reads no document, and git knows none.
+    repository.write("app/Dockerfile", "FROM scratch\nCOPY Dockerfile /\n").write(".gitignore", "sbom/\n");
+    repository.write("hephy.yaml", &component("")).commit("Add it");
+    let both = "sbom: {linux/amd64: sbom/amd64.json, linux/arm64: sbom/arm64.json}, ";
+    let (nothing, something) = (digest("", "1", "1"), digest(both, "1", "1"));
+    assert_eq!(digest("", "2", "2"), nothing);
+    assert_eq!(digest(both, "1", "2"), something, "the document for another platform");
+    let others = [nothing, something, digest(both, "2", "1"), digest("sbom: required, ", "1", "1")];
+    assert_eq!(BTreeSet::from(others).len(), 4);
 }
 
 #[test]

@@ -110,8 +110,8 @@ fn faults_name_their_place_and_a_way_out() {
 fn documents_of_the_user_are_files_of_json() {
     for (text, expected) in [
         (
-            "components:\n  a: {path: src, sbom: yes}",
-            "`hephy.yaml:2:24`: `sbom: yes` is no JSON file; write `required`, or the path of a document of CycloneDX or SPDX: `app.cdx.json`",
+            "components:\n  a: {path: src, sbom: app.xml}",
+            "`hephy.yaml:2:24`: `sbom: app.xml` is no JSON file; write `required`, or the path of a document of CycloneDX or SPDX: `app.cdx.json`",
         ),
         (
             "components:\n  a: {path: src, sbom: {linux/amd64: ../a.cdx.json}}",

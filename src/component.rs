@@ -212,6 +212,29 @@ pub(crate) struct Recipe {
     pub(crate) base: Option<String>,
     /// The user that a program runs as; that of the base, else one without rights, if absent.
     pub(crate) user: Option<String>,
+    /// It is no part of the image, and yet an input: who finds an image finds its documents.
+    pub(crate) sbom: Option<Sbom>,
+}
+
+/// What the user says about the SBOM of the images. Paths are relative to the component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sbom {
+    /// An image without one is a fault.
+    Required,
+    /// A document for the images of all platforms.
+    File(String),
+    Files(BTreeMap<Platform, String>),
+}
+
+impl Sbom {
+    /// The document for a platform, if the user names one.
+    pub(crate) fn file(&self, platform: &Platform) -> Option<&str> {
+        match self {
+            Self::Required => None,
+            Self::File(path) => Some(path),
+            Self::Files(paths) => paths.get(platform).map(String::as_str),
+        }
+    }
 }
 
 /// One cell of the matrix: a component on a platform.

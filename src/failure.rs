@@ -2,6 +2,7 @@
 
 mod hints;
 
+use crate::attestation::SbomError;
 use crate::backends::{BuildError, ChooseError};
 use crate::cluster::ClusterError;
 use crate::config::ConfigError;
@@ -225,6 +226,13 @@ impl From<SelectError> for Failure {
         | SelectError::Leg { known, .. }
         | SelectError::Nothing { known }) = error;
         if known.is_empty() { failure } else { failure.hint(format!("the plan has {}", known.join(", "))) }
+    }
+}
+
+impl From<SbomError> for Failure {
+    fn from(error: SbomError) -> Self {
+        let code = if matches!(error, SbomError::Silent) { ExitCode::Build } else { ExitCode::Usage };
+        Self::of(code, &error).hint(hints::of_sbom(&error))
     }
 }
 

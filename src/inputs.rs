@@ -230,7 +230,7 @@ pub(crate) async fn reads(
         Backend::Spin => spin::reads(&checkout.root, component)?,
         Backend::Buildpacks => buildpacks::reads(&checkout.root, component)?,
     };
-    program::add(&mut reads, &checkout.root, component, backend)?;
+    program::add(&mut reads, &checkout.root, component, backend, platforms)?;
     reads.rules.extend(component.watch.iter().map(|glob| {
         Rule::new(Pattern::Glob(glob.clone()), format!("`{}` watches `{glob}`", component.name))
     }));

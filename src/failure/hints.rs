@@ -1,6 +1,7 @@
 //! What the user can do about an error, in words that can be copied.
 
 use super::Failure;
+use crate::attestation::SbomError;
 use crate::backends::BuildError;
 use crate::cluster::ClusterError;
 use crate::exec::ExecError;
@@ -57,6 +58,24 @@ pub(super) fn of_inputs(error: &InputsError) -> Vec<String> {
         _ => return vec![],
     };
     vec![hint.to_owned()]
+}
+
+pub(super) fn of_sbom(error: &SbomError) -> String {
+    match error {
+        SbomError::Read { .. } => "make it before hephy runs, or correct `sbom` in hephy.yaml".to_owned(),
+        SbomError::Json { .. } | SbomError::Unknown { .. } => {
+            "write it as JSON of CycloneDX (`bomFormat`) or SPDX (`spdxVersion`, or the `@context` of SPDX 3)".to_owned()
+        }
+        SbomError::NoPlatform { platform } => {
+            format!("add `{platform}: FILE.json` to `sbom` in hephy.yaml")
+        }
+        SbomError::NoList { .. } => {
+            "name a document of your own in hephy.yaml: `sbom: FILE.json`, or remove `sbom: required`".to_owned()
+        }
+        SbomError::Silent => {
+            "build the program with `cargo auditable build`, or with Go 1.18 or newer; or name a document of your own in hephy.yaml: `sbom: FILE.json`".to_owned()
+        }
+    }
 }
 
 pub(super) fn of_build(error: &BuildError) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! The build stage: every leg that the plan says, several at once.
 
-use super::{Run, attesting, basing, describing, guarding, unseen};
+use super::{Run, attesting, basing, describing, guarding, sboms, unseen};
 use crate::backends::{self, Answer, Engine, Order};
 use crate::component::{Backend, Component, Leg};
 use crate::event::{Progress, Stage};
@@ -33,6 +33,9 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     }
     if to_build.is_empty() {
         return Ok(());
+    }
+    for (planned, leg) in &to_build {
+        sboms::ensure_possible(run, planned, leg)?;
     }
     // What a component needs is the same for all its legs.
     let of_one =

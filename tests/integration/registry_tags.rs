@@ -220,6 +220,32 @@ fn a_tag_that_points_at_the_image_already_costs_no_request_more() {
 }
 
 #[test]
+fn what_looking_at_joined_images_costs() {
+    let (registry, repository) = (Registry::start(), shop(&["amd64", "arm64"]));
+    let first = up(&repository, registry.address()).run().exits(0);
+    // Given images for two platforms that are there with all their tags,
+    let count = |verb: &str| {
+        let proxy = Faulty::start(registry.address(), |_| None);
+        let address = format!("{}/shop", proxy.address);
+        let output = repository.hephy([verb, "--registry", &address]).run().exits(0);
+        let digests = |text: &str| -> Vec<String> {
+            text.lines().filter_map(|line| Some(line.rsplit_once('@')?.1.to_owned())).collect()
+        };
+        assert_eq!(digests(&output.stdout), digests(&first.stdout), "{output}");
+        ["HEAD", "GET", "PUT", "POST"].map(|method| proxy.count(method, ""))
+    };
+    // then a run asks for each of two keys and four tags, and reads the index; of both components.
+    assert_eq!(count("up"), [2 * (2 + 4), 2, 0, 0]);
+    // An index that somebody else made of the same images is not taken for ours.
+    registry.rewrite_index(&format!("shop/one:{}", TAGS[0]));
+    assert_eq!(
+        count("up"),
+        [2 * (2 + 4) + 1, 2 + 2, 1, 0],
+        "two manifests are read, and one tag is moved back"
+    );
+}
+
+#[test]
 fn several_tags_go_in_one_request_where_the_registry_says_that_it_took_them() {
     // Given a registry that says so of all but one tag, and another one that has no word for it,
     let (registry, repository) = (Registry::start(), shop(&["amd64"]));

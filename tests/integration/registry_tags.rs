@@ -269,6 +269,18 @@ fn several_tags_go_in_one_request_where_the_registry_says_that_it_took_them() {
 }
 
 #[test]
+fn a_registry_that_chokes_on_several_tags_gets_each_alone() {
+    let (registry, repository) = (Registry::start(), shop(&["amd64"]));
+    let proxy =
+        Faulty::start(
+            registry.address(),
+            |asked| if asked.is("PUT", "?tag=") { answer(500, "", "") } else { None },
+        );
+    let output = up(&repository, &proxy.address.to_string()).run().exits(0);
+    assert_eq!(digests(registry.address()), made(&output));
+}
+
+#[test]
 fn fewer_tags_go_in_one_request_when_the_address_is_too_long() {
     let (registry, repository) = (Registry::start(), shop(&["amd64"]));
     let proxy = Faulty::start(registry.address(), |asked| {

@@ -123,19 +123,15 @@ fn said(metadata: &Path) -> Result<Digest, BuildError> {
     digest.ok_or(BuildError::NoImage { tool: "BuildKit" })
 }
 
-/// The image in the layout, called by the key of the leg and by nothing else. BuildKit may wrap it into an index.
+/// What is in the layout, called by the key of the leg and by nothing else. BuildKit may wrap the image into an index.
 fn taken(order: &Order<'_>, said: &Digest) -> Result<Descriptor, BuildError> {
     let layout = Layout::at(order.out);
-    let sole = layout.sole_image()?.ok_or(BuildError::NoImage { tool: "BuildKit" })?;
-    if sole.listed_as != said.to_string() {
-        return Err(BuildError::OtherImage {
-            tool: "BuildKit",
-            said: said.to_string(),
-            found: sole.listed_as,
-        });
+    let made = layout.only()?.ok_or(BuildError::NoImage { tool: "BuildKit" })?;
+    if made.digest != said.to_string() {
+        return Err(BuildError::OtherImage { tool: "BuildKit", said: said.to_string(), found: made.digest });
     }
     layout.forget()?;
-    Ok(order.finish(&layout, sole.image)?)
+    Ok(order.finish(&layout, Descriptor::new(&made.media_type, said, made.size))?)
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 
 use super::{Run, sboms};
 use crate::attestation::{self, Facts};
+use crate::component::Leg;
+use crate::config::Attest;
 use crate::failure::Failure;
 use crate::image::Image;
-use crate::layout::{Descriptor, Layout};
+use crate::layout::{Descriptor, Flat, Layout};
 use crate::plan::{Plan, Planned, PlannedLeg};
 use crate::store::StoreError;
 
@@ -37,6 +39,23 @@ pub(super) async fn attest(
             invocation: run.ci.builder.invocation.as_deref(),
         });
         layout.attach(built, &attestation::sealed(statement)).map_err(StoreError::from)?;
+    }
+    Ok(())
+}
+
+/// Attaches to a leg's image what its build tool had attested, as far as that is still true, and says what is not.
+pub(super) fn carry(
+    run: &Run,
+    leg: &Leg,
+    layout: &Layout,
+    flat: &Flat,
+    stamped: &Descriptor,
+) -> Result<(), Failure> {
+    if run.attest() == Attest::None {
+        return Ok(());
+    }
+    for left in layout.carry(flat, stamped).map_err(StoreError::from)? {
+        run.events.warn(format!("{leg}: a statement about the image is left behind, {left}"));
     }
     Ok(())
 }

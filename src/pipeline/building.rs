@@ -1,7 +1,7 @@
 //! The build stage: every leg that the plan says, several at once.
 
 use super::{Run, attesting, basing, describing, guarding, sboms, unseen};
-use crate::backends::{self, Answer, Engine, Order};
+use crate::backends::{self, Answer, BuildError, Engine, Order};
 use crate::component::{Backend, Component, Leg};
 use crate::event::{Progress, Stage};
 use crate::failure::Failure;
@@ -164,8 +164,12 @@ async fn with_backend(
     let built = built.map_err(Failure::from).map_err(during)?;
     guarding::ensure_listed(run, planned, leg, &built.reads).await.map_err(during)?;
     let stamp = describing::stamp(run, planned, leg);
-    let stamped = layout::stamp(&Layout::at(order.out), leg.key.as_str(), &built.manifest, &stamp);
+    let layout = Layout::at(order.out);
+    let flat = layout.flatten(&built.manifest, &leg.platform);
+    let flat = flat.map_err(BuildError::from).map_err(Failure::from).map_err(during)?;
+    let stamped = layout::stamp(&layout, leg.key.as_str(), &flat.image, &stamp);
     let stamped = stamped.map_err(StoreError::from).map_err(Failure::from).map_err(during)?;
+    attesting::carry(run, name, &layout, &flat, &stamped).map_err(during)?;
     attesting::attest(run, plan, planned, leg, &stamped).await.map_err(during)?;
     stamped.digest().map_err(StoreError::from).map_err(Failure::from).map_err(during)
 }

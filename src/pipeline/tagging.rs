@@ -87,10 +87,9 @@ fn tell(run: &Run, moves: &[Move<'_>], steps: &[Step<'_>]) {
 /// The failure, with where every tag points now.
 fn with_fates(failure: Failure, steps: &[Step<'_>], fates: Vec<Fate>) -> Failure {
     let stuck = fates.iter().filter(|fate| !matches!(fate, Fate::AsBefore)).count();
-    let result = match (stuck, steps.len()) {
-        (0, _) => "every tag points where it did before".to_owned(),
-        (stuck, 1) | (stuck, _) if stuck == steps.len() => "no tag could be put back".to_owned(),
-        (stuck, all) => format!("{stuck} of {all} tags could not be put back"),
+    let result = match stuck {
+        0 => "every tag points where it did before".to_owned(),
+        stuck => format!("{stuck} of {} tags could not be put back", steps.len()),
     };
     let lines = steps.iter().zip(fates).map(|(step, fate)| where_now(step, fate));
     let evidence = [failure.evidence, lines.collect()].concat();

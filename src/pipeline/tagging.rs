@@ -41,18 +41,22 @@ pub(super) async fn move_all(
     images: &[Pushed],
 ) -> Result<(), Failure> {
     let steps = steps(moves, images);
+    if steps.is_empty() {
+        return Ok(());
+    }
     let too_late = async {
         run.cancel.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
     let moved = tokio::select! {
-        moved = store.tag(&steps) => moved.map_err(|error| (Failure::from(error), UNDO)),
-        () = too_late => Err((cancelled(), GRACE)),
+        moved = store.tag(&steps) => moved.map_err(Failure::from),
+        () = too_late => Err(cancelled()),
     };
-    let Err((failure, limit)) = moved else {
+    let Err(failure) = moved else {
         tell(run, moves, &steps);
         return Ok(());
     };
+    let limit = if run.cancel.is_cancelled() { GRACE } else { UNDO };
     let fates = store.put_back(&steps, limit).await;
     Err(with_fates(failure, &steps, fates))
 }

@@ -1,6 +1,7 @@
 //! How many requests tags take.
 
 use super::{TAGS, digests, is_tag, made, shop, up};
+use crate::support::Output;
 use crate::support::faulty::{Asked, Fault, Faulty, answer};
 use crate::support::registry::Registry;
 use std::collections::BTreeSet;
@@ -82,6 +83,9 @@ fn a_registry_that_chokes_on_several_tags_gets_each_alone() {
             |asked| if asked.is("PUT", "?tag=") { answer(500, "", "") } else { None },
         );
     let output = up(&repository, &proxy.address.to_string()).run().exits(0);
+    // What has moved is said in the order of the plan, whichever was first.
+    let said = |name: &str| output.stderr.find(&format!("{name}  {}", &digest_of(&output, name)[..19]));
+    assert!(said("one").is_some() && said("one") < said("two"), "{output}");
     assert_eq!(digests(registry.address()), made(&output));
 }
 
@@ -95,4 +99,10 @@ fn fewer_tags_go_in_one_request_when_the_address_is_too_long() {
     assert_eq!(digests(registry.address()), made(&output));
     // Four tags, then two, which the second component may try as well, then each alone.
     assert!((2..=3).contains(&proxy.count("PUT", "?tag=")), "{:?}", proxy.asked());
+}
+
+/// The digest that hephy has printed for a component.
+fn digest_of<'a>(output: &'a Output, name: &str) -> &'a str {
+    let line = output.stdout.lines().find(|line| line.contains(&format!("/{name}@")));
+    line.and_then(|line| line.rsplit('@').next()).expect("a digest")
 }

@@ -91,6 +91,15 @@ pub(super) fn of_build(error: &BuildError) -> Vec<String> {
         BuildError::OtherImage { .. } => {
             "run again; if it happens again, another user of this machine pushes while the tool does".to_owned()
         }
+        BuildError::NoEngine { lacking: Some(platform), .. } => {
+            format!(
+                "build it on a runner of {platform}, install an emulator (`qemu-user-static`), or write \
+                 `FROM --platform=$BUILDPLATFORM` and let the compiler do it"
+            )
+        }
+        BuildError::Unpinned { .. } => {
+            "give the stage another name than the image has, or use another engine: `backend: buildkit`".to_owned()
+        }
         BuildError::NoEngine { .. } => {
             "install `buildah`, or start a BuildKit builder: `docker buildx create --use`, or `BUILDKIT_HOST` for `buildctl`"
                 .to_owned()

@@ -12,22 +12,36 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// Where the files of a layer go.
-pub(super) type Archive = tar::Builder<Hashing<GzEncoder<Hashing<BufWriter<NamedTempFile>>>>>;
+pub(super) type Archive<'a> = tar::Builder<&'a mut Packing>;
+/// Takes the bytes of a tar, hashes and compresses them.
+pub(super) type Packing = Hashing<GzEncoder<Hashing<BufWriter<NamedTempFile>>>>;
 
 /// Streams the files that `fill` adds through tar, the hash of the tar, gzip and the hash of the gzip into a blob: every
 /// byte is read once and memory stays constant. Returns the blob and the hash of the tar.
 pub(super) fn layer(
     layout: &Layout,
     media_type: &str,
-    fill: impl FnOnce(&mut Archive) -> Result<(), LayoutError>,
+    fill: impl FnOnce(&mut Archive<'_>) -> Result<(), LayoutError>,
+) -> Result<(Descriptor, Digest), LayoutError> {
+    packed(layout, media_type, |bytes| {
+        let mut tar = tar::Builder::new(bytes);
+        fill(&mut tar)?;
+        let ended = tar.into_inner();
+        ended.map(|_| ()).map_err(|source| LayoutError::Write { path: layout.root.clone(), source })
+    })
+}
+
+/// The same for a tar that is there already: `fill` writes its bytes.
+pub(super) fn packed(
+    layout: &Layout,
+    media_type: &str,
+    fill: impl FnOnce(&mut Packing) -> Result<(), LayoutError>,
 ) -> Result<(Descriptor, Digest), LayoutError> {
     let fault = |source| LayoutError::Write { path: layout.root.clone(), source };
     let file = NamedTempFile::new_in(&layout.root).map_err(fault)?;
     let compressed = Hashing::new(BufWriter::new(file));
-    let gzip = GzEncoder::new(compressed, Compression::default());
-    let mut tar = tar::Builder::new(Hashing::new(gzip));
+    let mut tar = Hashing::new(GzEncoder::new(compressed, Compression::default()));
     fill(&mut tar)?;
-    let tar = tar.into_inner().map_err(fault)?;
     let diff_id = Digest::of_hasher(tar.hasher);
     let compressed = tar.inner.finish().map_err(fault)?;
     let (digest, size) = (Digest::of_hasher(compressed.hasher), compressed.length);

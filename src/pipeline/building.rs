@@ -1,7 +1,7 @@
 //! The build stage: every leg that the plan says, several at once.
 
 use super::{Run, attesting, basing, describing, guarding, unseen};
-use crate::backends::{self, Answer, Engine, Order};
+use crate::backends::{self, Answer, Chosen, Engine, Order};
 use crate::component::{Backend, Component, Leg};
 use crate::event::{Progress, Stage};
 use crate::failure::Failure;
@@ -46,6 +46,10 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     }
     let before = run.unless_cancelled(guarding::ensure_current(run, plan)).await?;
     let answers = run.unless_cancelled(ask_engines(run, &to_build)).await?;
+    // What no engine can build here ends here, before anything starts.
+    for (planned, leg) in &to_build {
+        engine(run, planned, leg, &answers)?;
+    }
     let stop = run.cancel.child_token();
     let mut results = stream::iter(to_build)
         .map(|(planned, leg)| {
@@ -93,6 +97,16 @@ async fn ask_engines(
     Ok(backends::ask(&run.root, &backends).await)
 }
 
+fn engine(
+    run: &Run,
+    planned: &Planned,
+    leg: &PlannedLeg,
+    answers: &[(Engine, Answer)],
+) -> Result<Option<Chosen>, Failure> {
+    let engine = backends::engine_for(&run.root, &planned.component, &leg.platform, planned.backend, answers);
+    engine.map_err(|error| Failure::from(error).during(&format!("build {}", planned.leg(leg))))
+}
+
 async fn one(work: Work<'_>, planned: &Planned, leg: &PlannedLeg) -> (Result<Digest, Failure>, Duration) {
     let Work { run, stop, .. } = work;
     let name = planned.leg(leg);
@@ -132,7 +146,7 @@ async fn with_backend(
 ) -> Result<Digest, Failure> {
     let Work { run, plan, stop, answers } = work;
     let during = |failure: Failure| failure.during(&format!("build {name}"));
-    let engine = backends::engine_for(planned.backend, answers).map_err(Failure::from).map_err(during)?;
+    let engine = engine(run, planned, leg, answers)?;
     let watches = |component: &Component| {
         component.name == name.component && (!component.watch.is_empty() || component.is_workspace_package)
     };

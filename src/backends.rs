@@ -79,6 +79,9 @@ pub(crate) enum BuildError {
     Read { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Exec(#[from] ExecError),
+    /// The daemon that builds had a fault of its own, or no room.
+    #[error("build with BuildKit, for the second time")]
+    Unwell { source: ExecError },
     #[error(transparent)]
     Layout(#[from] LayoutError),
     #[error(transparent)]

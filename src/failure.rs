@@ -67,10 +67,12 @@ impl Failure {
 
     /// Adds the last words of a program that failed, the one that says why to the first line.
     fn words_of(self, error: &ExecError) -> Self {
-        let ExecError::Failed { last_lines, .. } = error else { return self };
+        let ExecError::Failed { program, last_lines, .. } = error else { return self };
         let is_reason = |line: &&String| {
-            let line = line.trim_start().to_ascii_lowercase();
-            line.starts_with("error") || line.starts_with("fatal")
+            let text = line.trim_start().to_ascii_lowercase();
+            // Docker's client has no word in front of what it ends with.
+            let is_last = program == "docker" && last_lines.last() == Some(line);
+            text.starts_with("error") || text.starts_with("fatal") || is_last
         };
         let Some(reason) = last_lines.iter().find(is_reason).map(|line| line.trim()) else {
             return Self { evidence: last_lines.clone(), ..self };
@@ -234,6 +236,9 @@ impl From<BuildError> for Failure {
         match error {
             BuildError::Inputs(error) => error.into(),
             BuildError::Exec(source) => hints::of_exec(failure.words_of(&source), &source),
+            BuildError::Unwell { source } => Self { code: ExitCode::Infrastructure, ..failure }
+                .words_of(&source)
+                .hint("run again later; what the daemon wrote into its own log says more"),
             error => Self { hints: hints::of_build(&error), ..failure },
         }
     }

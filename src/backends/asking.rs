@@ -50,7 +50,7 @@ async fn one(root: &Path, engine: Engine) -> Answer {
     };
     let output = match tokio::time::timeout(PATIENCE, exec::capture(&program)).await {
         Ok(Ok(output)) => String::from_utf8_lossy(&output).into_owned(),
-        Ok(Err(error)) => return Answer::Unfit(why(&error)),
+        Ok(Err(error)) => return Answer::Unfit(why(engine, &error)),
         Err(_) => return Answer::Unfit(format!("it said nothing for {} s", PATIENCE.as_secs())),
     };
     match engine {
@@ -84,8 +84,17 @@ fn is_on(emulator: &Path) -> bool {
 }
 
 /// Why it did not answer, in a line.
-fn why(error: &ExecError) -> String {
+fn why(engine: Engine, error: &ExecError) -> String {
     match error {
+        // A client without the plugin takes the flags for its own.
+        ExecError::Failed { last_lines, .. }
+            if engine == Engine::Buildx
+                && last_lines
+                    .iter()
+                    .any(|line| line.contains("--bootstrap") || line.contains("'buildx'")) =>
+        {
+            "Docker's client has no buildx".to_owned()
+        }
         ExecError::Missing { .. } => "it is not installed".to_owned(),
         ExecError::Failed { last_lines, .. } => {
             let said = last_lines.iter().map(|line| line.trim()).find(|line| !line.is_empty());

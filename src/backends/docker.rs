@@ -46,7 +46,8 @@ fn docker(order: &Order<'_>) -> Program {
 }
 
 /// Writes the images that the plan saw into the copied Dockerfile, and returns that. The client reads only
-/// `.dockerignore`, whichever file it is that counts, and then leaves it out of the context.
+/// `.dockerignore`, whichever file it is that counts, and adds a random name to it (for a Dockerfile that lies elsewhere),
+/// so that file must not get into the image.
 fn prepare(order: &Order<'_>, reading: &Reading, staged: &Staged) -> Result<String, BuildError> {
     let path = staged.beside().join(DOCKERFILE);
     let fault = |source| BuildError::Prepare { path: path.clone(), source };
@@ -54,8 +55,10 @@ fn prepare(order: &Order<'_>, reading: &Reading, staged: &Staged) -> Result<Stri
     let text = inputs::with_images(&text, reading, order.base_images, order.platform)
         .map_err(|image| BuildError::Unpinned { image })?;
     std::fs::write(&path, &text).map_err(fault)?;
-    let ignore = staged.context().join(".dockerignore");
-    std::fs::copy(staged.beside().join(format!("{DOCKERFILE}.dockerignore")), ignore).map_err(fault)?;
+    let mut ignore =
+        std::fs::read(staged.beside().join(format!("{DOCKERFILE}.dockerignore"))).map_err(fault)?;
+    ignore.extend(b"\n.dockerignore\n");
+    std::fs::write(staged.context().join(".dockerignore"), ignore).map_err(fault)?;
     Ok(text)
 }
 

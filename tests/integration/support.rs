@@ -2,6 +2,8 @@
 
 pub(crate) mod buildkit;
 pub(crate) mod cluster;
+pub(crate) mod docker;
+pub(crate) mod dockerfiles;
 pub(crate) mod faulty;
 pub(crate) mod guarded;
 mod left_behind;

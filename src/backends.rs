@@ -163,6 +163,21 @@ pub(crate) async fn ensure_possible(
     }
 }
 
+/// Refuses a leg for whose platform nothing can be built here. Engines of a Dockerfile: [`engine_for`].
+pub(crate) async fn ensure_platform(
+    backend: Backend,
+    root: &Path,
+    component: &Component,
+    platform: &Platform,
+) -> Result<(), BuildError> {
+    let folder = root.join(&component.path);
+    match backend {
+        Backend::Cargo => cargo::ensure_possible(&folder, platform).await,
+        Backend::Prebuilt => prebuilt::find(&folder, &component.recipe, platform).map(drop),
+        _ => Ok(()),
+    }
+}
+
 /// Builds a leg with `backend` into the layout at `order.out`.
 pub(crate) async fn build(
     events: &Events,

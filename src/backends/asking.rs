@@ -13,6 +13,8 @@ use std::time::Duration;
 /// A daemon that says nothing for this long is one that does not build.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How Docker's client ends where it does not understand its arguments.
+const USAGE: i32 = 125;
 /// Where the kernel lists what starts programs that it does not know itself.
 const BINFMT: &str = "/proc/sys/fs/binfmt_misc";
 /// What emulators are called there, and what they emulate.
@@ -86,13 +88,8 @@ fn is_on(emulator: &Path) -> bool {
 /// Why it did not answer, in a line.
 fn why(engine: Engine, error: &ExecError) -> String {
     match error {
-        // A client without the plugin takes the flags for its own.
-        ExecError::Failed { last_lines, .. }
-            if engine == Engine::Buildx
-                && last_lines
-                    .iter()
-                    .any(|line| line.contains("--bootstrap") || line.contains("'buildx'")) =>
-        {
+        // A client without the plugin takes the flags for its own, and shows its help.
+        ExecError::Failed { status, .. } if engine == Engine::Buildx && status.code() == Some(USAGE) => {
             "Docker's client has no buildx".to_owned()
         }
         ExecError::Missing { .. } => "it is not installed".to_owned(),

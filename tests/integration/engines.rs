@@ -214,6 +214,39 @@ fn the_engine_of_a_machine_makes_no_difference_to_the_decision() {
 }
 
 #[test]
+fn lines_that_nothing_here_can_run_are_refused_before_anything_starts() {
+    // Given a builder that runs programs for one platform,
+    let (buildkit, registry) = (BuildKit::start(), Registry::start());
+    let base = publish_shell(&registry, "first");
+    let two = "components: {web: {backend: buildkit, platforms: [linux/amd64, linux/arm64]}}\n";
+    let of_two = |dockerfile: &str| {
+        let repository = web(dockerfile, &[("a.txt", "a")]);
+        repository.write("hephy.yaml", two).commit("Add a platform");
+        repository
+    };
+    // when lines are to be run for another, then it ends there, and names the platform and ways out.
+    let repository = of_two(&format!("FROM {base}\nCOPY . /x/\nRUN true\n"));
+    let output = buildkit.used_by(repository.hephy(["up"])).run().exits(3);
+    assert!(
+        output.error().starts_with(
+            "error: build web (linux/arm64): find an engine that builds a Dockerfile (buildkit): no buildctl: it runs \
+             programs for linux/amd64, and the `RUN` lines are for linux/arm64; no docker buildx: "
+        ),
+        "{output}"
+    );
+    assert!(!output.stderr.contains("► build"), "{output}");
+    output.says("hint: build it on a runner of linux/arm64, install an emulator");
+    // Files are copied for any platform, and a stage may be for the machine that builds.
+    let elsewhere = format!(
+        "FROM --platform=$BUILDPLATFORM {base} AS one\nCOPY . /x/\nRUN echo x > /made\nFROM scratch\n\
+         COPY --from=one /made /\n"
+    );
+    for dockerfile in ["FROM scratch\nCOPY a.txt /\n", &elsewhere] {
+        up(&buildkit, &of_two(dockerfile));
+    }
+}
+
+#[test]
 fn without_an_engine_each_one_that_was_asked_is_named() {
     let repository = web("FROM scratch\nCOPY a.txt /\n", &[("a.txt", "a")]);
     let tools = repository.beside("tools");

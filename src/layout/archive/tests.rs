@@ -128,7 +128,7 @@ fn what_an_archive_should_not_have_is_refused() {
     let layer = tar_of(&[("a", b"a", 0)]);
     let config = config_of(&[&layer]);
     let check = |files: &[(&str, &[u8], u64)], expected: &str| {
-        let error = taken(files, b"").err().expect(expected);
+        let error = taken(files, b"").expect_err(expected);
         assert!(error.to_string().contains(expected), "{error}");
     };
     let listed = list("c", &["l"]);
@@ -156,7 +156,7 @@ fn names_of_an_archive_are_no_paths_of_this_disk() {
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "x").expect("write");
     let listed = list(&secret.display().to_string(), &["../../../etc/passwd"]);
-    let error = taken(&[("manifest.json", &listed, 0)], b"").err().expect("refused");
+    let error = taken(&[("manifest.json", &listed, 0)], b"").expect_err("refused");
     assert!(error.to_string().contains("the archive does not have it"), "{error}");
     // A name that leaves the archive is one in it.
     let layer = tar_of(&[("a", b"a", 0)]);

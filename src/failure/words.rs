@@ -54,7 +54,7 @@ const KNOWN_WORDS: [(&[&str], &str); 9] = [
 pub(super) fn of_words(lines: &[String]) -> Option<&'static str> {
     let lines: Vec<String> = lines.iter().map(|line| line.to_ascii_lowercase()).collect();
     let is_said = |word: &&str| lines.iter().any(|line| line.contains(*word));
-    KNOWN_WORDS.iter().find(|(words, _)| words.iter().any(|word| is_said(word))).map(|(_, hint)| *hint)
+    KNOWN_WORDS.iter().find(|(words, _)| words.iter().any(&is_said)).map(|(_, hint)| *hint)
 }
 
 #[cfg(test)]

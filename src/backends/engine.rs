@@ -92,7 +92,9 @@ impl Reach {
         match self {
             Self::Only(own) if !is_same(own) => Some(format!("it builds for {own} only, not for {platform}")),
             Self::Runs(own) if runs && !own.iter().any(is_same) => {
-                let own: Vec<String> = own.iter().map(ToString::to_string).collect();
+                let mut own: Vec<String> =
+                    own.iter().map(|own| format!("{}/{}", own.os, own.architecture)).collect();
+                own.dedup();
                 Some(format!(
                     "it runs programs for {}, and the `RUN` lines are for {platform}",
                     own.join(", ")

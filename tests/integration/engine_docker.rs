@@ -1,6 +1,7 @@
 //! Dockerfiles where there is only a daemon of Docker, for real: Debian's, of version 20.10.
 
-use crate::support::docker::{Docker, remains};
+use crate::support::buildkit::BuildKit;
+use crate::support::docker::{Docker, found, remains};
 use crate::support::dockerfiles::{
     files_of_image, names_in_image, publish_shell, sleeping, wait_until, web_by,
 };
@@ -33,7 +34,8 @@ fn with_docker_alone_an_image_is_built_twice_the_same_pushed_and_gone_with_the_d
          FROM {base}\nENV A=1\nCOPY --from=one /made /made\nCOPY . /deep/x/\nRUN echo end > /end\nCMD [\"/bin/sh\"]\n",
         base.replace("base:1", "base:${TAG}")
     );
-    let first = web(&dockerfile, &[("a.txt", "text"), ("tools/run", "#!/bin/sh\n")]);
+    let long = format!("{}.txt", "long".repeat(40));
+    let first = web(&dockerfile, &[("a.txt", "text"), (&long, ""), ("tools/run", "#!/bin/sh\n")]);
     let configuration = "components: {web: {platforms: [linux/amd64], build-args: {WHO: hephy}}}\n";
     first.write("hephy.yaml", configuration).commit("Say for whom");
     let second = first.clone_with(&[]);
@@ -55,7 +57,8 @@ fn with_docker_alone_an_image_is_built_twice_the_same_pushed_and_gone_with_the_d
     registry.read_back(&format!("shop/web@{}", digest(&output).trim()));
     // they hold what was copied and made, nothing of it younger than the commit, and the base as it was;
     let date: u64 = first.git(["log", "-1", "--format=%ct"]).trim().parse().expect("a date");
-    let own = ["made", "deep/", "deep/x/", "deep/x/a.txt", "deep/x/tools/run", "end"];
+    let long = format!("deep/x/{long}");
+    let own = [&*long, "made", "deep/", "deep/x/", "deep/x/a.txt", "deep/x/tools/run", "end"];
     let files = files_of_image(&first);
     for name in own {
         let (_, _, time) = files.iter().find(|(known, ..)| known == name).expect(name);
@@ -173,6 +176,42 @@ fn what_docker_cannot_build_is_refused_with_a_way_out() {
     let output = docker.used_by(alone.hephy(["up"])).env("DOCKER_HOST", "unix:///nowhere").run().exits(3);
     assert!(output.error().contains("no docker: it says `"), "{output}");
     assert!(output.error().contains("unix:///nowhere"), "{output}");
+}
+
+/// Docker 25 and later cannot be had here: this stand-in answers as 28 does, lets `buildctl` build, and hands out the kind of
+/// archive that is a layout too, which BuildKit writes as well.
+const LATER: &str = r#"#!/bin/sh
+PATH=/usr/bin:/bin here=$(dirname "$0")
+printf '%s\n' "$*" >> "$here/calls"
+case "$1 $2" in
+  "version --format") echo '{"Client":{},"Server":{"Version":"28.3.1","Os":"linux","Arch":"amd64"}}'; exit ;;
+  "image save") exec cp "$here/saved" "$4" ;;
+  "build --force-rm") ;;
+  *) exit 125 ;;
+esac
+printf sha256:1 > "$4"
+exec "$REAL_BUILDCTL" build --frontend dockerfile.v0 --local context="$7" --local dockerfile="$(dirname "$6")" \
+  --output type=docker,dest="$here/saved"
+"#;
+
+#[test]
+fn an_archive_of_a_later_docker_is_read_too() {
+    let buildkit = BuildKit::start();
+    let repository = web("FROM scratch\nCOPY a.txt /x/\nCOPY b.txt /y/\n", &[("a.txt", "a"), ("b.txt", "b")]);
+    let tools = repository.beside("tools");
+    std::fs::create_dir(&tools).expect("create the folder");
+    std::os::unix::fs::symlink(found("git"), tools.join("git")).expect("link git");
+    std::fs::write(tools.join("docker"), LATER).expect("write the program");
+    std::fs::set_permissions(tools.join("docker"), std::fs::Permissions::from_mode(0o755)).expect("set");
+    let hephy = buildkit.used_by(repository.hephy(["up"])).env("REAL_BUILDCTL", buildkit.client());
+    hephy.env("PATH", &tools).run().exits(0).says("by docker: Docker 28.3.1 answers");
+    let names = names_in_image(&repository);
+    assert_eq!(names.iter().collect::<Vec<_>>(), ["x/", "x/a.txt", "y/", "y/b.txt"]);
+    assert_eq!(text_of(&repository, "x/a.txt").as_deref(), Some("a"));
+    let calls = std::fs::read_to_string(tools.join("calls")).expect("calls");
+    let build = calls.lines().find(|call| call.starts_with("build ")).expect("a build");
+    assert!(build.starts_with("build --force-rm --iidfile /") && build.ends_with("/context"), "{calls}");
+    assert!(calls.lines().last().is_some_and(|call| call.ends_with("/image.tar sha256:1")), "{calls}");
 }
 
 #[test]

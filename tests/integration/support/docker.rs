@@ -122,7 +122,7 @@ fn install() {
 }
 
 /// A program of this machine; daemons often lie where users do not look.
-fn found(program: &str) -> PathBuf {
+pub(crate) fn found(program: &str) -> PathBuf {
     let path = std::env::var_os("PATH").expect("a path");
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
     let mut places = folders.map(|folder| folder.join(program));

@@ -174,7 +174,9 @@ impl From<InputsError> for Failure {
     fn from(error: InputsError) -> Self {
         let failure = Self { hints: hints::of_inputs(&error), ..Self::of(ExitCode::Usage, &error) };
         match error {
-            InputsError::Cargo { source, .. } | InputsError::Go { source, .. } => failure.words_of(&source),
+            InputsError::Cargo { source, .. } | InputsError::Go { source, .. } => {
+                hints::of_exec(failure.words_of(&source), &source)
+            }
             InputsError::Packages { source, .. } => {
                 failure.words_of(&source).hint("run with `--attest none` for an image without an SBOM")
             }

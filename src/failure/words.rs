@@ -2,7 +2,7 @@
 
 /// What helps against the errors that build tools end with most often, by words of theirs. The first that fits counts, so
 /// those stand first that are about one thing only.
-const KNOWN_WORDS: [(&[&str], &str); 9] = [
+const KNOWN_WORDS: [(&[&str], &str); 10] = [
     // Cargo says "because --locked was passed", which only hephy did.
     (&["--locked"], "run `cargo update --workspace` and commit `Cargo.lock`"),
     (
@@ -27,6 +27,10 @@ const KNOWN_WORDS: [(&[&str], &str); 9] = [
     (
         &["is not 'package main'", "is not `package main`"],
         "name the folder of the program in hephy.yaml: `path`, or `main` in its `.ko.yaml`",
+    ),
+    (
+        &["; gotoolchain=local)"],
+        "install the Go that `go.mod` asks for, or let Go fetch it: `GOTOOLCHAIN=auto`",
     ),
     (
         &["no space left on device"],
@@ -95,6 +99,7 @@ mod tests {
                 "Error: importpath ko://example.com/lib is not 'package main'",
                 "name the folder of the program",
             ),
+            ("go: go.mod requires go >= 1.99 (running go 1.26.8; GOTOOLCHAIN=local)", "install the Go that"),
             ("write /x: no space left on device", "make room where images are built"),
             (
                 "toomanyrequests: You have reached your pull rate limit.",

@@ -69,14 +69,7 @@ fn with_docker_alone_an_image_is_built_twice_the_same_pushed_and_gone_with_the_d
     for (name, text) in expected {
         assert_eq!(text_of(&first, name).as_deref(), Some(text), "{name}");
     }
-    let (base, image) = (config(&base), config(&format!("{target}/web@{}", digest(&output).trim())));
-    let layers =
-        |config: &serde_json::Value| config["rootfs"]["diff_ids"].as_array().expect("layers").clone();
-    assert_eq!(layers(&image)[..layers(&base).len()], layers(&base)[..]);
-    assert_eq!(image["config"]["Cmd"], serde_json::json!(["/bin/sh"]));
-    assert!(image["container"].is_null() && image["config"]["Image"].is_null(), "{image}");
-    let created: jiff::Timestamp = image["created"].as_str().expect("a time").parse().expect("a time");
-    assert_eq!(created.as_second().cast_unsigned(), date);
+    ensure_on(&config(&base), &config(&format!("{target}/web@{}", digest(&output).trim())), date);
     // nothing is built a second time,
     let decided = docker.used_by(first.hephy(["up", "--registry", &target])).run().exits(0);
     assert!(!decided.stderr.contains("by docker"), "{decided}");
@@ -92,6 +85,18 @@ fn with_docker_alone_an_image_is_built_twice_the_same_pushed_and_gone_with_the_d
     assert_ne!(remains(&folder), [] as [&str; 0]);
     drop(docker);
     assert_eq!(remains(&folder), [] as [&str; 0]);
+}
+
+/// An image on this base has its layers, its own `CMD`, the time of the commit, and nothing of the containers of the build.
+#[track_caller]
+fn ensure_on(base: &serde_json::Value, image: &serde_json::Value, date: u64) {
+    let layers =
+        |config: &serde_json::Value| config["rootfs"]["diff_ids"].as_array().expect("layers").clone();
+    assert_eq!(layers(image)[..layers(base).len()], layers(base)[..]);
+    assert_eq!(image["config"]["Cmd"], serde_json::json!(["/bin/sh"]));
+    assert!(image["container"].is_null() && image["config"]["Image"].is_null(), "{image}");
+    let created: jiff::Timestamp = image["created"].as_str().expect("a time").parse().expect("a time");
+    assert_eq!(created.as_second().cast_unsigned(), date);
 }
 
 /// The config of an image in a registry, as another program reads it.

@@ -75,13 +75,13 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     }
 }
 
-/// What nothing can build here ends here, before anything starts.
+/// What nothing can build here ends here, before anything starts; unless the other legs are to be built all the same.
 async fn ensure_possible(
     run: &Run,
     to_build: &[(&Planned, &PlannedLeg)],
     answers: &[(Engine, Answer)],
 ) -> Result<(), Failure> {
-    for (planned, leg) in to_build {
+    for (planned, leg) in to_build.iter().filter(|(planned, _)| planned.component.fail_fast) {
         engine(run, planned, leg, answers)?;
         let refused = |error| Failure::from(error).during(&format!("build {}", planned.leg(leg)));
         let (backend, component) = (planned.backend, &planned.component);

@@ -1,6 +1,7 @@
 //! OCI image layouts on disk: what a backend leaves behind, and a target in their own right
 //! (OCI image spec, `image-layout.md`).
 
+mod archive;
 mod arriving;
 mod assemble;
 mod carry;
@@ -15,6 +16,7 @@ mod programs;
 mod referrers;
 mod stamp;
 
+pub(crate) use archive::{Archive, take};
 pub(crate) use arriving::Arriving;
 pub(crate) use assemble::{Base, Program, assemble};
 pub(crate) use chart::{ChartPackage, package};

@@ -3,10 +3,12 @@
 mod dependencies;
 mod target;
 
+use super::tool::{self, Tool};
 use super::{BuildError, Built, Order, program};
 use crate::component::Recipe;
 use crate::event::{Events, Progress, Stage};
 use crate::exec::{self, Program};
+use crate::platform::Platform;
 use cargo_metadata::{Artifact, Message, TargetKind};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,9 +16,20 @@ use target::Target;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+const TOOLS: [Tool; 1] = [
+    // The first that takes settings with `--config` (Cargo's changelog).
+    Tool { program: "cargo", ask: &["--version"], least: "1.63" },
+];
+
 /// Cargo locks its target folder for one build at a time anyway. The turn lasts until the binary is in the image,
 /// because the next build may put another program of the same name in its place.
 static TURN: Mutex<()> = Mutex::const_new(());
+
+/// Refuses a platform that this machine's Rust does not build for.
+pub(super) async fn ensure_possible(folder: &Path, platform: &Platform) -> Result<(), BuildError> {
+    tool::ensure(&TOOLS, folder).await?;
+    target::find(folder, platform).await.map(drop)
+}
 
 /// Builds the package's binaries for the platform and assembles the image.
 pub(super) async fn build(
@@ -24,7 +37,7 @@ pub(super) async fn build(
     cancel: &CancellationToken,
     order: &Order<'_>,
 ) -> Result<Built, BuildError> {
-    let target = target::find(order).await?;
+    let target = target::find(&order.folder(), order.platform).await?;
     let text = format!("for {}: {}", target.triple, target.why);
     events.step(Stage::Build, order.subject(), Progress::Doing, text);
     let _turn = TURN.lock().await;

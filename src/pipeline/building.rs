@@ -1,7 +1,7 @@
 //! The build stage: every leg that the plan says, several at once.
 
 use super::{Run, attesting, basing, describing, guarding, sboms, unseen};
-use crate::backends::{self, Answer, BuildError, Engine, Order};
+use crate::backends::{self, Answer, BuildError, Chosen, Engine, Order};
 use crate::component::{Backend, Component, Leg};
 use crate::event::{Progress, Stage};
 use crate::failure::Failure;
@@ -49,6 +49,7 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     }
     let before = run.unless_cancelled(guarding::ensure_current(run, plan)).await?;
     let answers = run.unless_cancelled(ask_engines(run, &to_build)).await?;
+    ensure_possible(run, &to_build, &answers).await?;
     let stop = run.cancel.child_token();
     let mut results = stream::iter(to_build)
         .map(|(planned, leg)| {
@@ -77,6 +78,24 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     }
 }
 
+/// What nothing can build here ends here, before anything starts; unless the other legs are to be built all the same.
+async fn ensure_possible(
+    run: &Run,
+    to_build: &[(&Planned, &PlannedLeg)],
+    answers: &[(Engine, Answer)],
+) -> Result<(), Failure> {
+    for (planned, leg) in to_build.iter().filter(|(planned, _)| planned.component.fail_fast) {
+        engine(run, planned, leg, answers)?;
+        let refused = |error| Failure::from(error).during(&format!("build {}", planned.leg(leg)));
+        let (backend, component) = (planned.backend, &planned.component);
+        run.unless_cancelled(async {
+            backends::ensure_platform(backend, &run.root, component, &leg.platform).await.map_err(refused)
+        })
+        .await?;
+    }
+    Ok(())
+}
+
 /// What all legs of the stage share.
 #[derive(Clone, Copy)]
 struct Work<'a> {
@@ -94,6 +113,16 @@ async fn ask_engines(
 ) -> Result<Vec<(Engine, Answer)>, Failure> {
     let backends: Vec<Backend> = to_build.iter().map(|(planned, _)| planned.backend).collect();
     Ok(backends::ask(&run.root, &backends).await)
+}
+
+fn engine(
+    run: &Run,
+    planned: &Planned,
+    leg: &PlannedLeg,
+    answers: &[(Engine, Answer)],
+) -> Result<Option<Chosen>, Failure> {
+    let engine = backends::engine_for(&run.root, &planned.component, &leg.platform, planned.backend, answers);
+    engine.map_err(|error| Failure::from(error).during(&format!("build {}", planned.leg(leg))))
 }
 
 async fn one(work: Work<'_>, planned: &Planned, leg: &PlannedLeg) -> (Result<Digest, Failure>, Duration) {
@@ -135,7 +164,7 @@ async fn with_backend(
 ) -> Result<Digest, Failure> {
     let Work { run, plan, stop, answers } = work;
     let during = |failure: Failure| failure.during(&format!("build {name}"));
-    let engine = backends::engine_for(planned.backend, answers).map_err(Failure::from).map_err(during)?;
+    let engine = engine(run, planned, leg, answers)?;
     let watches = |component: &Component| {
         component.name == name.component && (!component.watch.is_empty() || component.is_workspace_package)
     };

@@ -19,6 +19,7 @@ mod checkout;
 mod clones;
 mod discovery;
 mod documents;
+mod engine_docker;
 mod engines;
 mod forks;
 mod gate;

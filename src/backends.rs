@@ -1,5 +1,6 @@
 //! Backends: what turns a leg into a layout. Each gets an [`Order`] and leaves an OCI layout in its folder.
 
+mod apart;
 mod asking;
 mod buildah;
 mod buildkit;
@@ -14,9 +15,11 @@ mod helm;
 mod ko;
 mod prebuilt;
 mod program;
+mod rewriting;
 mod spin;
 mod tool;
 
+pub(crate) use apart::{Apart, kaniko_arguments};
 pub(crate) use asking::ask;
 pub(crate) use choose::{Choice, ChooseError, Tried, choose};
 pub(crate) use engine::{Answer, Chosen, Engine};
@@ -116,6 +119,10 @@ pub(crate) enum BuildError {
     NoImage { tool: &'static str },
     #[error("take the image of `{tool}`: it says that it made {said}, and {found} is what it left")]
     OtherImage { tool: &'static str, said: String, found: String },
+    #[error("take the image from the cluster: {what} is missing or damaged")]
+    Cut { what: String },
+    #[error("build on `{image}` as the plan saw it: kaniko cannot be told which image that is")]
+    Unpinnable { image: String },
     #[error("find an engine that builds a Dockerfile ({backend}): {}", tried.join("; "))]
     NoEngine { backend: Backend, tried: Vec<String> },
 }
@@ -135,9 +142,12 @@ pub(crate) async fn ensure_possible(
     component: &Component,
 ) -> Result<(), BuildError> {
     match backend {
-        Backend::Cargo | Backend::Prebuilt | Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
-            Ok(())
-        }
+        Backend::Cargo
+        | Backend::Prebuilt
+        | Backend::Dockerfile
+        | Backend::Buildkit
+        | Backend::Buildah
+        | Backend::Kaniko => Ok(()),
         Backend::Ko => tool::ensure(&ko::TOOLS, root).await,
         Backend::Spin => tool::ensure(&spin::TOOLS, root).await,
         Backend::Helm => helm::ensure_possible(root, component),
@@ -156,7 +166,7 @@ pub(crate) async fn build(
     match backend {
         Backend::Cargo => cargo::build(events, cancel, order).await,
         Backend::Prebuilt => Ok(Built { manifest: prebuilt::build(events, order)?, reads: vec![] }),
-        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Kaniko => {
             let manifest = dockerfile::build(events, cancel, order).await?;
             Ok(Built { manifest, reads: vec![] })
         }
@@ -199,7 +209,8 @@ impl Order<'_> {
         self.root.join(self.component.context())
     }
 
-    fn subject(&self) -> String {
+    /// The leg, as messages name it.
+    pub(crate) fn subject(&self) -> String {
         format!("{} ({})", self.component.name, self.platform)
     }
 

@@ -64,6 +64,8 @@ pub(crate) enum Backend {
     Dockerfile,
     Buildkit,
     Buildah,
+    /// Only in a cluster.
+    Kaniko,
     Ko,
     Spin,
     Buildpacks,
@@ -72,12 +74,13 @@ pub(crate) enum Backend {
 
 impl Backend {
     /// Every backend, for messages and documentation.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Cargo,
         Self::Prebuilt,
         Self::Dockerfile,
         Self::Buildkit,
         Self::Buildah,
+        Self::Kaniko,
         Self::Ko,
         Self::Spin,
         Self::Buildpacks,
@@ -92,6 +95,7 @@ impl Backend {
             Self::Dockerfile => "dockerfile",
             Self::Buildkit => "buildkit",
             Self::Buildah => "buildah",
+            Self::Kaniko => "kaniko",
             Self::Ko => "ko",
             Self::Spin => "spin",
             Self::Buildpacks => "buildpacks",
@@ -101,7 +105,7 @@ impl Backend {
 
     /// Whether it builds a Dockerfile: what that reads is the same for every engine.
     pub(crate) fn is_dockerfile(self) -> bool {
-        matches!(self, Self::Dockerfile | Self::Buildkit | Self::Buildah)
+        matches!(self, Self::Dockerfile | Self::Buildkit | Self::Buildah | Self::Kaniko)
     }
 }
 

@@ -209,7 +209,7 @@ pub(crate) async fn reads(
     }
     let mut reads = match backend {
         Backend::Cargo => cargo::reads(events, known, &checkout.root, component).await?,
-        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Kaniko => {
             let docker = buildah::reads(&checkout.root, component, platforms)?;
             match component.is_workspace_package {
                 true => {

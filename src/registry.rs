@@ -13,6 +13,7 @@ mod learnt;
 mod pulse;
 mod push;
 mod referrers;
+mod remove;
 mod retry;
 mod session;
 mod token;

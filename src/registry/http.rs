@@ -70,6 +70,11 @@ impl Http {
         self.errand(repository, action, &["pull", "push"])
     }
 
+    /// An errand in `repository` that takes something away.
+    pub(super) fn to_delete(&self, repository: &Repository, action: String) -> Result<Errand, RegistryError> {
+        self.errand(repository, action, &["pull", "push", "delete"])
+    }
+
     fn errand(
         &self,
         repository: &Repository,

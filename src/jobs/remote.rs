@@ -1,0 +1,147 @@
+//! Programs in a pod: files go to their stdin, bytes come from their stdout, and their lines become events. It takes
+//! version 5 of the protocol (Kubernetes 1.30), which alone can say that a stdin has ended.
+
+use super::JobError;
+use super::object::Object;
+use super::spec::CONTAINER;
+use crate::event::Events;
+use crate::exec;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kube::api::{Api, AttachParams, AttachedProcess};
+use std::collections::VecDeque;
+use std::fs::File;
+use tokio::io::{AsyncRead, AsyncWriteExt as _};
+
+/// How much is under way at once; more than kube's default of 1 KiB, with which an image takes hours.
+const BUFFER: usize = 1 << 20;
+/// How many of its last lines are kept for the error message.
+const KEPT_LINES: usize = 20;
+
+/// How a program in a pod ended.
+pub(super) struct End {
+    /// `None` if the connection ended before it.
+    pub(super) code: Option<i32>,
+    pub(super) last_lines: Vec<String>,
+}
+
+/// A pod whose container runs.
+pub(super) struct Remote<'a> {
+    pub(super) object: &'a Object,
+    pub(super) pod: &'a str,
+}
+
+impl Remote<'_> {
+    /// Runs `command` with `stdin`, and writes what it says on stdout into `stdout`.
+    pub(super) async fn run(
+        &self,
+        events: &Events,
+        command: &[String],
+        stdin: Option<File>,
+        stdout: Option<&File>,
+    ) -> Result<End, JobError> {
+        let parameters = parameters(stdin.is_some(), true);
+        let what = format!("run `{}` in pod `{}`", command.first().map_or("", String::as_str), self.pod);
+        let pods = self.pods();
+        let process =
+            self.object.cluster.ask(&what, pods.exec(self.pod, command, &parameters)).await?;
+        self.accompany(events, process, stdin, stdout).await
+    }
+
+    /// Joins the program that the container runs.
+    pub(super) async fn attach(&self, events: &Events, stdin: File) -> Result<End, JobError> {
+        let what = format!("attach to pod `{}`", self.pod);
+        let (pods, parameters) = (self.pods(), parameters(true, true));
+        let process = self.object.cluster.ask(&what, pods.attach(self.pod, &parameters)).await?;
+        self.accompany(events, process, Some(stdin), None).await
+    }
+
+    fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.object.cluster.client(), &self.object.namespace)
+    }
+
+    /// All streams move at once: one that stands still would stop the others.
+    async fn accompany(
+        &self,
+        events: &Events,
+        mut process: AttachedProcess,
+        stdin: Option<File>,
+        stdout: Option<&File>,
+    ) -> Result<End, JobError> {
+        let fault = |source| JobError::Write { source };
+        let stdout = stdout.map(File::try_clone).transpose().map_err(fault)?;
+        let mut last_lines = VecDeque::with_capacity(KEPT_LINES);
+        let subject = self.object.subject.as_str();
+        let mut on_line = |line: &str| {
+            events.output(subject, line);
+            if last_lines.len() == KEPT_LINES {
+                last_lines.pop_front();
+            }
+            last_lines.push_back(line.to_owned());
+        };
+        let status = process.take_status();
+        let (writer, output, errors) = (process.stdin(), process.stdout(), process.stderr());
+        let feeding = async {
+            if let (Some(file), Some(mut writer)) = (stdin, writer) {
+                // A program that ends early says itself why.
+                let _ = tokio::io::copy(&mut tokio::fs::File::from_std(file), &mut writer).await;
+                let _ = writer.shutdown().await;
+            }
+        };
+        let ((), taken, (), status) = tokio::join!(
+            feeding,
+            take(output, stdout, events, subject),
+            async {
+                let _ = exec::each_line(errors, &mut on_line).await;
+            },
+            async {
+                match status {
+                    Some(status) => status.await,
+                    None => None,
+                }
+            }
+        );
+        taken.map_err(fault)?;
+        Ok(End { code: status.as_ref().and_then(code), last_lines: last_lines.into() })
+    }
+}
+
+/// Bytes into a file where there is one; else lines for people.
+async fn take(
+    output: Option<impl AsyncRead + Unpin>,
+    file: Option<File>,
+    events: &Events,
+    subject: &str,
+) -> std::io::Result<()> {
+    match (output, file) {
+        (Some(mut output), Some(file)) => {
+            let mut file = tokio::fs::File::from_std(file);
+            tokio::io::copy(&mut output, &mut file).await?;
+            file.flush().await
+        }
+        (output, _) => exec::each_line(output, |line| events.output(subject, line)).await,
+    }
+}
+
+fn parameters(stdin: bool, stdout: bool) -> AttachParams {
+    AttachParams {
+        container: Some(CONTAINER.to_owned()),
+        stdin,
+        stdout,
+        stderr: true,
+        tty: false,
+        max_stdin_buf_size: Some(BUFFER),
+        max_stdout_buf_size: Some(BUFFER),
+        max_stderr_buf_size: Some(BUFFER),
+    }
+}
+
+/// How the program ended, as the kubelet tells it.
+fn code(status: &Status) -> Option<i32> {
+    if status.status.as_deref() == Some("Success") {
+        return Some(0);
+    }
+    let causes = status.details.iter().flat_map(|details| details.causes.iter().flatten());
+    let code = causes.into_iter().find(|cause| cause.reason.as_deref() == Some("ExitCode"));
+    code.and_then(|cause| cause.message.as_ref()?.parse().ok())
+}

@@ -1,0 +1,152 @@
+//! Watches on a Job, its pod and the warnings about both, until the pod stands where it is waited for.
+
+use super::JobError;
+use super::object::Object;
+use super::stand::{Known, Stand, Warning, stand};
+use crate::event::{Events, Progress, Stage};
+use futures::stream::{self, BoxStream, StreamExt as _};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::Api;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long a pod may take to run: a node may have to be started, and an image to be pulled.
+const START: Duration = Duration::from_secs(300);
+/// More warnings say nothing more.
+const MOST_WARNINGS: usize = 50;
+
+/// Open watches on one Job.
+pub(super) struct Watch<'a> {
+    object: &'a Object,
+    changes: BoxStream<'static, Result<Change, watcher::Error>>,
+    known: Known,
+    told: String,
+}
+
+enum Change {
+    Job(watcher::Event<Job>),
+    Pod(watcher::Event<Pod>),
+    Event(watcher::Event<Event>),
+}
+
+impl<'a> Watch<'a> {
+    /// Opens the watches.
+    pub(super) fn open(object: &'a Object) -> Self {
+        let job = watcher::Config::default().fields(&format!("metadata.name={}", object.name));
+        let pod = watcher::Config::default().labels(&format!("batch.kubernetes.io/job-name={}", object.name));
+        let warnings = watcher::Config::default().fields("type=Warning");
+        let changes = stream::select_all([
+            follow(object, job, Change::Job),
+            follow(object, pod, Change::Pod),
+            follow(object, warnings, Change::Event),
+        ]);
+        Self { object, changes: changes.boxed(), known: Known::default(), told: String::new() }
+    }
+
+    /// Waits until the pod runs, or has run already, and says meanwhile what it waits for. `limit` is that of the Job.
+    pub(super) async fn until_started(&mut self, events: &Events, limit: Duration) -> Result<Stand, JobError> {
+        let limit = limit.min(START);
+        let end = Instant::now() + limit;
+        loop {
+            let stand = stand(&self.known);
+            let Stand::Waiting { why } = &stand else { return Ok(stand) };
+            self.tell(events, why);
+            match timeout_at(end, self.changed()).await {
+                Ok(changed) => changed?,
+                Err(_) => {
+                    let (job, why) = (self.object.name.clone(), why.clone());
+                    return Err(JobError::NotStarted { job, seconds: limit.as_secs(), why });
+                }
+            }
+        }
+    }
+
+    /// Waits for the end of the pod, but no longer than `limit`: then it still runs.
+    pub(super) async fn until_ended(&mut self, limit: Duration) -> Result<Stand, JobError> {
+        let end = Instant::now() + limit;
+        loop {
+            let stand = stand(&self.known);
+            if !matches!(stand, Stand::Waiting { .. } | Stand::Running { .. }) {
+                return Ok(stand);
+            }
+            match timeout_at(end, self.changed()).await {
+                Ok(changed) => changed?,
+                Err(_) => return Ok(stand),
+            }
+        }
+    }
+
+    fn tell(&mut self, events: &Events, why: &str) {
+        if self.told != why {
+            why.clone_into(&mut self.told);
+            let text = format!("Job `{}`: {why}", self.object.name);
+            events.step(Stage::Build, self.object.subject.as_str(), Progress::Waiting, text);
+        }
+    }
+
+    /// Takes in the next change. A broken connection is opened again; what may not be watched is an error, but warnings.
+    async fn changed(&mut self) -> Result<(), JobError> {
+        match self.changes.next().await {
+            Some(Ok(change)) => self.absorb(change),
+            Some(Err(error)) => self.denied(error)?,
+            None => futures::future::pending().await,
+        }
+        Ok(())
+    }
+
+    fn absorb(&mut self, change: Change) {
+        use watcher::Event::{Apply, Delete, InitApply};
+        match change {
+            Change::Job(Apply(job) | InitApply(job)) => self.known.job = Some(job),
+            Change::Pod(Apply(pod) | InitApply(pod)) => self.known.pod = Some(pod),
+            Change::Pod(Delete(pod)) => {
+                self.known.is_pod_gone = true;
+                self.known.pod = Some(pod);
+            }
+            Change::Event(Apply(event) | InitApply(event)) => self.warned(event),
+            _ => {}
+        }
+    }
+
+    fn warned(&mut self, event: Event) {
+        let about = event.involved_object.name.unwrap_or_default();
+        let is_ours = about.strip_prefix(&self.object.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        if is_ours && self.known.warnings.len() < MOST_WARNINGS {
+            let (reason, message) = (event.reason.unwrap_or_default(), event.message.unwrap_or_default());
+            self.known.warnings.push(Warning { reason, message });
+        }
+    }
+
+    fn denied(&self, error: watcher::Error) -> Result<(), JobError> {
+        let error = match error {
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error) => error,
+            watcher::Error::WatchError(status) => kube::Error::Api(status),
+            watcher::Error::NoResourceVersion => return Ok(()),
+        };
+        let what = format!("watch Job `{}` and its pod", self.object.name);
+        let problem = self.object.cluster.explain(&what, error);
+        let is_denial = matches!(problem.status(), Some(401 | 403));
+        // Without events there is still the status of the pod.
+        if is_denial && !problem.to_string().contains("events is forbidden") { Err(problem.into()) } else { Ok(()) }
+    }
+}
+
+fn follow<K>(
+    object: &Object,
+    config: watcher::Config,
+    wrap: fn(watcher::Event<K>) -> Change,
+) -> BoxStream<'static, Result<Change, watcher::Error>>
+where
+    K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    K: Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let api: Api<K> = Api::namespaced(object.cluster.client(), &object.namespace);
+    watcher(api, config).default_backoff().map(move |event| event.map(wrap)).boxed()
+}

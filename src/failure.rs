@@ -1,6 +1,7 @@
 //! Failures: where every error becomes an exit code, a first line that says it all, and what to do about it.
 
 mod hints;
+mod jobs;
 
 use crate::backends::{BuildError, ChooseError};
 use crate::cluster::ClusterError;

@@ -11,7 +11,7 @@ mod watch;
 
 pub(crate) use spec::{Engine, Work, yaml};
 
-use crate::backends::{Apart, BuildError, Built, Order};
+use crate::backends::{self, Apart, BuildError, Built, Order};
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::Builder;
 use crate::event::Events;
@@ -83,9 +83,9 @@ pub(crate) async fn build(
 ) -> Result<Built, JobError> {
     let apart = Apart::stage(order)?;
     let suffix = suffix()?;
-    let tag = temporary(&suffix)?;
+    let tag = temporary(&suffix);
     let destination = handover.map(|handover| (handover, &tag));
-    let work = work(site, engine, order, destination.as_ref().map(|(handover, tag)| (*handover, *tag)));
+    let work = work(site.builder, site.run, engine, order, destination);
     let object = Object::create(events, site, &work, &suffix).await?;
     let building = async {
         match (engine, destination) {
@@ -101,34 +101,44 @@ pub(crate) async fn build(
     Ok(Built { manifest, reads: vec![] })
 }
 
-/// What the Job of `order` is made of.
-pub(crate) fn work<'a>(
-    site: &Site<'a>,
+/// What the Job of `order` would be made of; only the end of its names is not known yet.
+pub(crate) fn foreseen<'a>(
+    builder: &'a Builder,
+    run: &'a str,
+    engine: Engine,
+    order: &Order<'a>,
+    handover: &Handover<'_>,
+) -> Work<'a> {
+    work(builder, run, engine, order, Some((handover, &temporary(spec::FORESEEN))))
+}
+
+fn work<'a>(
+    builder: &'a Builder,
+    run: &'a str,
     engine: Engine,
     order: &Order<'a>,
     destination: Option<(&Handover<'_>, &Tag)>,
 ) -> Work<'a> {
-    let mut arguments = vec![];
-    if engine == Engine::Kaniko {
-        arguments = crate::backends::kaniko_arguments(order);
-    }
-    if let Some((handover, tag)) = destination {
-        arguments.extend(kaniko::push_arguments(handover, tag));
-    }
+    let arguments = match (engine, destination) {
+        (Engine::Kaniko, Some((handover, tag))) => {
+            [backends::kaniko_arguments(order), kaniko::push_arguments(handover, tag)].concat()
+        }
+        _ => vec![],
+    };
     Work {
-        builder: site.builder,
+        builder,
         engine,
         component: &order.component.name,
         platform: order.platform,
         key: order.key,
-        run: site.run,
+        run,
         arguments,
     }
 }
 
 /// The tag under which kaniko pushes what nobody else shall find.
-pub(crate) fn temporary(suffix: &str) -> Result<Tag, JobError> {
-    Ok(format!("hephy-tmp-{suffix}").parse().expect("letters, digits and dashes are a tag"))
+fn temporary(suffix: &str) -> Tag {
+    format!("hephy-tmp-{suffix}").parse().expect("letters, digits and dashes are a tag")
 }
 
 /// Ten digits that no other Job has.

@@ -35,6 +35,8 @@ const LOGINS: &str = "/etc/hephy-logins";
 const CONFIGURATION: &str = "/etc/hephy-buildkit";
 /// The channel that BuildKit's makers keep stable, with and without rights of root.
 const BUILDKIT: &str = "docker.io/moby/buildkit:buildx-stable-1";
+/// The end of the names that a dry run shows.
+pub(super) const FORESEEN: &str = "dry-run";
 /// How long an ended Job may still be looked at, in seconds, where hephy could not delete it.
 const KEPT: u64 = 600;
 /// A name of a Job is a label of its pod, and may be no longer than one.
@@ -222,7 +224,7 @@ fn object(value: Value) -> Map<String, Value> {
 pub(crate) fn yaml(works: &[Work<'_>], namespace: &str) -> Result<String, serde_saphyr::ser::Error> {
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
     let documents = works.iter().map(|work| {
-        let job = work.job(&work.name("dry-run"), namespace);
+        let job = work.job(&work.name(FORESEEN), namespace);
         Ok(format!("---\n{}", serde_saphyr::to_string_with_options(&job, options.clone())?))
     });
     documents.collect()

@@ -1,7 +1,7 @@
 # What `up` puts into the new cluster, what it waits for, and what it tells the tests.
 
 set_up_objects() {
-  admin apply -f "$here/rbac.yaml" -f "$here/creator.yaml" >/dev/null
+  admin apply -f "$here/rbac.yaml" -f "$here/creator.yaml" -f "$here/builds.yaml" >/dev/null
   # Without these two, pods of the namespace are refused or wait: the controller-manager makes them a moment later.
   wait_for controller-manager 30 admin -n "$namespace" get serviceaccount/default configmap/kube-root-ca.crt
   # The second alone could be the word of a kubelet that has died since.

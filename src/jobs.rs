@@ -7,6 +7,8 @@ mod object;
 mod remote;
 mod spec;
 mod stand;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub(crate) use spec::{Engine, Work, yaml};

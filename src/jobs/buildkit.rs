@@ -17,6 +17,10 @@ use std::time::Duration;
 
 /// How long the cluster may take to say what has become of a pod whose connection broke.
 const LAST_WORD: Duration = Duration::from_secs(15);
+/// Enough for what the cluster has already said.
+const MOMENT: Duration = Duration::from_millis(300);
+/// A program that ends with more was ended by a signal.
+const KILLED: i32 = 128;
 
 /// Builds in the pod of `object` and takes the image into the layout.
 pub(super) async fn build(
@@ -32,15 +36,22 @@ pub(super) async fn build(
     };
     let remote = Remote { object, pod: &pod };
     let worked = work(events, object, &remote, apart).await;
-    match worked {
-        // The connection says less than the cluster about why it broke.
-        Err(JobError::Connection { .. } | JobError::Cluster(_)) => {
-            match watch.until_ended(LAST_WORD).await? {
-                Stand::Waiting { .. } | Stand::Running { .. } => worked,
-                other => Err(ended_early(object, site, other).await),
-            }
+    let Err(error) = worked else { return worked };
+    match watch.until_ended(doubt(&error)).await? {
+        Stand::Waiting { .. } | Stand::Running { .. } => Err(error),
+        other => Err(ended_early(object, site, other).await),
+    }
+}
+
+/// How long the cluster is asked whether it has ended the pod, which would explain the error.
+fn doubt(error: &JobError) -> Duration {
+    match error {
+        JobError::Connection { .. } | JobError::Cluster(_) => LAST_WORD,
+        JobError::Build(BuildError::Exec(ExecError::Failed { status, .. })) => {
+            let is_killed = status.code().is_some_and(|code| code > KILLED);
+            if is_killed { LAST_WORD } else { MOMENT }
         }
-        worked => worked,
+        _ => Duration::ZERO,
     }
 }
 

@@ -10,10 +10,11 @@ use crate::backends::{Apart, BuildError};
 use crate::event::Events;
 use crate::image::{Digest, Tag};
 use crate::layout::{Contents, Descriptor, Layout};
+use crate::registry::RegistryError;
 use std::time::Duration;
 
-/// How long the cluster may take to say how a program ended that has closed its streams.
-const LAST_WORD: Duration = Duration::from_secs(60);
+/// How long the cluster may take to say that the deadline of the Job has passed.
+const LAST_WORD: Duration = Duration::from_secs(30);
 
 /// What the executor is told about where the image goes (its README, "Additional Flags").
 pub(super) fn push_arguments(handover: &Handover<'_>, tag: &Tag) -> Vec<String> {
@@ -39,7 +40,12 @@ pub(super) async fn build(
     let taken = take(apart, handover, &digest).await;
     if let Err(error) = handover.registry.remove_tag(handover.repository, tag).await {
         let name = format!("{}:{tag}", handover.repository);
-        events.warn(format!("`{name}` stays: {error}; nothing needs it any more"));
+        let why = match error {
+            // What some say of it is about digests, and of no use.
+            RegistryError::Refused { status, .. } => format!("the registry deletes no tags ({status})"),
+            error => error.to_string(),
+        };
+        events.warn(format!("`{name}` stays, and nothing needs it any more: {why}"));
     }
     taken
 }
@@ -57,8 +63,8 @@ async fn pushed(
         other => return Err(unwell(object, site, other).await),
     };
     let remote = Remote { object, pod: &pod };
-    let attached = remote.attach(events, apart.compressed_archive()?).await;
-    match (watch.until_ended(LAST_WORD).await?, attached) {
+    let fed = remote.feed(events, apart.compressed_archive()?).await;
+    match (watch.until_ended(site.builder.timeout + LAST_WORD).await?, fed) {
         (Stand::Ended { code: 0, message, .. }, _) => {
             let said = message.trim();
             said.parse().map_err(|_| JobError::NoDigest { said: said.chars().take(100).collect() })

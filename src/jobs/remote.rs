@@ -8,10 +8,11 @@ use crate::event::Events;
 use crate::exec;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
-use kube::api::{Api, AttachParams, AttachedProcess};
+use kube::api::{Api, AttachParams, AttachedProcess, LogParams};
 use std::collections::VecDeque;
 use std::fs::File;
-use tokio::io::{AsyncRead, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 
 /// How much is under way at once; more than kube's default of 1 KiB, with which an image takes hours.
 const BUFFER: usize = 1 << 20;
@@ -48,12 +49,24 @@ impl Remote<'_> {
         self.accompany(events, process, stdin, stdout).await
     }
 
-    /// Joins the program that the container runs.
-    pub(super) async fn attach(&self, events: &Events, stdin: File) -> Result<End, JobError> {
+    /// Feeds the program that the container runs, and passes on all that it says, from its first line to its last.
+    pub(super) async fn feed(&self, events: &Events, stdin: File) -> Result<(), JobError> {
+        let cluster = &self.object.cluster;
+        let pods = self.pods();
+        let following =
+            LogParams { container: Some(CONTAINER.to_owned()), follow: true, ..LogParams::default() };
+        let what = format!("follow the logs of pod `{}`", self.pod);
+        let lines = cluster.ask(&what, pods.log_stream(self.pod, &following)).await?;
         let what = format!("attach to pod `{}`", self.pod);
-        let (pods, parameters) = (self.pods(), parameters(true, true));
-        let process = self.object.cluster.ask(&what, pods.attach(self.pod, &parameters)).await?;
-        self.accompany(events, process, Some(stdin), None).await
+        let only_stdin = AttachParams { stderr: false, ..parameters(true, false) };
+        let mut process = cluster.ask(&what, pods.attach(self.pod, &only_stdin)).await?;
+        let writer = process.stdin();
+        let subject = self.object.subject.as_str();
+        let _ = tokio::join!(
+            send(Some(stdin), writer),
+            exec::each_line(Some(lines.compat()), |line| events.output(subject, line)),
+        );
+        Ok(())
     }
 
     fn pods(&self) -> Api<Pod> {
@@ -81,15 +94,8 @@ impl Remote<'_> {
         };
         let status = process.take_status();
         let (writer, output, errors) = (process.stdin(), process.stdout(), process.stderr());
-        let feeding = async {
-            if let (Some(file), Some(mut writer)) = (stdin, writer) {
-                // A program that ends early says itself why.
-                let _ = tokio::io::copy(&mut tokio::fs::File::from_std(file), &mut writer).await;
-                let _ = writer.shutdown().await;
-            }
-        };
         let ((), taken, (), status) = tokio::join!(
-            feeding,
+            send(stdin, writer),
             take(output, stdout, events, subject),
             async {
                 let _ = exec::each_line(errors, &mut on_line).await;
@@ -103,6 +109,14 @@ impl Remote<'_> {
         );
         taken.map_err(fault)?;
         Ok(End { code: status.as_ref().and_then(code), last_lines: last_lines.into() })
+    }
+}
+
+/// Sends a file and says that it has ended. A program that ends before that says itself why.
+async fn send(file: Option<File>, writer: Option<impl AsyncWrite + Unpin>) {
+    if let (Some(file), Some(mut writer)) = (file, writer) {
+        let _ = tokio::io::copy(&mut tokio::fs::File::from_std(file), &mut writer).await;
+        let _ = writer.shutdown().await;
     }
 }
 

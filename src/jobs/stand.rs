@@ -38,13 +38,13 @@ pub(super) enum Stand {
 
 /// What all of it means. The container runs once its program has started and, if it has a probe, has answered.
 pub(super) fn stand(known: &Known) -> Stand {
-    if is_too_long(known.job.as_ref()) {
+    if is_too_long(known) {
         return Stand::TooLong;
     }
-    if known.is_pod_gone {
+    let Some(pod) = &known.pod else { return without_pod(known) };
+    if known.is_pod_gone || pod.metadata.deletion_timestamp.is_some() {
         return Stand::Lost { why: "its pod was deleted".to_owned() };
     }
-    let Some(pod) = &known.pod else { return without_pod(known) };
     let name = pod.metadata.name.clone().unwrap_or_default();
     let status = pod.status.as_ref();
     let container = status.and_then(|status| status.container_statuses.as_ref()?.first());
@@ -74,11 +74,12 @@ pub(super) fn stand(known: &Known) -> Stand {
     }
 }
 
-fn is_too_long(job: Option<&Job>) -> bool {
-    let conditions = job.and_then(|job| job.status.as_ref()?.conditions.as_ref());
-    conditions.into_iter().flatten().any(|condition| {
+fn is_too_long(known: &Known) -> bool {
+    let conditions = known.job.as_ref().and_then(|job| job.status.as_ref()?.conditions.as_ref());
+    let is_said = conditions.into_iter().flatten().any(|condition| {
         condition.status == "True" && condition.reason.as_deref() == Some("DeadlineExceeded")
-    })
+    });
+    is_said || known.warnings.iter().any(|warning| warning.reason == "DeadlineExceeded")
 }
 
 /// The Job's controller says in events why it cannot make a pod.
@@ -104,7 +105,7 @@ fn ended(pod: &Pod, name: String, end: &ContainerStateTerminated) -> Stand {
         one.type_ == "DisruptionTarget" && one.status == "True"
     });
     // On its way out, a program may end with any code, also with 0.
-    if is_disrupted || pod.metadata.deletion_timestamp.is_some() {
+    if is_disrupted {
         return Stand::Lost { why: why_failed(pod) };
     }
     let finding = findings(pod).into_iter().find(|finding| finding.signal == Signal::CannotStart);

@@ -17,6 +17,10 @@ use tokio::time::{Instant, timeout_at};
 
 /// How long a pod may take to run: a node may have to be started, and an image to be pulled.
 const START: Duration = Duration::from_secs(300);
+/// How long it may wait for the same before that is said.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long the cluster may take to say why it took a pod away.
+const SECOND_WORD: Duration = Duration::from_secs(2);
 /// More warnings say nothing more.
 const MOST_WARNINGS: usize = 50;
 
@@ -52,18 +56,43 @@ impl<'a> Watch<'a> {
     pub(super) async fn until_started(&mut self, events: &Events, limit: Duration) -> Result<Stand, JobError> {
         let limit = limit.min(START);
         let end = Instant::now() + limit;
+        let mut reason = None;
         loop {
-            let stand = stand(&self.known);
-            let Stand::Waiting { why } = &stand else { return Ok(stand) };
-            self.tell(events, why);
-            match timeout_at(end, self.changed()).await {
+            let why = match stand(&self.known) {
+                Stand::Waiting { why } => why,
+                other => match (self.settled(other).await?, reason) {
+                    // It was waiting all the time.
+                    (Stand::TooLong, Some(why)) => return Err(self.not_started(limit, why)),
+                    (settled, _) => return Ok(settled),
+                },
+            };
+            // What passes at once is not worth a line.
+            match timeout_at(end.min(Instant::now() + PATIENCE), self.changed()).await {
                 Ok(changed) => changed?,
-                Err(_) => {
-                    let (job, why) = (self.object.name.clone(), why.clone());
-                    return Err(JobError::NotStarted { job, seconds: limit.as_secs(), why });
-                }
+                Err(_) if Instant::now() < end => self.tell(events, &why),
+                Err(_) => return Err(self.not_started(limit, why)),
+            }
+            reason = Some(why);
+        }
+    }
+
+    fn not_started(&self, limit: Duration, why: String) -> JobError {
+        JobError::NotStarted { job: self.object.name.clone(), seconds: limit.as_secs(), why }
+    }
+
+    /// The controller of a Job takes the pod away before it says that the deadline has passed.
+    async fn settled(&mut self, found: Stand) -> Result<Stand, JobError> {
+        if !matches!(found, Stand::Lost { .. }) {
+            return Ok(found);
+        }
+        let end = Instant::now() + SECOND_WORD;
+        while let Ok(changed) = timeout_at(end, self.changed()).await {
+            changed?;
+            if stand(&self.known) == Stand::TooLong {
+                return Ok(Stand::TooLong);
             }
         }
+        Ok(found)
     }
 
     /// Waits for the end of the pod, but no longer than `limit`: then it still runs.
@@ -72,7 +101,7 @@ impl<'a> Watch<'a> {
         loop {
             let stand = stand(&self.known);
             if !matches!(stand, Stand::Waiting { .. } | Stand::Running { .. }) {
-                return Ok(stand);
+                return self.settled(stand).await;
             }
             match timeout_at(end, self.changed()).await {
                 Ok(changed) => changed?,

@@ -25,6 +25,7 @@ write_environment() {
     HEPHY_TEST_STRANGER_KUBECONFIG "$data/stranger.kubeconfig"
     HEPHY_TEST_NAMESPACE "$namespace"
     HEPHY_TEST_API_SERVER "$apiserver_url"
+    HEPHY_TEST_POD_GATEWAY "$address_prefix.0.1"
     HEPHY_TEST_REGISTRY "127.0.0.1:$registry_port"
     HEPHY_TEST_REGISTRY_AUTH "127.0.0.1:$registry_auth_port"
     HEPHY_TEST_REGISTRY_USER "$registry_user"

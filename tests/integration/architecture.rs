@@ -37,6 +37,9 @@ const PURE: &[&str] = &[
     "capture/route",
     "backends/choose",
     "backends/engine",
+    "backends/rewriting",
+    "jobs/spec",
+    "jobs/stand",
     "health/verdict",
     "health/rules",
 ];
@@ -56,8 +59,8 @@ const WORLD: [&str; 11] = [
 ];
 /// Foreign things and the modules that own them.
 const OWNERS: [(&str, &[&str]); 11] = [
-    ("kube", &["cluster", "deploy", "health", "logs"]),
-    ("k8s_openapi", &["cluster", "deploy", "health", "logs"]),
+    ("kube", &["cluster", "deploy", "health", "jobs", "logs"]),
+    ("k8s_openapi", &["cluster", "deploy", "health", "jobs", "logs"]),
     ("reqwest", &["registry"]),
     ("axum", &["capture"]),
     ("clap", &["cli", "commands"]),

@@ -17,14 +17,20 @@ pub(crate) struct Registry {
 impl Registry {
     /// Starts it and waits until it answers.
     pub(crate) fn start() -> Self {
+        Self::start_on("127.0.0.1", "127.0.0.1")
+    }
+
+    /// The same on `listen`, an address of this machine that others know as `host`.
+    pub(crate) fn start_on(listen: &str, host: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = free.local_addr().expect("an address").to_string();
+        let free = TcpListener::bind((listen, 0)).expect("a free port");
+        let port = free.local_addr().expect("an address").port();
+        let (address, listen) = (format!("{host}:{port}"), format!("{listen}:{port}"));
         drop(free);
         let configuration = folder.path().join("config.yml");
         let storage = folder.path().join("storage");
         let text = format!(
-            "version: 0.1\nlog: {{accesslog: {{disabled: true}}, level: error}}\nhttp: {{addr: '{address}'}}\n\
+            "version: 0.1\nlog: {{accesslog: {{disabled: true}}, level: error}}\nhttp: {{addr: '{listen}'}}\n\
              storage: {{filesystem: {{rootdirectory: '{}'}}, delete: {{enabled: true}}}}\n",
             storage.display()
         );

@@ -190,7 +190,8 @@ fn blob_at(path: &Path) -> Option<Digest> {
         _ => Some(None),
     });
     let found = [parts.next()??, parts.next()??, parts.next()??];
-    let [_, _, hex] = Some(found).filter(|found| found[..2] == ["blobs", "sha256"] && parts.next().is_none())?;
+    let [_, _, hex] =
+        Some(found).filter(|found| found[..2] == ["blobs", "sha256"] && parts.next().is_none())?;
     format!("sha256:{hex}").parse().ok()
 }
 
@@ -215,8 +216,7 @@ fn ensure_whole(layout: &Layout, manifest: &Descriptor) -> Result<(), BuildError
     let cut = |what: &str| BuildError::Cut { what: what.to_owned() };
     let digest = manifest.digest().map_err(|_| cut("its digest"))?;
     let contents = Contents::read(&layout.read(&digest)?).map_err(|_| cut("its manifest"))?;
-    let is_there =
-        |blob: &&Descriptor| blob.digest().is_ok_and(|digest| layout.holds(&digest, blob.size));
+    let is_there = |blob: &&Descriptor| blob.digest().is_ok_and(|digest| layout.holds(&digest, blob.size));
     match contents.blobs().find(|blob| !is_there(blob)) {
         None => Ok(()),
         Some(blob) => Err(BuildError::Cut { what: format!("the blob {}", blob.digest) }),

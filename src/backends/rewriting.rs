@@ -64,7 +64,9 @@ mod tests {
         for (text, expected) in [
             (
                 "ARG V=12\nFROM debian:${V} AS one\nFROM debian:12\nCOPY --from=busybox /bin/sh /\nCOPY --from=one /a /\n",
-                Ok("ARG V=12\nFROM debian@sha256:1 AS one\nFROM debian@sha256:1\nCOPY --from=busybox@sha256:1 /bin/sh /\nCOPY --from=one /a /\n"),
+                Ok(
+                    "ARG V=12\nFROM debian@sha256:1 AS one\nFROM debian@sha256:1\nCOPY --from=busybox@sha256:1 /bin/sh /\nCOPY --from=one /a /\n",
+                ),
             ),
             ("FROM debian:12\nRUN --mount=from=busybox,target=/b true\n", Err("busybox")),
             ("FROM busybox\n", Err("debian:12")),

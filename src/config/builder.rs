@@ -112,7 +112,11 @@ impl Source<'_> {
         let is_odd = |c: char| c.is_whitespace() || c.is_control();
         if text.value.is_empty() || text.value.contains(is_odd) || text.value.contains("://") {
             let problem = format!("`{}` is no image", text.value);
-            return Err(self.fault(spot(&text), problem, hint("write it as after `FROM`: HOST/NAME@sha256:...")));
+            return Err(self.fault(
+                spot(&text),
+                problem,
+                hint("write it as after `FROM`: HOST/NAME@sha256:..."),
+            ));
         }
         Ok(text.value)
     }

@@ -18,11 +18,12 @@ impl From<JobError> for Failure {
                         "in the namespace, allow this identity to create, get, list, watch and delete `jobs`, to get, list and watch `pods` and `events`, to get `pods/log`, and to get and create `pods/exec` and `pods/attach`"
                     }
                     Some(404) => "name a namespace that exists: `builder: {namespace: NAME}` in hephy.yaml",
-                    _ => "check the cluster, or build on this machine: `builder: {in: here}` in hephy.yaml",
+                    _ => "check the kubeconfig and the cluster, or build on this machine: `builder: {in: here}` in hephy.yaml",
                 })
             }
-            JobError::NoDaemon { last_lines, .. } => Self { evidence: last_lines, ..failure }
-                .hint("if its nodes let nobody but root do this, write `builder: {privileged: true}` in hephy.yaml"),
+            JobError::NoDaemon { last_lines, .. } => Self { evidence: last_lines, ..failure }.hint(
+                "if its nodes let nobody but root do this, write `builder: {privileged: true}` in hephy.yaml",
+            ),
             error => Self { hints: hint(&error).map(str::to_owned).into_iter().collect(), ..failure },
         }
     }

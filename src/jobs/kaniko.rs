@@ -82,14 +82,9 @@ async fn unwell(object: &Object, site: &Site<'_>, stand: Stand) -> JobError {
 }
 
 /// The image of that digest, read back from the registry into the layout.
-async fn take(
-    apart: &Apart<'_>,
-    handover: &Handover<'_>,
-    digest: &Digest,
-) -> Result<Descriptor, JobError> {
+async fn take(apart: &Apart<'_>, handover: &Handover<'_>, digest: &Digest) -> Result<Descriptor, JobError> {
     let Handover { registry, repository, .. } = handover;
-    let not_pushed =
-        || JobError::NotPushed { repository: (*repository).clone(), digest: digest.to_string() };
+    let not_pushed = || JobError::NotPushed { repository: (*repository).clone(), digest: digest.to_string() };
     let found = registry.find(repository, &digest.to_string()).await?.ok_or_else(not_pushed)?;
     let bytes = registry.manifest(repository, digest).await?;
     let unfit = |what: &str| JobError::Build(BuildError::Cut { what: what.to_owned() });

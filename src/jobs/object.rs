@@ -29,13 +29,18 @@ impl Object {
         let cluster = site.cluster.clone();
         let namespace = cluster.namespace().to_owned();
         let subject = format!("{} ({})", work.component, work.platform);
-        let object =
-            Self { name: work.name(suffix), cluster, namespace, subject, address: work.address() };
+        let object = Self { name: work.name(suffix), cluster, namespace, subject, address: work.address() };
         let job: Job = serde_json::from_value(work.job(&object.name, &object.namespace))
             .expect("the Job has the form of one: a test reads it");
         let what = format!("create Job `{}` in namespace `{}`", object.name, object.namespace);
         let (jobs, parameters) = (object.jobs(), PostParams::default());
-        object.cluster.ask(&what, jobs.create(&parameters, &job)).await?;
+        if let Err(error) = object.cluster.ask(&what, jobs.create(&parameters, &job)).await {
+            // Who did not answer may have made it all the same.
+            if error.is_transient() {
+                object.delete(events).await;
+            }
+            return Err(error.into());
+        }
         let text = format!("by {} in the cluster: Job `{}`", work.engine.as_str(), object.name);
         events.step(Stage::Build, object.subject.as_str(), Progress::Doing, text);
         Ok(object)

@@ -44,8 +44,7 @@ impl Remote<'_> {
         let parameters = parameters(stdin.is_some(), true);
         let what = format!("run `{}` in pod `{}`", command.first().map_or("", String::as_str), self.pod);
         let pods = self.pods();
-        let process =
-            self.object.cluster.ask(&what, pods.exec(self.pod, command, &parameters)).await?;
+        let process = self.object.cluster.ask(&what, pods.exec(self.pod, command, &parameters)).await?;
         self.accompany(events, process, stdin, stdout).await
     }
 

@@ -221,10 +221,13 @@ fn object(value: Value) -> Map<String, Value> {
 
 /// The Jobs as YAML, for people and for `kubectl create --filename`. They differ from those of a run in the end of their
 /// names.
-pub(crate) fn yaml(works: &[Work<'_>], namespace: &str) -> Result<String, serde_saphyr::ser::Error> {
+pub(crate) fn yaml(works: &[Work<'_>], namespace: Option<&str>) -> Result<String, serde_saphyr::ser::Error> {
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
     let documents = works.iter().map(|work| {
-        let job = work.job(&work.name(FORESEEN), namespace);
+        let mut job = work.job(&work.name(FORESEEN), namespace.unwrap_or_default());
+        if let (None, Some(metadata)) = (namespace, job["metadata"].as_object_mut()) {
+            metadata.remove("namespace");
+        }
         Ok(format!("---\n{}", serde_saphyr::to_string_with_options(&job, options.clone())?))
     });
     documents.collect()

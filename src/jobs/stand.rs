@@ -24,16 +24,30 @@ pub(super) struct Warning {
 /// Where the pod stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stand {
-    Waiting { why: String },
-    Running { pod: String },
+    Waiting {
+        why: String,
+    },
+    Running {
+        pod: String,
+    },
     /// The program of the container has ended; `message` is its last word to the kubelet.
-    Ended { pod: String, code: i32, message: String },
+    Ended {
+        pod: String,
+        code: i32,
+        message: String,
+    },
     /// It will not run as it is asked for.
-    Refused { why: String },
+    Refused {
+        why: String,
+    },
     /// The cluster has ended it; asked again, it may do better.
-    Lost { why: String },
+    Lost {
+        why: String,
+    },
     TooLong,
-    OutOfMemory { why: String },
+    OutOfMemory {
+        why: String,
+    },
 }
 
 /// What all of it means. The container runs once its program has started and, if it has a probe, has answered.
@@ -101,9 +115,11 @@ fn ended(pod: &Pod, name: String, end: &ContainerStateTerminated) -> Stand {
         let text = findings(pod).into_iter().next().map(|finding| finding.text);
         return Stand::OutOfMemory { why: text.unwrap_or_else(|| "it is out of memory".to_owned()) };
     }
-    let is_disrupted = pod.status.iter().flat_map(|status| status.conditions.iter().flatten()).any(|one| {
-        one.type_ == "DisruptionTarget" && one.status == "True"
-    });
+    let is_disrupted = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten())
+        .any(|one| one.type_ == "DisruptionTarget" && one.status == "True");
     // On its way out, a program may end with any code, also with 0.
     if is_disrupted {
         return Stand::Lost { why: why_failed(pod) };
@@ -124,5 +140,8 @@ fn why_failed(pod: &Pod) -> String {
     });
     let said = status.and_then(|status| status.message.clone().or(status.reason.clone()));
     let said = said.or(condition.and_then(|condition| condition.message.clone()));
-    said.map_or_else(|| "the cluster has ended its pod".to_owned(), |text| format!("the cluster has ended its pod: {text}"))
+    said.map_or_else(
+        || "the cluster has ended its pod".to_owned(),
+        |text| format!("the cluster has ended its pod: {text}"),
+    )
 }

@@ -9,6 +9,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::Api;
+use kube::runtime::watcher::Event::{Apply, Delete, InitApply};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -33,9 +34,12 @@ pub(super) struct Watch<'a> {
 }
 
 enum Change {
-    Job(watcher::Event<Job>),
-    Pod(watcher::Event<Pod>),
-    Event(watcher::Event<Event>),
+    Job(Box<Job>),
+    Pod(Box<Pod>),
+    Gone(Box<Pod>),
+    Event(Box<Event>),
+    /// The beginning or the end of a list, and what is gone without that being of interest.
+    Nothing,
 }
 
 impl<'a> Watch<'a> {
@@ -45,15 +49,19 @@ impl<'a> Watch<'a> {
         let pod = watcher::Config::default().labels(&format!("batch.kubernetes.io/job-name={}", object.name));
         let warnings = watcher::Config::default().fields("type=Warning");
         let changes = stream::select_all([
-            follow(object, job, Change::Job),
-            follow(object, pod, Change::Pod),
-            follow(object, warnings, Change::Event),
+            follow(object, job, of_job),
+            follow(object, pod, of_pod),
+            follow(object, warnings, of_event),
         ]);
         Self { object, changes: changes.boxed(), known: Known::default(), told: String::new() }
     }
 
     /// Waits until the pod runs, or has run already, and says meanwhile what it waits for. `limit` is that of the Job.
-    pub(super) async fn until_started(&mut self, events: &Events, limit: Duration) -> Result<Stand, JobError> {
+    pub(super) async fn until_started(
+        &mut self,
+        events: &Events,
+        limit: Duration,
+    ) -> Result<Stand, JobError> {
         let limit = limit.min(START);
         let end = Instant::now() + limit;
         let mut reason = None;
@@ -129,22 +137,23 @@ impl<'a> Watch<'a> {
     }
 
     fn absorb(&mut self, change: Change) {
-        use watcher::Event::{Apply, Delete, InitApply};
         match change {
-            Change::Job(Apply(job) | InitApply(job)) => self.known.job = Some(job),
-            Change::Pod(Apply(pod) | InitApply(pod)) => self.known.pod = Some(pod),
-            Change::Pod(Delete(pod)) => {
+            Change::Job(job) => self.known.job = Some(*job),
+            Change::Pod(pod) => self.known.pod = Some(*pod),
+            Change::Gone(pod) => {
                 self.known.is_pod_gone = true;
-                self.known.pod = Some(pod);
+                self.known.pod = Some(*pod);
             }
-            Change::Event(Apply(event) | InitApply(event)) => self.warned(event),
-            _ => {}
+            Change::Event(event) => self.warned(*event),
+            Change::Nothing => {}
         }
     }
 
     fn warned(&mut self, event: Event) {
         let about = event.involved_object.name.unwrap_or_default();
-        let is_ours = about.strip_prefix(&self.object.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        let is_ours = about
+            .strip_prefix(&self.object.name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
         if is_ours && self.known.warnings.len() < MOST_WARNINGS {
             let (reason, message) = (event.reason.unwrap_or_default(), event.message.unwrap_or_default());
             self.known.warnings.push(Warning { reason, message });
@@ -163,7 +172,33 @@ impl<'a> Watch<'a> {
         let problem = self.object.cluster.explain(&what, error);
         let is_denial = matches!(problem.status(), Some(401 | 403));
         // Without events there is still the status of the pod.
-        if is_denial && !problem.to_string().contains("events is forbidden") { Err(problem.into()) } else { Ok(()) }
+        if is_denial && !problem.to_string().contains("events is forbidden") {
+            Err(problem.into())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn of_job(event: watcher::Event<Job>) -> Change {
+    match event {
+        Apply(job) | InitApply(job) => Change::Job(Box::new(job)),
+        _ => Change::Nothing,
+    }
+}
+
+fn of_pod(event: watcher::Event<Pod>) -> Change {
+    match event {
+        Apply(pod) | InitApply(pod) => Change::Pod(Box::new(pod)),
+        Delete(pod) => Change::Gone(Box::new(pod)),
+        _ => Change::Nothing,
+    }
+}
+
+fn of_event(event: watcher::Event<Event>) -> Change {
+    match event {
+        Apply(event) | InitApply(event) => Change::Event(Box::new(event)),
+        _ => Change::Nothing,
     }
 }
 

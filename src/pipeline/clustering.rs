@@ -6,9 +6,9 @@ use crate::cluster::{Cluster, Source};
 use crate::component::Backend;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::jobs::{self, Engine, Handover, Site};
+use crate::jobs::{self, Engine, Handover, JobError, Site};
 use crate::plan::{Action, Plan, Planned, Target};
-use crate::registry::Registry;
+use crate::registry::{Registry, is_loopback};
 
 /// A label holds no more.
 const LONGEST_LABEL: usize = 63;
@@ -43,8 +43,8 @@ pub(super) async fn reach(run: &Run, plan: &Plan, planned: &[&Planned]) -> Resul
         registry = Some(run.registry()?);
     }
     let connect = async {
-        let cluster = Cluster::connect(&source(run), run.config.builder.namespace.as_deref()).await?;
-        Ok(cluster)
+        let namespace = run.config.builder.namespace.as_deref();
+        Ok(Cluster::connect(&source(run), namespace).await.map_err(JobError::from)?)
     };
     let cluster = run.unless_cancelled(connect).await;
     let cluster = cluster.map_err(|failure| failure.during("build in the cluster"))?;
@@ -72,6 +72,10 @@ fn ensure_kaniko(run: &Run, plan: &Plan, planned: &Planned) -> Result<(), Failur
     if plan.target != Target::Registry {
         let hint = "name a registry with `--registry`, or another `backend`";
         return refused("it can only push, and these images stay in a layout folder", hint);
+    }
+    if let Some(host) = planned.image.host.as_deref().filter(|host| is_loopback(host)) {
+        let problem = format!("it pushes from the cluster, where `{host}` is another machine");
+        return refused(&problem, "name a registry that the cluster can reach with `--registry`");
     }
     match foreign::why_withheld(run, plan) {
         Some(why) => refused(
@@ -109,10 +113,16 @@ impl Away {
         planned: &Planned,
         order: &Order<'_>,
     ) -> Result<crate::backends::Built, Failure> {
+        let bases = planned.base_images.values().filter_map(|image| image.repository.host.as_deref());
+        for host in bases.filter(|host| is_loopback(host)) {
+            run.events.warn(format!(
+                "build {}: its base image is on `{host}` of this machine, and in the cluster that is another one",
+                order.subject()
+            ));
+        }
         let insecure = &run.settings.insecure_registries;
         let handover = self.registry.as_ref().filter(|_| engine == Engine::Kaniko);
-        let handover =
-            handover.map(|registry| Handover { registry, repository: &planned.image, insecure });
+        let handover = handover.map(|registry| Handover { registry, repository: &planned.image, insecure });
         Ok(jobs::build(&run.events, stop, &self.site(run), engine, order, handover.as_ref()).await?)
     }
 }
@@ -120,12 +130,18 @@ impl Away {
 /// The Jobs that a build of the plan would make, as YAML; nothing if there are none.
 pub(super) fn preview(run: &Run, plan: &Plan) -> Result<String, Failure> {
     let builder = &run.config.builder;
-    let namespace = builder.namespace.as_deref().unwrap_or("default");
-    let registry = run.registry()?;
-    let label = label(run, plan);
+    let away: Vec<_> = plan
+        .components
+        .iter()
+        .filter_map(|planned| Some((planned, engine(run, planned.backend)?)))
+        .filter(|(planned, _)| planned.is_built())
+        .collect();
+    if away.is_empty() {
+        return Ok(String::new());
+    }
+    let (registry, label) = (run.registry()?, label(run, plan));
     let mut works = vec![];
-    for planned in &plan.components {
-        let Some(engine) = engine(run, planned.backend) else { continue };
+    for (planned, engine) in away {
         if engine == Engine::Kaniko {
             ensure_kaniko(run, plan, planned)?;
         }
@@ -149,9 +165,8 @@ pub(super) fn preview(run: &Run, plan: &Plan) -> Result<String, Failure> {
             works.push(jobs::foreseen(builder, &label, engine, &order, &handover));
         }
     }
-    jobs::yaml(&works, namespace).map_err(|error| {
-        Failure::new(ExitCode::Unexpected, format!("write the Jobs as YAML: {error}"))
-    })
+    jobs::yaml(&works, builder.namespace.as_deref())
+        .map_err(|error| Failure::new(ExitCode::Unexpected, format!("write the Jobs as YAML: {error}")))
 }
 
 #[cfg(test)]
@@ -161,7 +176,10 @@ mod tests {
     #[test]
     fn the_address_of_a_run_becomes_a_label() {
         for (text, expected) in [
-            ("github.com/acme/shop/actions/runs/7/attempts/2", "github-com-acme-shop-actions-runs-7-attempts-2"),
+            (
+                "github.com/acme/shop/actions/runs/7/attempts/2",
+                "github-com-acme-shop-actions-runs-7-attempts-2",
+            ),
             ("0123456789abcdef", "0123456789abcdef"),
         ] {
             assert_eq!(as_label(text), expected);

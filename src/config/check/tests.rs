@@ -148,9 +148,18 @@ fn a_cluster_that_builds_is_described_as_kubernetes_wants_it() {
     assert_eq!(read.timeout, Duration::from_secs(90));
     assert!(!builder("").expect("valid").is_in_cluster);
     for (keys, expected) in [
-        ("in: clutser", "`hephy.yaml:1:15`: `in: clutser` is unknown, expected `here` or `cluster`; did you mean `cluster`?"),
-        ("secret: Regcred", "`hephy.yaml:1:19`: `Regcred` is no name of an object in a cluster; it has lower-case letters, digits, `-` and `.`"),
-        ("kaniko: 'https://x'", "`hephy.yaml:1:19`: `https://x` is no image; write it as after `FROM`: HOST/NAME@sha256:..."),
+        (
+            "in: clutser",
+            "`hephy.yaml:1:15`: `in: clutser` is unknown, expected `here` or `cluster`; did you mean `cluster`?",
+        ),
+        (
+            "secret: Regcred",
+            "`hephy.yaml:1:19`: `Regcred` is no name of an object in a cluster; it has lower-case letters, digits, `-` and `.`",
+        ),
+        (
+            "kaniko: 'https://x'",
+            "`hephy.yaml:1:19`: `https://x` is no image; write it as after `FROM`: HOST/NAME@sha256:...",
+        ),
         ("memory: 4GB", "`hephy.yaml:1:19`: read memory `4GB`; write it like `4Gi` or `512Mi`"),
         ("timeout: 0s", "`hephy.yaml:1:20`: a build needs some time; write it like `30m`"),
     ] {

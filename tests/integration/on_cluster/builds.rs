@@ -27,7 +27,8 @@ fn buildkit_in_the_cluster_makes_the_image_that_a_buildkit_here_makes() {
     there.commit("Add more");
     let here = there.clone_with(&[]);
     // when it is built in the cluster,
-    let output = builders.up(&cluster, &there).run().exits(0).says("by BuildKit in the cluster: Job `hephy-web-");
+    let output =
+        builders.up(&cluster, &there).run().exits(0).says("by BuildKit in the cluster: Job `hephy-web-");
     // then the progress was seen, the registry has it, nothing of the build is left,
     let output = output.says("#1 [internal] load build definition").says("RUN echo");
     let digest = output.stdout.trim().rsplit('@').next().expect("a digest").to_owned();
@@ -51,7 +52,9 @@ fn buildkit_in_the_cluster_makes_the_image_that_a_buildkit_here_makes() {
 fn read_back(builders: &Builders, name: &str) -> String {
     builders.registry.read_back(name);
     let image = format!("docker://{}", builders.registry.image(name));
-    let output = Command::new("skopeo").args(["inspect", "--tls-verify=false", "--format={{.Digest}}", &image]).output();
+    let output = Command::new("skopeo")
+        .args(["inspect", "--tls-verify=false", "--format={{.Digest}}", &image])
+        .output();
     String::from_utf8(output.expect("skopeo starts").stdout).expect("text").trim().to_owned()
 }
 
@@ -61,7 +64,8 @@ fn several_legs_are_several_jobs() {
     let builders = Builders::of(&cluster);
     let repository = Repository::empty();
     let names = ["one", "two", "three"];
-    let components: Vec<String> = names.iter().map(|name| format!("{name}: {{platforms: [linux/amd64]}}")).collect();
+    let components: Vec<String> =
+        names.iter().map(|name| format!("{name}: {{platforms: [linux/amd64]}}")).collect();
     let components = format!("components: {{{}}}\n", components.join(", "));
     repository.write("hephy.yaml", &format!("{components}{}", builders.configuration("")));
     for name in names {
@@ -85,10 +89,14 @@ fn a_failed_line_in_the_cluster_fails_with_the_words_of_buildkit() {
     let cluster = Cluster::take();
     let builders = Builders::of(&cluster);
     let base = publish_shell(&builders.registry);
-    let repository = builders.web("buildkit", &format!("FROM {base}\nCOPY . /x\nRUN echo it is broken && exit 7\n"), "");
+    let repository =
+        builders.web("buildkit", &format!("FROM {base}\nCOPY . /x\nRUN echo it is broken && exit 7\n"), "");
     let output = builders.up(&cluster, &repository).run().exits(3).says("it is broken");
     let error = output.error();
-    assert!(error.starts_with("error: build web (linux/amd64): run `buildctl`: exit status: 1: error: "), "{output}");
+    assert!(
+        error.starts_with("error: build web (linux/amd64): run `buildctl`: exit status: 1: error: "),
+        "{output}"
+    );
     assert!(error.contains("did not complete successfully: exit code: 7"), "{output}");
     assert_eq!(jobs(&cluster), "");
     assert_eq!(builders.registry.tags("made/web"), Vec::<String>::new());
@@ -119,7 +127,12 @@ fn what_keeps_a_pod_from_building_is_named_and_leaves_nothing() {
         ),
         (other("privileged", "secret: none, privileged"), 5, "secret \"none\" not found", "hint: create it"),
         (other("privileged", "service-account: none, privileged"), 5, "none", "hint: create it"),
-        (other("privileged", "memory: 14Mi, privileged"), 3, "out of memory", "hint: give it more: `builder: {memory"),
+        (
+            other("privileged", "memory: 14Mi, privileged"),
+            3,
+            "out of memory",
+            "hint: give it more: `builder: {memory",
+        ),
         (other("namespace: builds", "namespace: nowhere"), 5, "403", "hint: in the namespace, allow"),
     ] {
         let output = builders.up(&cluster, &repository).run().exits(code).says(hint);
@@ -138,7 +151,10 @@ fn a_namespace_that_refuses_such_pods_is_named_at_once() {
     let output = builders.up(&cluster, &repository).run();
     label(&cluster, "pod-security.kubernetes.io/enforce-");
     let output = output.exits(5).says("hint: name a namespace that allows such pods");
-    assert!(output.error().contains("violates PodSecurity") && output.error().contains("privileged"), "{output}");
+    assert!(
+        output.error().contains("violates PodSecurity") && output.error().contains("privileged"),
+        "{output}"
+    );
     assert!(started.elapsed() < Duration::from_secs(30), "{output}");
     assert_eq!(jobs(&cluster), "");
 }

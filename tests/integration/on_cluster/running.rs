@@ -2,6 +2,7 @@
 
 use crate::support::cluster::Cluster;
 use crate::support::{Output, Repository};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -30,7 +31,6 @@ fn ctr(cluster: &Cluster, arguments: &[&str]) -> Output {
 /// What the image says when containerd pulls it and runs it as it is.
 fn run(cluster: &Cluster, image: &str, name: &str) -> Output {
     ctr(cluster, &["images", "pull", "--plain-http", image]).exits(0);
-    // The cluster's own runc, and a root that is not that of the pods.
     let output = ctr(cluster, &["run", "--rm", image, name]);
     ctr(cluster, &["images", "remove", image]).exits(0);
     output
@@ -44,17 +44,24 @@ fn containerd_runs_the_program_of_an_image_and_picks_its_own_platform_of_an_inde
     let here = std::env::consts::ARCH;
     let (own, other) = if here == "aarch64" { ("arm64", "amd64") } else { ("amd64", "arm64") };
     assert_eq!(own, "amd64", "the mark of another processor is that of arm64");
-    repository.write("hephy.yaml", &format!(
-        "components:\n  one: {{prebuilt: {{linux/{own}: busybox}}}}\n  \
+    repository.write(
+        "hephy.yaml",
+        &format!(
+            "components:\n  one: {{prebuilt: {{linux/{own}: busybox}}}}\n  \
          two: {{bin: busybox, prebuilt: {{linux/{own}: {own}, linux/{other}: {other}}}}}\n"
-    ));
-    for folder in ["one", "two/amd64", "two/arm64"] {
-        repository.write(&format!("{folder}/busybox"), "");
+        ),
+    );
+    let (native, foreign) = (program(), for_another_processor(program()));
+    for (path, bytes) in [
+        ("one/busybox".to_owned(), &native),
+        (format!("two/{own}/busybox"), &native),
+        (format!("two/{other}/busybox"), &foreign),
+    ] {
+        repository.write(&path, "");
+        std::fs::write(repository.path().join(&path), bytes).expect("write the program");
+        std::fs::set_permissions(repository.path().join(&path), PermissionsExt::from_mode(0o755))
+            .expect("set");
     }
-    std::fs::write(repository.path().join("one/busybox"), program()).expect("write");
-    std::fs::write(repository.path().join(format!("two/{own}/busybox")), program()).expect("write");
-    let foreign = for_another_processor(program());
-    std::fs::write(repository.path().join(format!("two/{other}/busybox")), &foreign).expect("write");
     repository.commit("Add programs");
     // when both are published,
     let output = cluster.hephy(&repository, "up", "running").args(["--no-deploy"]).run().exits(0);
@@ -71,7 +78,8 @@ fn containerd_runs_the_program_of_an_image_and_picks_its_own_platform_of_an_inde
     }
     // The other platform of the index is there too, and is no program for this machine.
     let index = images[1];
-    ctr(&cluster, &["images", "pull", "--plain-http", "--platform", &format!("linux/{other}"), index]).exits(0);
+    ctr(&cluster, &["images", "pull", "--plain-http", "--platform", &format!("linux/{other}"), index])
+        .exits(0);
     let name = format!("other-{}", std::process::id());
     let said = ctr(&cluster, &["run", "--rm", "--platform", &format!("linux/{other}"), index, &name]);
     assert_ne!(said.code, Some(0), "{said}");

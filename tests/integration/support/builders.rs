@@ -56,8 +56,12 @@ impl Builders {
     /// Empties the namespace and makes the images, once for all tests of this process.
     pub(crate) fn of(cluster: &Cluster) -> Self {
         static IMAGES: OnceLock<(String, String)> = OnceLock::new();
-        let (buildkit, kaniko) = IMAGES.get_or_init(|| (buildkit_image(cluster), kaniko_image(cluster))).clone();
-        in_builds(cluster, &["delete", "jobs,configmaps,resourcequotas", "--all", "--wait", "--cascade=foreground"]);
+        let (buildkit, kaniko) =
+            IMAGES.get_or_init(|| (buildkit_image(cluster), kaniko_image(cluster))).clone();
+        in_builds(
+            cluster,
+            &["delete", "jobs,configmaps,resourcequotas", "--all", "--wait", "--cascade=foreground"],
+        );
         label(cluster, "pod-security.kubernetes.io/enforce-");
         // The bridge, and with it the address, comes with the first pod.
         let wake = ["run", "wake", "--image=localhost/pause:1", "--restart=Never"];
@@ -67,7 +71,8 @@ impl Builders {
         in_builds(cluster, &["delete", "pod", "wake", "--grace-period=1", "--wait=false"]);
         let registry = Registry::start_on("0.0.0.0", cluster.setting("HEPHY_TEST_POD_GATEWAY"));
         let builders = Self { registry, buildkit, kaniko };
-        let file = format!("--from-literal=buildkitd.toml={}", configuration(Some(builders.registry.address())));
+        let file =
+            format!("--from-literal=buildkitd.toml={}", configuration(Some(builders.registry.address())));
         in_builds(cluster, &["create", "configmap", "buildkitd", &file]);
         builders
     }
@@ -163,7 +168,10 @@ fn find(program: &str) -> PathBuf {
     let path = std::env::var_os("PATH").expect("a path");
     let more = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     let found = std::env::split_paths(&path).chain(more).map(|folder| folder.join(program));
-    found.into_iter().find(|path| path.is_file()).unwrap_or_else(|| panic!("{program} is installed (./dev tools)"))
+    found
+        .into_iter()
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("{program} is installed (./dev tools)"))
 }
 
 fn publish(cluster: &Cluster, folder: &TempDir, name: &str, program: &str) -> String {

@@ -83,7 +83,8 @@ impl Drop for BuildKit {
 /// What the daemon of a test is told, wherever it runs: containers in the network of their host, for there is no other.
 pub(crate) fn configuration(registry: Option<&str>) -> String {
     let trust = registry.map(|registry| format!("[registry.\"{registry}\"]\nhttp = true\n"));
-    let worker = "[worker.oci]\nenabled = true\nnetworkMode = \"host\"\n[worker.containerd]\nenabled = false\n";
+    let worker =
+        "[worker.oci]\nenabled = true\nnetworkMode = \"host\"\n[worker.containerd]\nenabled = false\n";
     format!("{worker}[cdi]\ndisabled = true\n{}", trust.unwrap_or_default())
 }
 

@@ -45,6 +45,8 @@ pub(crate) struct Ci {
     pub(crate) registry: Option<String>,
     /// The user and token with which the CI system itself may push to its own registry.
     pub(crate) registry_login: Option<RegistryLogin>,
+    /// `SOURCE_DATE_EPOCH`: the time that images say they were made at.
+    pub(crate) source_date: Option<String>,
     /// `KUBECONFIG` is set, or there is a `~/.kube/config`.
     pub(crate) has_kubeconfig: bool,
     pub(crate) in_cluster: bool,
@@ -117,6 +119,7 @@ impl Ci {
             builder: Builder::default(),
             registry: None,
             registry_login: None,
+            source_date: lookup("SOURCE_DATE_EPOCH"),
             has_kubeconfig: lookup("KUBECONFIG").is_some(),
             in_cluster: lookup("KUBERNETES_SERVICE_HOST").is_some(),
             cargo_home: lookup("CARGO_HOME").map(PathBuf::from),

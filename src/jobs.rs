@@ -64,6 +64,8 @@ pub(crate) enum JobError {
     OutOfMemory { job: String, why: String },
     #[error("start BuildKit in the pod of Job `{job}`: it ended with code {code}")]
     NoDaemon { job: String, code: i32, last_lines: Vec<String> },
+    #[error("start `{program}` in pod `{pod}`: {problem}")]
+    NoProgram { program: String, pod: String, problem: String },
     #[error("send the files to the pod `{pod}`, or receive the image: {problem}")]
     Connection { pod: String, problem: String },
     #[error("take the image of kaniko: it did not say a digest, but `{said}`")]

@@ -31,7 +31,9 @@ impl From<JobError> for Failure {
 
 fn code(error: &JobError) -> ExitCode {
     match error {
-        JobError::Refused { .. } | JobError::NoDaemon { .. } => ExitCode::Cluster,
+        JobError::Refused { .. } | JobError::NoDaemon { .. } | JobError::NoProgram { .. } => {
+            ExitCode::Cluster
+        }
         JobError::NotStarted { .. } | JobError::Lost { .. } | JobError::Connection { .. } => {
             ExitCode::Infrastructure
         }
@@ -44,6 +46,9 @@ fn code(error: &JobError) -> ExitCode {
 fn hint(error: &JobError) -> Option<&'static str> {
     Some(match error {
         JobError::Refused { why, .. } | JobError::NotStarted { why, .. } => of_start(why)?,
+        JobError::NoProgram { .. } => {
+            "name an image that has `buildctl`, `tar` and `cat`: `builder: {buildkit: IMAGE}` in hephy.yaml"
+        }
         JobError::OutOfMemory { .. } => "give it more: `builder: {memory: 8Gi}` in hephy.yaml",
         JobError::TooLong { .. } => "give it more time: `builder: {timeout: 1h}` in hephy.yaml",
         JobError::Lost { .. } | JobError::Connection { .. } => "run again",

@@ -46,7 +46,7 @@ pub(super) async fn build(
 /// How long the cluster is asked whether it has ended the pod, which would explain the error.
 fn doubt(error: &JobError) -> Duration {
     match error {
-        JobError::Connection { .. } | JobError::Cluster(_) => LAST_WORD,
+        JobError::Connection { .. } | JobError::NoProgram { .. } | JobError::Cluster(_) => LAST_WORD,
         JobError::Build(BuildError::Exec(ExecError::Failed { status, .. })) => {
             let is_killed = status.code().is_some_and(|code| code > KILLED);
             if is_killed { LAST_WORD } else { MOMENT }
@@ -77,13 +77,15 @@ async fn work(
 
 /// Refuses what did not end well. A program that failed speaks for itself, as it would on this machine.
 fn done(remote: &Remote<'_>, program: &str, end: End) -> Result<(), JobError> {
-    match end.code {
-        Some(0) => Ok(()),
-        Some(code) => Err(failed(program, code, end.last_lines)),
-        None => Err(JobError::Connection {
-            pod: remote.pod.to_owned(),
-            problem: format!("the connection ended while `{program}` ran"),
-        }),
+    let pod = remote.pod.to_owned();
+    match (end.code, end.problem) {
+        (Some(0), _) => Ok(()),
+        (Some(code), _) => Err(failed(program, code, end.last_lines)),
+        (None, Some(problem)) => Err(JobError::NoProgram { program: program.to_owned(), pod, problem }),
+        (None, None) => {
+            let problem = format!("the connection ended while `{program}` ran");
+            Err(JobError::Connection { pod, problem })
+        }
     }
 }
 

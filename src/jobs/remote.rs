@@ -21,8 +21,10 @@ const KEPT_LINES: usize = 20;
 
 /// How a program in a pod ended.
 pub(super) struct End {
-    /// `None` if the connection ended before it.
+    /// `None` if the connection ended before it, or if it could not be started.
     pub(super) code: Option<i32>,
+    /// What the kubelet said where it gave no code.
+    pub(super) problem: Option<String>,
     pub(super) last_lines: Vec<String>,
 }
 
@@ -107,7 +109,9 @@ impl Remote<'_> {
             }
         );
         taken.map_err(fault)?;
-        Ok(End { code: status.as_ref().and_then(code), last_lines: last_lines.into() })
+        let code = status.as_ref().and_then(code);
+        let problem = status.filter(|_| code.is_none()).and_then(|status| status.message);
+        Ok(End { code, problem, last_lines: last_lines.into() })
     }
 }
 
@@ -157,4 +161,25 @@ fn code(status: &Status) -> Option<i32> {
     let causes = status.details.iter().flat_map(|details| details.causes.iter().flatten());
     let code = causes.into_iter().find(|cause| cause.reason.as_deref() == Some("ExitCode"));
     code.and_then(|cause| cause.message.as_ref()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_kubelet_says_how_a_program_ended() {
+        let exit = |code: &str| json!({"status": "Failure", "reason": "NonZeroExitCode", "details": {"causes": [{"reason": "ExitCode", "message": code}]}});
+        for (status, expected) in [
+            (json!({"status": "Success"}), Some(0)),
+            (exit("7"), Some(7)),
+            (exit("x"), None),
+            (json!({"status": "Failure", "reason": "InternalError", "message": "not found"}), None),
+            (json!({}), None),
+        ] {
+            let read: Status = serde_json::from_value(status.clone()).expect("a status");
+            assert_eq!(code(&read), expected, "{status}");
+        }
+    }
 }

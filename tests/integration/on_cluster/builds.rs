@@ -3,6 +3,7 @@
 use crate::support::builders::{Builders, in_builds, jobs, label, publish_shell};
 use crate::support::buildkit::BuildKit;
 use crate::support::cluster::Cluster;
+use crate::support::guarded::Generation;
 use crate::support::{Output, Repository};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -232,7 +233,7 @@ fn a_pod_that_is_taken_away_or_too_slow_is_told_apart_from_a_failed_build() {
 fn kaniko_is_told_as_its_documentation_says_and_its_image_goes_the_usual_way() {
     // Given a Dockerfile on a base image that the plan knows,
     let cluster = Cluster::take();
-    let builders = Builders::of(&cluster);
+    let mut builders = Builders::of(&cluster);
     let base = publish_shell(&builders.registry);
     let repository = builders.web("kaniko", &format!("FROM {base}\nCOPY a.txt /\n"), "");
     // when it is built,
@@ -258,8 +259,15 @@ fn kaniko_is_told_as_its_documentation_says_and_its_image_goes_the_usual_way() {
     let name = format!("made/web:sha-{}", repository.short_id());
     assert_eq!(read_back(&builders, &name), output.stdout.trim().rsplit('@').next().expect("a digest"));
     assert_eq!(jobs(&cluster), "");
-    // This registry (distribution 2.8) lets nobody delete a tag, which is said.
+    // This registry (distribution 2.8) lets nobody delete a tag, which is said,
     output.says("stays, and nothing needs it any more: the registry deletes no tags (400 Bad Request)");
+    // and one that does has nothing of it any more.
+    builders.registry = Builders::registry(&cluster, Generation::Third);
+    let output =
+        builders.up(&cluster, &builders.web("kaniko", "FROM scratch\nCOPY a.txt /\n", "")).run().exits(0);
+    assert!(!output.stderr.contains("warning"), "{output}");
+    let tags = builders.registry.tags("made/web");
+    assert!(!tags.is_empty() && tags.iter().all(|tag| !tag.starts_with("hephy-tmp-")), "{tags:?}");
 }
 
 /// The files of all layers in a layout.

@@ -2,6 +2,7 @@
 
 use super::buildkit::{configuration, tools};
 use super::cluster::Cluster;
+use super::guarded::Generation;
 use super::registry::Registry;
 use super::{Hephy, Repository, path_with};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -69,12 +70,17 @@ impl Builders {
         in_builds(cluster, &wake);
         in_builds(cluster, &["wait", "pod/wake", "--for=condition=Ready", "--timeout=60s"]);
         in_builds(cluster, &["delete", "pod", "wake", "--grace-period=1", "--wait=false"]);
-        let registry = Registry::start_on("0.0.0.0", cluster.setting("HEPHY_TEST_POD_GATEWAY"));
+        let registry = Self::registry(cluster, Generation::Second);
         let builders = Self { registry, buildkit, kaniko };
         let file =
             format!("--from-literal=buildkitd.toml={}", configuration(Some(builders.registry.address())));
         in_builds(cluster, &["create", "configmap", "buildkitd", &file]);
         builders
+    }
+
+    /// A registry that pods can reach.
+    pub(crate) fn registry(cluster: &Cluster, generation: Generation) -> Registry {
+        Registry::start_on(generation, "0.0.0.0", cluster.setting("HEPHY_TEST_POD_GATEWAY"))
     }
 
     /// The key `builder` of hephy.yaml with `more` in it.

@@ -1,8 +1,8 @@
 //! What the user can do about an error, in words that can be copied.
 
 use super::Failure;
-use crate::attestation::SbomError;
 use super::words::of_words;
+use crate::attestation::SbomError;
 use crate::backends::BuildError;
 use crate::cluster::ClusterError;
 use crate::exec::ExecError;

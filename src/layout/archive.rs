@@ -57,7 +57,7 @@ pub(crate) fn take(layout: &Layout, archive: &Archive<'_>) -> Result<Taken, Layo
     let parts = Parts::of(archive.file)?;
     let listed: Vec<Listed> = parts.document(LIST)?;
     let [image] = listed.as_slice() else {
-        return Err(LayoutError::Several { path: archive.file.to_owned(), count: listed.len() });
+        return Err(unfit(LIST, "it lists not one image"));
     };
     let mut config: Map<String, Value> = parts.document(&image.config)?;
     let said = diff_ids(&config);

@@ -36,6 +36,7 @@ mod plan_schema;
 mod plan_workspace;
 mod proven;
 mod published;
+mod registry_breaks;
 mod registry_faults;
 mod registry_kinds;
 mod registry_logins;

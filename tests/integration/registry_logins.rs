@@ -29,7 +29,7 @@ fn guarded(uses: usize, life: &'static str) -> impl Fn(&Asked) -> Option<Fault> 
 
 #[test]
 fn one_token_is_enough_for_a_push() {
-    let push = Pushing::through(guarded(usize::MAX, r#","expires_in":300"#));
+    let push = Pushing::open(40_000, guarded(usize::MAX, r#","expires_in":300"#));
     push.succeeds();
     // The challenge says that the registry wants to know at once what will be written.
     let tokens: Vec<Asked> =
@@ -44,7 +44,7 @@ fn one_token_is_enough_for_a_push() {
 
 #[test]
 fn a_token_that_ends_in_the_middle_is_renewed() {
-    let push = Pushing::of(400_000, guarded(3, ""));
+    let push = Pushing::open(400_000, guarded(3, ""));
     push.succeeds();
     assert!(push.proxy.count("GET", "/token") > 2);
 }
@@ -52,7 +52,7 @@ fn a_token_that_ends_in_the_middle_is_renewed() {
 #[test]
 fn a_token_is_not_used_beyond_its_time() {
     // Given tokens that live for no time at all, then each request gets a new one and none is refused.
-    let push = Pushing::through(guarded(usize::MAX, r#","expires_in":0"#));
+    let push = Pushing::open(40_000, guarded(usize::MAX, r#","expires_in":0"#));
     push.succeeds();
     let asked = push.proxy.asked();
     let requests = asked.iter().filter(|asked| !asked.path.starts_with("/token")).count();
@@ -62,7 +62,7 @@ fn a_token_is_not_used_beyond_its_time() {
 #[test]
 fn the_age_of_a_token_is_told_by_the_servers_own_clock() {
     let push =
-        Pushing::through(guarded(usize::MAX, r#","expires_in":300,"issued_at":"2001-01-01T00:00:00Z""#));
+        Pushing::open(40_000, guarded(usize::MAX, r#","expires_in":300,"issued_at":"2001-01-01T00:00:00Z""#));
     push.succeeds();
     // No `Date`, so nobody knows how old the token is; it is used as if it were new.
     assert_eq!(push.proxy.count("GET", "/token"), 1);
@@ -70,7 +70,7 @@ fn the_age_of_a_token_is_told_by_the_servers_own_clock() {
 
 #[test]
 fn a_login_that_is_refused_is_said() {
-    let push = Pushing::through(|asked| match asked.path.starts_with("/token") {
+    let push = Pushing::open(40_000, |asked| match asked.path.starts_with("/token") {
         true => answer(401, "", ""),
         false => guarded(0, "")(asked),
     });
@@ -79,7 +79,7 @@ fn a_login_that_is_refused_is_said() {
 
 #[test]
 fn a_registry_that_never_accepts_is_asked_twice() {
-    let push = Pushing::through(guarded(0, ""));
+    let push = Pushing::open(40_000, guarded(0, ""));
     push.fails(4).says("wants a login that it accepts (401 Unauthorized)");
     // Without a login and with one, for the plan; with it, and with a newer one, for the push.
     assert_eq!(push.proxy.count("HEAD", "/manifests/"), 4);
@@ -87,7 +87,7 @@ fn a_registry_that_never_accepts_is_asked_twice() {
 
 #[test]
 fn a_password_is_used_where_the_registry_wants_one() {
-    let push = Pushing::through(|asked| match asked.header("authorization") {
+    let push = Pushing::open(40_000, |asked| match asked.header("authorization") {
         Some(login) if login.starts_with("Basic ") => None,
         _ => answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n", ""),
     });
@@ -97,7 +97,7 @@ fn a_password_is_used_where_the_registry_wants_one() {
 
 #[test]
 fn an_identity_token_is_exchanged() {
-    let push = Pushing::through(guarded(usize::MAX, r#","expires_in":300"#));
+    let push = Pushing::open(40_000, guarded(usize::MAX, r#","expires_in":300"#));
     let hephy = push.hephy();
     let text = format!(r#"{{"auths":{{"{}":{{"identitytoken":"identity-secret"}}}}}}"#, push.proxy.address);
     std::fs::write(push.repository.beside("logins").join("config.json"), text).expect("write the login");
@@ -109,7 +109,7 @@ fn an_identity_token_is_exchanged() {
 
 #[test]
 fn podmans_login_works_too() {
-    let push = Pushing::through(|asked| match asked.header("authorization") {
+    let push = Pushing::open(40_000, |asked| match asked.header("authorization") {
         Some(login) if login.starts_with("Basic ") => None,
         _ => answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n", ""),
     });
@@ -120,7 +120,7 @@ fn podmans_login_works_too() {
 
 #[test]
 fn a_helper_that_fails_is_a_warning_without_its_words() {
-    let push = Pushing::through(|_| answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n", ""));
+    let push = Pushing::open(40_000, |_| answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n", ""));
     let hephy = push.hephy();
     let tools = push.repository.beside("tools");
     std::fs::create_dir_all(&tools).expect("create the folder");
@@ -149,7 +149,7 @@ fn no_login_follows_an_upload_to_another_host() {
     // and a registry that sends uploads there by `Location`, or by a redirect,
     for redirect in [false, true] {
         let (place, guard) = (place.clone(), guarded(usize::MAX, ""));
-        let push = Pushing::through(move |asked| {
+        let push = Pushing::open(40_000, move |asked| {
             let headers = format!("Location: {place}\r\n");
             match asked.method.as_str() {
                 _ if guard(asked).is_some() => guard(asked),
@@ -170,7 +170,7 @@ fn no_login_follows_an_upload_to_another_host() {
 
 #[test]
 fn no_password_goes_to_a_login_server_that_is_not_safe() {
-    let push = Pushing::through(|_| {
+    let push = Pushing::open(40_000, |_| {
         answer(401, "WWW-Authenticate: Bearer realm=\"http://login.example/token?x=y\",service=\"s\"\r\n", "")
     });
     push.fails(4).says("names the login server `http://login.example/token`, that has no TLS");
@@ -178,7 +178,7 @@ fn no_password_goes_to_a_login_server_that_is_not_safe() {
 
 #[test]
 fn an_upload_is_not_turned_into_a_download() {
-    let push = Pushing::through(|asked| match asked.is("PUT", "/blobs/uploads/") {
+    let push = Pushing::open(40_000, |asked| match asked.is("PUT", "/blobs/uploads/") {
         true => answer(302, "Location: /v2/\r\n", ""),
         false => None,
     });
@@ -188,7 +188,7 @@ fn an_upload_is_not_turned_into_a_download() {
 
 #[test]
 fn a_registry_that_repeats_the_login_is_not_repeated() {
-    let push = Pushing::through(|asked| match asked.header("authorization") {
+    let push = Pushing::open(40_000, |asked| match asked.header("authorization") {
         Some(login) if asked.method == "POST" => {
             let words = format!(r#"{{"errors":[{{"code":"DENIED","message":"you sent {login}"}}]}}"#);
             answer(400, "", &words)

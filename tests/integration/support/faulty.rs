@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 /// What was asked.
 #[derive(Clone, Debug)]
@@ -15,6 +15,10 @@ pub(crate) struct Asked {
     pub(crate) headers: Vec<(String, String)>,
     /// The number of this request among those that its rule is about, from 1.
     pub(crate) time: usize,
+    /// When its head was there.
+    pub(crate) at: Instant,
+    /// Whether the rule had something to say.
+    pub(crate) is_hit: bool,
 }
 
 /// What happens to a request.
@@ -22,18 +26,30 @@ pub(crate) struct Asked {
 pub(crate) enum Fault {
     /// It is answered here: status, headers and body.
     Answer(u16, String, String),
-    /// The connection is reset before anything is read.
+    /// The connection is reset when the head is there, before anything of the body is read.
     ResetAtOnce,
-    /// It is reset in the middle of the body.
+    /// It is reset after the first byte of the body.
+    ResetAtFirstByte,
+    /// It is reset in the middle of the body. The registry gets nothing.
     ResetInBody,
-    /// The registry gets all of it, and its answer gets lost.
+    /// The registry gets half of the body, as a request of its own that ends well; then the connection is reset.
+    HalfArrives,
+    /// The registry gets all of it, and the connection is reset before its answer.
     LoseAnswer,
+    /// It is reset in the middle of the answer's head.
+    ResetInAnswer,
     /// Nothing is read or said any more.
     Stall,
+    /// It is passed on after this time.
+    Wait(Duration),
+    /// Its body is read evenly over this time, then it is passed on.
+    Drip(Duration),
     /// The registry gets it without its query: a mount becomes a plain upload.
     Plain,
     /// The registry's answer has an address without its host.
     Relative,
+    /// The registry's answer has an address that is only what follows the last `/` of the request's.
+    Short,
     /// A header of the registry's answer is removed.
     Without(&'static str),
     /// A header of the registry's answer has another value.
@@ -46,24 +62,58 @@ type Rule = Box<dyn Fn(&Asked) -> Option<Fault> + Send>;
 /// The proxy. It ends with the test process.
 pub(crate) struct Faulty {
     pub(crate) address: SocketAddr,
-    log: Arc<Mutex<Vec<Asked>>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    target: String,
+    /// The `Authorization` without which nothing is passed on, or even counted.
+    login: Option<&'static str>,
+    log: Mutex<Vec<Asked>>,
+    rule: Mutex<Rule>,
+    uploads: Mutex<Uploads>,
+}
+
+/// How many requests with the bytes of blobs are under way.
+#[derive(Default)]
+struct Uploads {
+    now: usize,
+    most: usize,
 }
 
 impl Faulty {
     /// A proxy in front of the registry at `target`; `rule` sees every request.
     pub(crate) fn start(target: &str, rule: impl Fn(&Asked) -> Option<Fault> + Send + 'static) -> Self {
+        Self::behind(target, None, rule)
+    }
+
+    /// The same for those who log in with `login`; others are asked to, and `rule` never sees them.
+    pub(crate) fn guarded(
+        target: &str,
+        login: &'static str,
+        rule: impl Fn(&Asked) -> Option<Fault> + Send + 'static,
+    ) -> Self {
+        Self::behind(target, Some(login), rule)
+    }
+
+    fn behind(
+        target: &str,
+        login: Option<&'static str>,
+        rule: impl Fn(&Asked) -> Option<Fault> + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let log = Arc::new(Mutex::new(vec![]));
-        let rule: Arc<Mutex<Rule>> = Arc::new(Mutex::new(Box::new(rule)));
-        let (target, known) = (target.to_owned(), Arc::clone(&log));
+        let (log, uploads) = (Mutex::default(), Mutex::default());
+        let rule: Mutex<Rule> = Mutex::new(Box::new(rule));
+        let shared = Arc::new(Shared { target: target.to_owned(), login, log, rule, uploads });
+        let known = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (target, log, rule) = (target.clone(), Arc::clone(&known), Arc::clone(&rule));
-                std::thread::spawn(move || drop(serve(client, &target, &log, &rule)));
+                let shared = Arc::clone(&known);
+                std::thread::spawn(move || drop(shared.serve(client)));
             }
         });
-        Self { address, log }
+        Self { address, shared }
     }
 
     /// The name of an image here.
@@ -73,12 +123,23 @@ impl Faulty {
 
     /// What was asked so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.log.lock().expect("no test panics while it logs").clone()
+        self.shared.log().clone()
     }
 
     /// How many requests have this method and this in their path.
     pub(crate) fn count(&self, method: &str, part: &str) -> usize {
         self.asked().iter().filter(|asked| asked.is(method, part)).count()
+    }
+
+    /// How many requests the rule was about.
+    pub(crate) fn hits(&self) -> usize {
+        self.asked().iter().filter(|asked| asked.is_hit).count()
+    }
+
+    /// How many uploads were under way at the same time, at most, since the last call.
+    pub(crate) fn most_at_once(&self) -> usize {
+        let mut uploads = self.shared.uploads.lock().expect("no test panics while it counts");
+        std::mem::take(&mut uploads.most)
     }
 }
 
@@ -97,6 +158,18 @@ impl Asked {
     pub(crate) fn length(&self) -> u64 {
         self.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0)
     }
+
+    /// Whether it sends bytes of a blob.
+    fn is_upload(&self) -> bool {
+        self.path.contains("/blobs/uploads/") && self.length() > 0
+    }
+
+    /// Requests are counted by what they do: of a path without its digests and identifiers.
+    fn kind(&self) -> (String, String) {
+        let path = self.path.split('?').next().unwrap_or_default();
+        let kind = ["/blobs/uploads/", "/blobs/", "/manifests/"].into_iter().find(|kind| path.contains(kind));
+        (self.method.clone(), kind.unwrap_or(path).to_owned())
+    }
 }
 
 /// An answer of the proxy's own.
@@ -104,64 +177,187 @@ pub(crate) fn answer(status: u16, headers: &str, body: &str) -> Option<Fault> {
     Some(Fault::Answer(status, headers.to_owned(), body.to_owned()))
 }
 
-fn serve(
-    client: TcpStream,
-    target: &str,
-    log: &Mutex<Vec<Asked>>,
-    rule: &Mutex<Rule>,
-) -> std::io::Result<()> {
-    let mut reader = BufReader::with_capacity(64 * 1024, client.try_clone()?);
-    while let Some((mut asked, head)) = read_head(&mut reader)? {
-        let fault = {
-            let mut log = log.lock().expect("no test panics while it logs");
-            asked.time = 1 + log.iter().filter(|before| before.kind() == asked.kind()).count();
-            log.push(asked.clone());
-            rule.lock().expect("rules do not panic")(&asked)
-        };
+/// A rule for the first request that `is_meant`, and no other.
+pub(crate) fn once(
+    is_meant: impl Fn(&Asked) -> bool + Send + 'static,
+    fault: Fault,
+) -> impl Fn(&Asked) -> Option<Fault> + Send + 'static {
+    let left = Mutex::new(Some(fault));
+    move |asked| is_meant(asked).then(|| left.lock().expect("rules do not panic").take()).flatten()
+}
+
+impl Shared {
+    fn log(&self) -> MutexGuard<'_, Vec<Asked>> {
+        self.log.lock().expect("no test panics while it logs")
+    }
+
+    fn serve(&self, client: TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::with_capacity(64 * 1024, client.try_clone()?);
+        while let Some((mut asked, head)) = read_head(&mut reader)? {
+            if asked.method == "CONNECT" {
+                self.log().push(asked);
+                return tunnel(&self.target, client);
+            }
+            let fault = match self.login {
+                Some(login) if asked.header("authorization") != Some(login) => {
+                    answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n", "")
+                }
+                _ => self.decide(&mut asked),
+            };
+            self.count(&asked, true);
+            let goes_on = self.follow(&asked, head, fault, &mut reader, &client);
+            self.count(&asked, false);
+            if !goes_on? {
+                return Ok(());
+            }
+        }
+        client.shutdown(Shutdown::Both)
+    }
+
+    /// What the rule says about a request, which is written down.
+    fn decide(&self, asked: &mut Asked) -> Option<Fault> {
+        let mut log = self.log();
+        asked.time = 1 + log.iter().filter(|before| before.kind() == asked.kind()).count();
+        let fault = self.rule.lock().expect("rules do not panic")(asked);
+        asked.is_hit = fault.is_some();
+        log.push(asked.clone());
+        fault
+    }
+
+    fn count(&self, asked: &Asked, is_start: bool) {
+        let mut uploads = self.uploads.lock().expect("no test panics while it counts");
+        match (asked.is_upload(), is_start) {
+            (true, true) => uploads.now += 1,
+            (true, false) => uploads.now -= 1,
+            (false, _) => {}
+        }
+        uploads.most = uploads.most.max(uploads.now);
+    }
+
+    /// Does to a request what `fault` says. Returns whether the connection goes on.
+    fn follow(
+        &self,
+        asked: &Asked,
+        head: String,
+        fault: Option<Fault>,
+        reader: &mut impl Read,
+        mut client: &TcpStream,
+    ) -> std::io::Result<bool> {
+        let length = asked.length();
+        let mut skip = |bytes: u64| std::io::copy(&mut reader.take(bytes), &mut std::io::sink()).map(drop);
         match fault {
             Some(Fault::Answer(status, headers, body)) => {
-                std::io::copy(&mut (&mut reader).take(asked.length()), &mut std::io::sink())?;
+                skip(length)?;
                 let length = body.len();
                 let body = if asked.method == "HEAD" { "" } else { &body };
                 let answer =
                     format!("HTTP/1.1 {status} No\r\nContent-Length: {length}\r\n{headers}\r\n{body}");
-                (&client).write_all(answer.as_bytes())?;
+                client.write_all(answer.as_bytes())?;
+                Ok(true)
             }
-            // What lies unread in the socket turns its end into a reset.
-            Some(Fault::ResetAtOnce) => return Ok(()),
-            Some(Fault::ResetInBody) => {
-                std::io::copy(&mut (&mut reader).take(asked.length() / 2), &mut std::io::sink())?;
-                return Ok(());
+            Some(Fault::ResetAtOnce) => reset(client),
+            Some(Fault::ResetAtFirstByte) => skip(1).and_then(|()| reset(client)),
+            Some(Fault::ResetInBody) => skip(length / 2).and_then(|()| reset(client)),
+            Some(Fault::HalfArrives) => {
+                let half = Asked { headers: vec![length_of(length / 2)], ..asked.clone() };
+                forward(&self.target, &half, &halved(&head, length), reader)?;
+                reset(client)
             }
             Some(Fault::Stall) => {
                 std::thread::sleep(Duration::from_secs(600));
-                return Ok(());
+                Ok(false)
             }
             other => {
-                let lost = matches!(other, Some(Fault::LoseAnswer));
-                let query = asked.path.split_once('?').map(|(_, query)| format!("?{query}"));
-                let head = match (&other, query) {
-                    (Some(Fault::Plain), Some(query)) => head.replacen(&query, "", 1),
+                let head = match (&other, asked.path.split_once('?')) {
+                    (Some(Fault::Plain), Some((_, query))) => head.replacen(&format!("?{query}"), "", 1),
                     _ => head,
                 };
-                let answer = forward(target, &asked, &head, &mut reader)?;
-                if lost {
-                    return Ok(());
+                if let Some(Fault::Wait(time)) = other {
+                    std::thread::sleep(time);
                 }
-                (&client).write_all(&changed(answer, other.as_ref()))?;
+                let answer = match other {
+                    Some(Fault::Drip(time)) => {
+                        forward(&self.target, asked, &head, &mut Dripping::over(reader, length, time))?
+                    }
+                    _ => forward(&self.target, asked, &head, reader)?,
+                };
+                match other {
+                    Some(Fault::LoseAnswer) => return reset(client),
+                    Some(Fault::ResetInAnswer) => {
+                        client.write_all(&answer[..answer.len().min(30)])?;
+                        // It must be out before the reset, which throws away what is not.
+                        std::thread::sleep(Duration::from_millis(20));
+                        return reset(client);
+                    }
+                    _ => client.write_all(&changed(answer, other.as_ref()))?,
+                }
+                Ok(true)
             }
         }
     }
-    client.shutdown(Shutdown::Both)
 }
 
-impl Asked {
-    /// Requests are counted by what they do: of a path without its digests and identifiers.
-    fn kind(&self) -> (String, String) {
-        let path = self.path.split('?').next().unwrap_or_default();
-        let kind = ["/blobs/uploads/", "/blobs/", "/manifests/"].into_iter().find(|kind| path.contains(kind));
-        (self.method.clone(), kind.unwrap_or(path).to_owned())
+/// Ends a connection with RST, as a firewall or a killed server does.
+fn reset(client: &TcpStream) -> std::io::Result<bool> {
+    socket2::SockRef::from(client).set_linger(Some(Duration::ZERO))?;
+    Ok(false)
+}
+
+fn length_of(bytes: u64) -> (String, String) {
+    ("content-length".to_owned(), bytes.to_string())
+}
+
+/// The head of a request with half of the content.
+fn halved(head: &str, length: u64) -> String {
+    let half = length / 2;
+    let lines = head.split("\r\n").map(|line| {
+        let lower = line.to_lowercase();
+        if lower.starts_with("content-length:") {
+            return format!("Content-Length: {half}");
+        }
+        let range = lower.strip_prefix("content-range: ").and_then(|range| range.split_once('-'));
+        match range.and_then(|(start, _)| start.parse::<u64>().ok()) {
+            Some(start) => format!("Content-Range: {start}-{}", start + half - 1),
+            None => line.to_owned(),
+        }
+    });
+    lines.collect::<Vec<_>>().join("\r\n")
+}
+
+/// A body that is read no faster than evenly over some time.
+struct Dripping<'a, R> {
+    body: &'a mut R,
+    pause: Duration,
+}
+
+impl<'a, R> Dripping<'a, R> {
+    const PIECE: usize = 64 << 10;
+
+    fn over(body: &'a mut R, length: u64, time: Duration) -> Self {
+        let pieces = u32::try_from(length / Self::PIECE as u64).unwrap_or(u32::MAX).max(1);
+        Self { body, pause: time / pieces }
     }
+}
+
+impl<R: Read> Read for Dripping<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        std::thread::sleep(self.pause);
+        let length = buffer.len().min(Self::PIECE);
+        self.body.read(&mut buffer[..length])
+    }
+}
+
+/// Lets bytes through, as a proxy for HTTPS does.
+fn tunnel(target: &str, mut client: TcpStream) -> std::io::Result<()> {
+    let mut server = TcpStream::connect(target)?;
+    client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+    let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut from, &mut to);
+        to.shutdown(Shutdown::Write)
+    });
+    std::io::copy(&mut server, &mut client)?;
+    client.shutdown(Shutdown::Write)
 }
 
 fn read_head(reader: &mut impl BufRead) -> std::io::Result<Option<(Asked, String)>> {
@@ -179,7 +375,8 @@ fn read_head(reader: &mut impl BufRead) -> std::io::Result<Option<(Asked, String
     let (method, path) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
     let headers = lines.filter_map(|line| line.split_once(": "));
     let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-    let asked = Asked { method: method.to_owned(), path: path.to_owned(), headers, time: 0 };
+    let (method, path) = (method.to_owned(), path.to_owned());
+    let asked = Asked { method, path, headers, time: 0, at: Instant::now(), is_hit: false };
     Ok(Some((asked, head)))
 }
 
@@ -207,12 +404,14 @@ fn changed(answer: Vec<u8>, fault: Option<&Fault>) -> Vec<u8> {
             lines.retain(|line| !is(line, name));
             lines.push(format!("{name}: {value}"));
         }
-        Some(Fault::Relative) => {
+        Some(Fault::Relative | Fault::Short) => {
+            let (mark, start) =
+                if matches!(fault, Some(Fault::Short)) { ("/uploads/", "") } else { ("/v2/", "/v2/") };
             let address = lines.iter_mut().find(|line| is(line, "location"));
             if let Some(line) = address
-                && let Some((_, path)) = line.split_once("/v2/")
+                && let Some((_, path)) = line.split_once(mark)
             {
-                *line = format!("Location: /v2/{path}");
+                *line = format!("Location: {start}{path}");
             }
         }
         _ => {}

@@ -3,16 +3,22 @@
 use super::faulty::{Asked, Fault, Faulty};
 use super::registry::Registry;
 use super::{Hephy, Output, Repository, prebuilt};
+use std::path::{Path, PathBuf};
 
 /// The password that the tests log in with, and the form in which a request has it.
 pub(crate) const PASSWORD: &str = "correct-horse-battery";
 const ENCODED: &str = "cHVzaGVyOmNvcnJlY3QtaG9yc2UtYmF0dGVyeQ==";
+/// The whole header of it.
+pub(crate) const LOGIN: &str = "Basic cHVzaGVyOmNvcnJlY3QtaG9yc2UtYmF0dGVyeQ==";
+/// What the secrets start with that registries of the tests make up themselves.
+pub(crate) const ISSUED: &str = "issued-secret-";
 
 /// A repository whose component `app` is one layer, a registry, and what stands between.
 pub(crate) struct Pushing {
     pub(crate) registry: Registry,
     pub(crate) proxy: Faulty,
     pub(crate) repository: Repository,
+    is_guarded: bool,
 }
 
 impl Pushing {
@@ -21,14 +27,23 @@ impl Pushing {
         Self::of(40_000, rule)
     }
 
-    /// The same with a layer of about `size` bytes, which cannot be compressed.
+    /// The same with a layer of about `size` bytes, which cannot be compressed. The proxy wants the login each time.
     pub(crate) fn of(size: usize, rule: impl Fn(&Asked) -> Option<Fault> + Send + 'static) -> Self {
+        Self::at(size, true, |target| Faulty::guarded(target, LOGIN, rule))
+    }
+
+    /// The same with a registry that wants no login unless `rule` does.
+    pub(crate) fn open(size: usize, rule: impl Fn(&Asked) -> Option<Fault> + Send + 'static) -> Self {
+        Self::at(size, false, |target| Faulty::start(target, rule))
+    }
+
+    fn at(size: usize, is_guarded: bool, proxy: impl FnOnce(&str) -> Faulty) -> Self {
         let registry = Registry::start();
-        let proxy = Faulty::start(registry.address(), rule);
+        let proxy = proxy(registry.address());
         let repository = Repository::empty();
         repository.write("app/run", &noise(size, 1)).write("hephy.yaml", &prebuilt("linux/amd64: run"));
         repository.commit("Add the app");
-        Self { registry, proxy, repository }
+        Self { registry, proxy, repository, is_guarded }
     }
 
     /// hephy, about to push, with a login for the proxy.
@@ -49,7 +64,7 @@ impl Pushing {
     /// The same with another call of hephy.
     #[track_caller]
     pub(crate) fn succeeds_with(&self, hephy: Hephy) -> Output {
-        let output = without_secrets(hephy.run().exits(0));
+        let output = self.without_secrets(hephy.run().exits(0));
         let tag = format!("sha-{}", self.repository.short_id());
         assert!(self.registry.tags("shop/app").contains(&tag), "{output}");
         self.registry.read_back(&format!("shop/app:{tag}"));
@@ -65,24 +80,57 @@ impl Pushing {
     /// The same with another call of hephy.
     #[track_caller]
     pub(crate) fn fails_with(&self, hephy: Hephy, code: i32) -> Output {
-        let output = without_secrets(hephy.run().exits(code));
+        let output = self.without_secrets(hephy.run().exits(code));
         assert_eq!(self.registry.tags("shop/app"), Vec::<String>::new(), "{output}");
         output
     }
 
-    /// The layer of the image: the largest of what was sent.
+    /// Pushes and expects that it ends with this code, and that no tag but the key of the leg is there, and that is whole.
+    #[track_caller]
+    pub(crate) fn fails_with_key(&self, hephy: Hephy, code: i32) -> Output {
+        let output = self.without_secrets(hephy.run().exits(code));
+        for tag in self.registry.tags("shop/app") {
+            assert!(tag.starts_with("in-"), "{tag} {output}");
+            self.registry.read_back(&format!("shop/app:{tag}"));
+        }
+        output
+    }
+
+    /// How many bytes were sent.
     pub(crate) fn sent(&self) -> u64 {
         self.proxy.asked().iter().map(Asked::length).sum()
     }
+
+    /// A login that was used must not show, in whatever form: neither in the output nor in what the run left behind.
+    #[track_caller]
+    fn without_secrets(&self, output: Output) -> Output {
+        let asked = self.proxy.asked();
+        let is_used = |asked: &Asked| asked.header("authorization") == Some(LOGIN);
+        assert!(!self.is_guarded || asked.iter().any(is_used), "no login was ever sent: {output}");
+        for secret in [PASSWORD, ENCODED, ISSUED] {
+            assert!(!output.stdout.contains(secret) && !output.stderr.contains(secret), "{output}");
+            let left = files_with(&self.repository.path().join(".hephy"), secret.as_bytes());
+            assert_eq!(left, Vec::<PathBuf>::new(), "{secret}");
+        }
+        output
+    }
 }
 
-/// A password must not show, in whatever form.
-#[track_caller]
-fn without_secrets(output: Output) -> Output {
-    for secret in [PASSWORD, ENCODED] {
-        assert!(!output.stdout.contains(secret) && !output.stderr.contains(secret), "{output}");
-    }
-    output
+/// The files below a folder that have these bytes in them. Layers are too long to look into, and are not for people.
+fn files_with(folder: &Path, bytes: &[u8]) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let has = |path: &PathBuf| {
+        let text = std::fs::read(path).unwrap_or_default();
+        text.len() < 1 << 20 && text.windows(bytes.len()).any(|part| part == bytes)
+    };
+    let below = folders.iter().flat_map(|folder| files_with(folder, bytes));
+    files.into_iter().filter(has).chain(below).collect()
+}
+
+/// Whether it sends the layer of an image of 400 kB, and not its config: both go at the same time.
+pub(crate) fn is_layer(asked: &Asked) -> bool {
+    asked.is("PUT", "/blobs/uploads/") && asked.length() > 100_000
 }
 
 /// Text that no compressor makes much smaller than three quarters, the same for the same seed.

@@ -40,6 +40,8 @@ mod registry_breaks;
 mod registry_faults;
 mod registry_kinds;
 mod registry_logins;
+mod registry_resume;
+mod registry_tokens;
 mod registry_uploads;
 mod same_images;
 mod sources;

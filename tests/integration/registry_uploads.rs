@@ -12,7 +12,7 @@ fn is_longer(asked: &Asked, limit: u64) -> bool {
 
 #[test]
 fn a_push_asks_for_what_it_must_and_no_more() {
-    let push = Pushing::through(|_| None);
+    let push = Pushing::open(40_000, |_| None);
     push.succeeds();
     // Is it there: under its key (for the plan, and before the push) and by its digest; two blobs begun and sent; the
     // manifest put and read back; the tag looked for and put.
@@ -147,7 +147,7 @@ fn a_blob_that_is_gone_is_sent_again_when_the_registry_says_so() {
 
 #[test]
 fn a_damaged_layer_never_arrives() {
-    let push = Pushing::of(400_000, |_| None);
+    let push = Pushing::open(400_000, |_| None);
     // Given an image that was built, and a disk that has changed a byte of its layer since,
     let registry = push.proxy.image("shop");
     let plan = ["--plan", "plan.json"];

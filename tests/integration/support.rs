@@ -4,6 +4,7 @@ pub(crate) mod buildkit;
 pub(crate) mod cluster;
 pub(crate) mod faulty;
 pub(crate) mod guarded;
+mod layered;
 mod left_behind;
 pub(crate) mod proxy;
 pub(crate) mod pushing;

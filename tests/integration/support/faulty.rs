@@ -1,6 +1,6 @@
 //! An HTTP proxy in front of a registry that does what registries do on bad days, and writes down what it was asked.
 
-use std::io::{BufRead, BufReader, Read, Write as _};
+use std::io::{BufRead, BufReader, Cursor, Read, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ pub(crate) struct Asked {
     pub(crate) at: Instant,
     /// Whether the rule had something to say.
     pub(crate) is_hit: bool,
+    /// The form that was sent, if it is one.
+    pub(crate) form: String,
 }
 
 /// What happens to a request.
@@ -198,6 +200,9 @@ impl Shared {
                 self.log().push(asked);
                 return tunnel(&self.target, client);
             }
+            if asked.header("content-type") == Some("application/x-www-form-urlencoded") {
+                (&mut reader).take(asked.length()).read_to_string(&mut asked.form)?;
+            }
             let fault = match self.login {
                 Some(login) if asked.header("authorization") != Some(login) => {
                     answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n", "")
@@ -205,7 +210,8 @@ impl Shared {
                 _ => self.decide(&mut asked),
             };
             self.count(&asked, true);
-            let goes_on = self.follow(&asked, head, fault, &mut reader, &client);
+            let mut body = Cursor::new(asked.form.clone()).chain(&mut reader);
+            let goes_on = self.follow(&asked, head, fault, &mut body, &client);
             self.count(&asked, false);
             if !goes_on? {
                 return Ok(());
@@ -256,7 +262,7 @@ impl Shared {
                 Ok(true)
             }
             Some(Fault::ResetAtOnce) => reset(client),
-            Some(Fault::ResetAtFirstByte) => skip(1).and_then(|()| reset(client)),
+            Some(Fault::ResetAtFirstByte) => skip(length.min(1)).and_then(|()| reset(client)),
             Some(Fault::ResetInBody) => skip(length / 2).and_then(|()| reset(client)),
             Some(Fault::HalfArrives) => {
                 let half = Asked { headers: vec![length_of(length / 2)], ..asked.clone() };
@@ -376,7 +382,7 @@ fn read_head(reader: &mut impl BufRead) -> std::io::Result<Option<(Asked, String
     let headers = lines.filter_map(|line| line.split_once(": "));
     let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
     let (method, path) = (method.to_owned(), path.to_owned());
-    let asked = Asked { method, path, headers, time: 0, at: Instant::now(), is_hit: false };
+    let asked = Asked { method, path, headers, time: 0, at: Instant::now(), is_hit: false, form: String::new() };
     Ok(Some((asked, head)))
 }
 

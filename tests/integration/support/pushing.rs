@@ -3,6 +3,7 @@
 use super::faulty::{Asked, Fault, Faulty};
 use super::registry::Registry;
 use super::{Hephy, Output, Repository, prebuilt};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The password that the tests log in with, and the form in which a request has it.
@@ -48,11 +49,47 @@ impl Pushing {
 
     /// hephy, about to push, with a login for the proxy.
     pub(crate) fn hephy(&self) -> Hephy {
+        self.logged_in(&["up", "--registry", &self.proxy.image("shop")])
+    }
+
+    /// Any call of hephy with a login for the proxy.
+    pub(crate) fn logged_in(&self, arguments: &[&str]) -> Hephy {
+        let text = format!(r#"{{"auths":{{"{}":{{"auth":"{ENCODED}"}}}}}}"#, self.proxy.address);
+        self.repository.hephy(arguments).env("DOCKER_CONFIG", self.logins(&text))
+    }
+
+    /// The folder with Docker's configuration, which is `text`.
+    pub(crate) fn logins(&self, text: &str) -> PathBuf {
         let logins = self.repository.beside("logins");
         std::fs::create_dir_all(&logins).expect("create the folder");
-        let text = format!(r#"{{"auths":{{"{}":{{"auth":"{ENCODED}"}}}}}}"#, self.proxy.address);
         std::fs::write(logins.join("config.json"), text).expect("write the login");
-        self.repository.hephy(["up", "--registry", &self.proxy.image("shop")]).env("DOCKER_CONFIG", logins)
+        logins
+    }
+
+    /// A PATH with the stand-in `docker-credential-NAME`, which gives this login to everybody.
+    pub(crate) fn with_helper(&self, name: &str, user: &str, secret: &str) -> OsString {
+        let answer = format!(r#"{{"ServerURL":"any","Username":"{user}","Secret":"{secret}"}}"#);
+        self.with_script(name, &format!("cat >> \"$0.asked\"; echo >> \"$0.asked\"; echo '{answer}'"))
+    }
+
+    /// The same with a helper that is any script.
+    pub(crate) fn with_script(&self, name: &str, script: &str) -> OsString {
+        use std::os::unix::fs::PermissionsExt as _;
+        let tools = self.repository.beside("tools");
+        std::fs::create_dir_all(&tools).expect("create the folder");
+        let helper = tools.join(format!("docker-credential-{name}"));
+        std::fs::write(&helper, format!("#!/bin/sh\n{script}\n")).expect("write the helper");
+        std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).expect("make it executable");
+        let old = std::env::var_os("PATH").unwrap_or_default();
+        std::env::join_paths([tools].into_iter().chain(std::env::split_paths(&old))).expect("no colons")
+    }
+
+    /// hephy, about to push an image with these layers, which any files are: it was built, and then made over.
+    pub(crate) fn with_layers(&self, layers: &[PathBuf]) -> Hephy {
+        self.logged_in(&["plan", "--registry", &self.proxy.image("shop"), "--output", "plan.json"]).run().exits(0);
+        self.repository.hephy(["build", "--plan", "plan.json"]).run().exits(0);
+        super::layered::make_over(&self.repository.path().join(".hephy/build/app/linux-amd64"), layers);
+        self.logged_in(&["push", "--plan", "plan.json"])
     }
 
     /// Pushes and expects that all of it arrives.
@@ -126,6 +163,16 @@ fn files_with(folder: &Path, bytes: &[u8]) -> Vec<PathBuf> {
     };
     let below = folders.iter().flat_map(|folder| files_with(folder, bytes));
     files.into_iter().filter(has).chain(below).collect()
+}
+
+/// So many files of this size, as layers.
+pub(crate) fn layers(push: &Pushing, count: u64, size: usize) -> Vec<PathBuf> {
+    let layer = |number: u64| {
+        let path = push.repository.beside(&format!("layer-{number}"));
+        std::fs::write(&path, noise(size, number + 100)).expect("write the layer");
+        path
+    };
+    (0..count).map(layer).collect()
 }
 
 /// Whether it sends the layer of an image of 400 kB, and not its config: both go at the same time.

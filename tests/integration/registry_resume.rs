@@ -1,0 +1,93 @@
+//! Large uploads (docs/reliability.md): in parts where the line is bad, on from where they broke, however slow, in little
+//! memory.
+
+use crate::support::faulty::{Asked, Fault, answer, once};
+use crate::support::pushing::{Pushing, is_layer};
+use std::time::Duration;
+
+const UPLOAD: &str = "/blobs/uploads/";
+const PART: u64 = 4 << 20;
+
+/// The parts that were sent, as the ranges that their requests say: first byte and the one after the last.
+fn parts(push: &Pushing) -> Vec<(u64, u64, bool)> {
+    let range = |asked: &Asked| {
+        let (first, last) = asked.header("content-range")?.split_once('-')?;
+        Some((first.parse().ok()?, last.parse::<u64>().ok()? + 1, asked.is_hit))
+    };
+    let asked = push.proxy.asked();
+    asked.iter().filter(|asked| asked.method == "PATCH").map(|asked| range(asked).expect("a range")).collect()
+}
+
+/// Whether it sends a large blob as a whole.
+fn is_whole(asked: &Asked) -> bool {
+    asked.is("PUT", UPLOAD) && asked.length() > PART
+}
+
+#[test]
+fn a_large_blob_on_a_bad_line_goes_on_where_it_broke() {
+    // Given a line that loses every large upload, and half of every second part,
+    let push = Pushing::of(14_000_000, |asked| match asked.method.as_str() {
+        "PUT" if is_whole(asked) => Some(Fault::ResetInBody),
+        "PATCH" if asked.time % 2 == 0 => Some(Fault::HalfArrives),
+        _ => None,
+    });
+    // when ten megabytes are pushed, then it is tried as a whole twice, and then sent in parts;
+    push.succeeds();
+    assert_eq!(push.proxy.asked().iter().filter(|asked| is_whole(asked)).count(), 2);
+    let parts = parts(&push);
+    // each part starts where the registry says that it stands: after the part before, or after the half of it.
+    let mut stands = 0;
+    for (first, end, is_hit) in &parts {
+        assert_eq!(*first, stands, "{parts:?}");
+        stands = if *is_hit { first + (end - first) / 2 } else { *end };
+    }
+    assert!(parts.iter().filter(|(.., is_hit)| *is_hit).count() >= 1, "{parts:?}");
+    // The registry was asked for it once for each part that broke.
+    assert_eq!(push.proxy.count("GET", UPLOAD), parts.iter().filter(|(.., is_hit)| *is_hit).count());
+}
+
+#[test]
+fn a_part_that_the_registry_does_not_expect_is_not_the_end() {
+    // Given a registry that takes parts only, and says 416 to the second one and where it stands,
+    let says = "Range: 0-4194303\r\n".to_owned();
+    let second = once(|asked| asked.method == "PATCH" && asked.time == 2, Fault::Answer(416, says, String::new()));
+    let push = Pushing::of(14_000_000, move |asked| match is_whole(asked) {
+        true => answer(413, "", ""),
+        false => second(asked),
+    });
+    // when a blob is pushed, then hephy asks where it stands and goes on there, with a shorter part.
+    push.succeeds();
+    assert_eq!(push.proxy.count("GET", UPLOAD), 1);
+    let parts = parts(&push);
+    assert_eq!(&parts[..3], [(0, PART, false), (PART, 2 * PART, true), (PART, PART + PART / 2, false)]);
+    assert!(parts[2..].windows(2).all(|pair| pair[0].1 == pair[1].0), "{parts:?}");
+}
+
+#[test]
+fn an_upload_that_the_registry_has_further_than_thought_goes_on_there() {
+    // Given a registry that has taken a part and lost the answer, and says 416 to the same part,
+    let push = Pushing::of(14_000_000, |asked| match asked.method.as_str() {
+        "PUT" if is_whole(asked) => answer(413, "", ""),
+        "PATCH" if asked.time == 2 => Some(Fault::LoseAnswer),
+        _ => None,
+    });
+    push.succeeds();
+    // then no byte is sent twice.
+    let parts = parts(&push);
+    assert!(parts.windows(2).all(|pair| pair[0].1 == pair[1].0), "{parts:?}");
+    assert!(parts[1].2 && push.proxy.count("GET", UPLOAD) == 1, "{parts:?}");
+}
+
+#[test]
+fn a_slow_upload_is_not_silent() {
+    // Given a registry that takes three times as long to read a layer as it may be silent,
+    let time = Duration::from_secs(3);
+    let push = Pushing::of(20_000_000, once(is_layer, Fault::Drip(time)));
+    // when it is pushed, then the first try is good.
+    push.succeeds_with(push.hephy().args(["--registry-timeout", "1s"]));
+    assert_eq!(push.proxy.asked().iter().filter(|asked| is_layer(asked)).count(), 1);
+    let asked = push.proxy.asked();
+    let start = asked.iter().position(is_layer).expect("it was sent");
+    let next = asked[start..].iter().find(|asked| asked.is("PUT", "/manifests/")).expect("the manifest");
+    assert!(next.at - asked[start].at >= time);
+}

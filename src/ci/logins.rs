@@ -30,14 +30,26 @@ mod tests {
         let table: [(&[(&str, &str)], &[&str]); 4] = [
             (
                 &[],
-                &["/home/me/.docker/config.json", "/run/containers/7/auth.json", "/home/me/.config/containers/auth.json"],
+                &[
+                    "/home/me/.docker/config.json",
+                    "/run/containers/7/auth.json",
+                    "/home/me/.config/containers/auth.json",
+                ],
             ),
             (
                 &[("XDG_RUNTIME_DIR", "/run/user/7"), ("XDG_CONFIG_HOME", "/etc/me")],
-                &["/home/me/.docker/config.json", "/run/user/7/containers/auth.json", "/etc/me/containers/auth.json"],
+                &[
+                    "/home/me/.docker/config.json",
+                    "/run/user/7/containers/auth.json",
+                    "/etc/me/containers/auth.json",
+                ],
             ),
             (
-                &[("DOCKER_CONFIG", "/d"), ("REGISTRY_AUTH_FILE", "/a.json"), ("XDG_RUNTIME_DIR", "/run/user/7")],
+                &[
+                    ("DOCKER_CONFIG", "/d"),
+                    ("REGISTRY_AUTH_FILE", "/a.json"),
+                    ("XDG_RUNTIME_DIR", "/run/user/7"),
+                ],
                 &["/d/config.json", "/a.json"],
             ),
             (&[("REGISTRY_AUTH_FILE", "/a.json")], &["/home/me/.docker/config.json", "/a.json"]),

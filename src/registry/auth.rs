@@ -153,8 +153,7 @@ impl Auth {
 
     async fn credential(&self, wire: &Wire, host: &mut Host, target: &Target) -> Option<Credential> {
         if host.credential.is_none() {
-            let (found, problems) =
-                credentials::find(&target.host, &self.files, self.from_ci.as_ref()).await;
+            let (found, problems) = credentials::find(&target.host, &self.files, self.from_ci.as_ref()).await;
             problems.into_iter().for_each(|problem| self.events.warn(problem));
             if let Some(found) = &found {
                 wire.hide(found.secret());

@@ -81,7 +81,8 @@ fn push(request: Request, fault: &Fault, is_once: bool) -> Pushing {
 
 /// Does this for each request and place, twelve at a time, as most of it is waiting.
 fn for_each(work: impl Fn(Request, &Fault) + Sync) {
-    let all = Mutex::new(REQUESTS.into_iter().flat_map(|request| PLACES.iter().map(move |place| (request, place))));
+    let all =
+        Mutex::new(REQUESTS.into_iter().flat_map(|request| PLACES.iter().map(move |place| (request, place))));
     let next = || all.lock().expect("nobody panics here").next();
     std::thread::scope(|scope| {
         for _ in 0..12 {
@@ -102,7 +103,8 @@ fn a_connection_that_breaks_once_is_made_again() {
         let broken = push.proxy.asked().iter().filter(|asked| request.is(asked) && asked.is_hit).count();
         assert!(broken >= 1, "{request:?} {fault:?} never came: {output}");
         // The password went to the login server, and to no other place.
-        let passwords = push.proxy.asked().into_iter().filter(|asked| asked.header("authorization") == Some(LOGIN));
+        let passwords =
+            push.proxy.asked().into_iter().filter(|asked| asked.header("authorization") == Some(LOGIN));
         assert!(request != Request::Token || passwords.clone().all(|asked| asked.path.starts_with("/token")));
         assert!(passwords.count() > 0, "{request:?} {fault:?}");
     });

@@ -94,7 +94,8 @@ fn a_helper_that_fails_is_a_warning_without_its_words() {
     let push = Pushing::open(40_000, |_| answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n", ""));
     let logins = push.logins(r#"{"credsStore":"broken"}"#);
     let path = push.with_script("broken", "cat >/dev/null\necho helper-secret\nexit 1");
-    let hephy = push.repository.hephy(["up", "--registry", &push.proxy.image("shop")]).env("DOCKER_CONFIG", logins);
+    let hephy =
+        push.repository.hephy(["up", "--registry", &push.proxy.image("shop")]).env("DOCKER_CONFIG", logins);
     let output = push.fails_with(hephy.env("PATH", path), 4).says("`docker-credential-broken` failed");
     assert!(!output.stderr.contains("helper-secret"), "{output}");
 }

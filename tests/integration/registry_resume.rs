@@ -29,6 +29,7 @@ fn a_large_blob_on_a_bad_line_goes_on_where_it_broke() {
     let push = Pushing::of(14_000_000, |asked| match asked.method.as_str() {
         "PUT" if is_whole(asked) => Some(Fault::ResetInBody),
         "PATCH" if asked.time % 2 == 0 => Some(Fault::HalfArrives),
+        "GET" if asked.path.contains(UPLOAD) => Some(Fault::Newest),
         _ => None,
     });
     // when ten megabytes are pushed, then it is tried as a whole twice, and then sent in parts;
@@ -50,7 +51,8 @@ fn a_large_blob_on_a_bad_line_goes_on_where_it_broke() {
 fn a_part_that_the_registry_does_not_expect_is_not_the_end() {
     // Given a registry that takes parts only, and says 416 to the second one and where it stands,
     let says = "Range: 0-4194303\r\n".to_owned();
-    let second = once(|asked| asked.method == "PATCH" && asked.time == 2, Fault::Answer(416, says, String::new()));
+    let second =
+        once(|asked| asked.method == "PATCH" && asked.time == 2, Fault::Answer(416, says, String::new()));
     let push = Pushing::of(14_000_000, move |asked| match is_whole(asked) {
         true => answer(413, "", ""),
         false => second(asked),
@@ -64,18 +66,42 @@ fn a_part_that_the_registry_does_not_expect_is_not_the_end() {
 }
 
 #[test]
-fn an_upload_that_the_registry_has_further_than_thought_goes_on_there() {
-    // Given a registry that has taken a part and lost the answer, and says 416 to the same part,
+fn a_part_whose_answer_was_lost_is_not_sent_again() {
+    for keeps_address in [true, false] {
+        // Given a registry that takes parts only, and a line that loses the answer to the second one,
+        let push = Pushing::of(14_000_000, move |asked| match asked.method.as_str() {
+            "PUT" if is_whole(asked) => answer(413, "", ""),
+            "PATCH" if asked.time == 2 => Some(Fault::LoseAnswer),
+            "GET" if keeps_address && asked.path.contains(UPLOAD) => Some(Fault::Newest),
+            _ => None,
+        });
+        push.succeeds();
+        let parts = parts(&push);
+        assert!(parts[1].2 && push.proxy.count("GET", UPLOAD) == 1, "{parts:?}");
+        match keeps_address {
+            // then no byte is sent twice;
+            true => assert!(parts.windows(2).all(|pair| pair[0].1 == pair[1].0), "{parts:?}"),
+            // but distribution does not know the upload any more by its old address, so it begins anew.
+            false => assert_eq!(parts.iter().filter(|(first, ..)| *first == 0).count(), 2, "{parts:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_upload_that_never_gets_further_ends() {
+    // Given a line that always breaks after the first part, and a registry that forgets the upload,
     let push = Pushing::of(14_000_000, |asked| match asked.method.as_str() {
         "PUT" if is_whole(asked) => answer(413, "", ""),
-        "PATCH" if asked.time == 2 => Some(Fault::LoseAnswer),
+        "PATCH" if !asked.header("content-range").unwrap_or_default().starts_with("0-") => {
+            Some(Fault::ResetInBody)
+        }
+        "GET" if asked.path.contains(UPLOAD) => answer(404, "", ""),
         _ => None,
     });
-    push.succeeds();
-    // then no byte is sent twice.
-    let parts = parts(&push);
-    assert!(parts.windows(2).all(|pair| pair[0].1 == pair[1].0), "{parts:?}");
-    assert!(parts[1].2 && push.proxy.count("GET", UPLOAD) == 1, "{parts:?}");
+    // when a blob is pushed, then the first part, which always arrives, does not count as getting on.
+    push.fails(75);
+    let begun = parts(&push).iter().filter(|(first, ..)| *first == 0).count();
+    assert!((2..=6).contains(&begun), "{begun}");
 }
 
 #[test]

@@ -63,7 +63,7 @@ macro_rules! shows {
 pub(crate) use shows;
 
 /// Variables that would make a test depend on the machine it runs on.
-const FOREIGN: [&str; 17] = [
+const FOREIGN: [&str; 20] = [
     "GITHUB_",
     "FORGEJO_",
     "GITEA_",
@@ -80,6 +80,9 @@ const FOREIGN: [&str; 17] = [
     "CLICOLOR",
     "HTTP_PROXY",
     "HTTPS_PROXY",
+    "NO_PROXY",
+    "XDG_",
+    "REGISTRY_AUTH_FILE",
     "GIT_",
 ];
 

@@ -1,5 +1,6 @@
 //! An HTTP proxy in front of a registry that does what registries do on bad days, and writes down what it was asked.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Cursor, Read, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -48,6 +49,9 @@ pub(crate) enum Fault {
     Drip(Duration),
     /// The registry gets it without its query: a mount becomes a plain upload.
     Plain,
+    /// The registry gets it with the query that it gave last for this path: distribution puts how far an upload is into
+    /// its address, so that whoever lost an answer cannot ask. Others keep the address.
+    Newest,
     /// The registry's answer has an address without its host.
     Relative,
     /// The registry's answer has an address that is only what follows the last `/` of the request's.
@@ -74,6 +78,8 @@ struct Shared {
     log: Mutex<Vec<Asked>>,
     rule: Mutex<Rule>,
     uploads: Mutex<Uploads>,
+    /// The last address that the registry gave for each path.
+    newest: Mutex<BTreeMap<String, String>>,
 }
 
 /// How many requests with the bytes of blobs are under way.
@@ -105,9 +111,9 @@ impl Faulty {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let (log, uploads) = (Mutex::default(), Mutex::default());
+        let (log, uploads, newest) = (Mutex::default(), Mutex::default(), Mutex::default());
         let rule: Mutex<Rule> = Mutex::new(Box::new(rule));
-        let shared = Arc::new(Shared { target: target.to_owned(), login, log, rule, uploads });
+        let shared = Arc::new(Shared { target: target.to_owned(), login, log, rule, uploads, newest });
         let known = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -138,10 +144,9 @@ impl Faulty {
         self.asked().iter().filter(|asked| asked.is_hit).count()
     }
 
-    /// How many uploads were under way at the same time, at most, since the last call.
+    /// How many uploads were under way to the registry at the same time, at most.
     pub(crate) fn most_at_once(&self) -> usize {
-        let mut uploads = self.shared.uploads.lock().expect("no test panics while it counts");
-        std::mem::take(&mut uploads.most)
+        self.shared.uploads.lock().expect("no test panics while it counts").most
     }
 }
 
@@ -209,10 +214,11 @@ impl Shared {
                 }
                 _ => self.decide(&mut asked),
             };
-            self.count(&asked, true);
+            let is_upload = asked.is_upload() && !matches!(fault, Some(Fault::Answer(..)));
+            self.count(is_upload, true);
             let mut body = Cursor::new(asked.form.clone()).chain(&mut reader);
             let goes_on = self.follow(&asked, head, fault, &mut body, &client);
-            self.count(&asked, false);
+            self.count(is_upload, false);
             if !goes_on? {
                 return Ok(());
             }
@@ -230,9 +236,9 @@ impl Shared {
         fault
     }
 
-    fn count(&self, asked: &Asked, is_start: bool) {
+    fn count(&self, is_upload: bool, is_start: bool) {
         let mut uploads = self.uploads.lock().expect("no test panics while it counts");
-        match (asked.is_upload(), is_start) {
+        match (is_upload, is_start) {
             (true, true) => uploads.now += 1,
             (true, false) => uploads.now -= 1,
             (false, _) => {}
@@ -266,7 +272,8 @@ impl Shared {
             Some(Fault::ResetInBody) => skip(length / 2).and_then(|()| reset(client)),
             Some(Fault::HalfArrives) => {
                 let half = Asked { headers: vec![length_of(length / 2)], ..asked.clone() };
-                forward(&self.target, &half, &halved(&head, length), reader)?;
+                let answer = forward(&self.target, &half, &halved(&head, length), reader)?;
+                self.note_place(&answer);
                 reset(client)
             }
             Some(Fault::Stall) => {
@@ -276,6 +283,9 @@ impl Shared {
             other => {
                 let head = match (&other, asked.path.split_once('?')) {
                     (Some(Fault::Plain), Some((_, query))) => head.replacen(&format!("?{query}"), "", 1),
+                    (Some(Fault::Newest), Some((path, _))) => {
+                        head.replacen(&asked.path, &self.newest(path), 1)
+                    }
                     _ => head,
                 };
                 if let Some(Fault::Wait(time)) = other {
@@ -287,6 +297,7 @@ impl Shared {
                     }
                     _ => forward(&self.target, asked, &head, reader)?,
                 };
+                self.note_place(&answer);
                 match other {
                     Some(Fault::LoseAnswer) => return reset(client),
                     Some(Fault::ResetInAnswer) => {
@@ -300,6 +311,27 @@ impl Shared {
                 Ok(true)
             }
         }
+    }
+}
+
+impl Shared {
+    fn places(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.newest.lock().expect("no test panics while it notes")
+    }
+
+    fn note_place(&self, answer: &[u8]) {
+        let head = String::from_utf8_lossy(&answer[..answer.len().min(4096)]).into_owned();
+        let place =
+            head.lines().find_map(|line| line.split_once("/v2/").filter(|_| line.contains("Location:")));
+        if let Some((_, place)) = place
+            && let Some((path, _)) = place.split_once('?')
+        {
+            self.places().insert(format!("/v2/{path}"), format!("/v2/{place}"));
+        }
+    }
+
+    fn newest(&self, path: &str) -> String {
+        self.places().get(path).cloned().unwrap_or_else(|| path.to_owned())
     }
 }
 
@@ -333,23 +365,26 @@ fn halved(head: &str, length: u64) -> String {
 /// A body that is read no faster than evenly over some time.
 struct Dripping<'a, R> {
     body: &'a mut R,
-    pause: Duration,
+    start: Instant,
+    /// For one byte.
+    pace: Duration,
+    read: u32,
 }
 
 impl<'a, R> Dripping<'a, R> {
-    const PIECE: usize = 64 << 10;
-
     fn over(body: &'a mut R, length: u64, time: Duration) -> Self {
-        let pieces = u32::try_from(length / Self::PIECE as u64).unwrap_or(u32::MAX).max(1);
-        Self { body, pause: time / pieces }
+        let length = u32::try_from(length).unwrap_or(u32::MAX).max(1);
+        Self { body, start: Instant::now(), pace: time / length, read: 0 }
     }
 }
 
 impl<R: Read> Read for Dripping<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        std::thread::sleep(self.pause);
-        let length = buffer.len().min(Self::PIECE);
-        self.body.read(&mut buffer[..length])
+        let due = self.pace * self.read;
+        std::thread::sleep(due.saturating_sub(self.start.elapsed()));
+        let length = self.body.read(buffer)?;
+        self.read += u32::try_from(length).unwrap_or(0);
+        Ok(length)
     }
 }
 
@@ -382,7 +417,8 @@ fn read_head(reader: &mut impl BufRead) -> std::io::Result<Option<(Asked, String
     let headers = lines.filter_map(|line| line.split_once(": "));
     let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
     let (method, path) = (method.to_owned(), path.to_owned());
-    let asked = Asked { method, path, headers, time: 0, at: Instant::now(), is_hit: false, form: String::new() };
+    let asked =
+        Asked { method, path, headers, time: 0, at: Instant::now(), is_hit: false, form: String::new() };
     Ok(Some((asked, head)))
 }
 

@@ -16,9 +16,7 @@ pub(crate) fn make_over(folder: &Path, layers: &[PathBuf]) {
     let (digest, size) = keep(folder, &config);
     manifest["config"]["digest"] = json!(digest);
     manifest["config"]["size"] = json!(size);
-    let layer = |(digest, size): &(String, u64)| {
-        json!({"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest, "size": size})
-    };
+    let layer = |(digest, size): &(String, u64)| json!({"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest, "size": size});
     manifest["layers"] = digests.iter().map(layer).collect();
     let (digest, size) = keep(folder, &manifest);
     image["digest"] = json!(digest);

@@ -79,14 +79,17 @@ impl Pushing {
         std::fs::create_dir_all(&tools).expect("create the folder");
         let helper = tools.join(format!("docker-credential-{name}"));
         std::fs::write(&helper, format!("#!/bin/sh\n{script}\n")).expect("write the helper");
-        std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).expect("make it executable");
+        std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755))
+            .expect("make it executable");
         let old = std::env::var_os("PATH").unwrap_or_default();
         std::env::join_paths([tools].into_iter().chain(std::env::split_paths(&old))).expect("no colons")
     }
 
     /// hephy, about to push an image with these layers, which any files are: it was built, and then made over.
     pub(crate) fn with_layers(&self, layers: &[PathBuf]) -> Hephy {
-        self.logged_in(&["plan", "--registry", &self.proxy.image("shop"), "--output", "plan.json"]).run().exits(0);
+        self.logged_in(&["plan", "--registry", &self.proxy.image("shop"), "--output", "plan.json"])
+            .run()
+            .exits(0);
         self.repository.hephy(["build", "--plan", "plan.json"]).run().exits(0);
         super::layered::make_over(&self.repository.path().join(".hephy/build/app/linux-amd64"), layers);
         self.logged_in(&["push", "--plan", "plan.json"])

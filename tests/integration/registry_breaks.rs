@@ -1,8 +1,7 @@
 //! Connections that break (docs/reliability.md): every kind of request of a push, reset at every place.
 
 use crate::support::faulty::{Asked, Fault, answer, once};
-use crate::support::pushing::{ISSUED, LOGIN, Pushing, is_layer};
-use std::sync::Mutex;
+use crate::support::pushing::{ISSUED, LOGIN, Pushing, each, is_layer};
 
 const UPLOAD: &str = "/blobs/uploads/";
 const MANIFEST: &str = "/manifests/";
@@ -79,26 +78,15 @@ fn push(request: Request, fault: &Fault, is_once: bool) -> Pushing {
     }
 }
 
-/// Does this for each request and place, twelve at a time, as most of it is waiting.
-fn for_each(work: impl Fn(Request, &Fault) + Sync) {
-    let all =
-        Mutex::new(REQUESTS.into_iter().flat_map(|request| PLACES.iter().map(move |place| (request, place))));
-    let next = || all.lock().expect("nobody panics here").next();
-    std::thread::scope(|scope| {
-        for _ in 0..12 {
-            scope.spawn(|| {
-                while let Some((request, fault)) = next() {
-                    work(request, fault);
-                }
-            });
-        }
-    });
+/// Each request with each place.
+fn cases() -> impl Iterator<Item = (Request, Fault)> {
+    REQUESTS.into_iter().flat_map(|request| PLACES.into_iter().map(move |place| (request, place)))
 }
 
 #[test]
 fn a_connection_that_breaks_once_is_made_again() {
-    for_each(|request, fault| {
-        let push = push(request, fault, true);
+    each(cases(), |(request, fault)| {
+        let push = push(request, &fault, true);
         let output = push.succeeds();
         let broken = push.proxy.asked().iter().filter(|asked| request.is(asked) && asked.is_hit).count();
         assert!(broken >= 1, "{request:?} {fault:?} never came: {output}");
@@ -112,8 +100,8 @@ fn a_connection_that_breaks_once_is_made_again() {
 
 #[test]
 fn a_connection_that_always_breaks_is_the_infrastructures_fault() {
-    for_each(|request, fault| {
-        let push = push(request, fault, false);
+    each(cases(), |(request, fault)| {
+        let push = push(request, &fault, false);
         // The registry has got all of it, and only its answer is never heard.
         let is_stored = matches!(fault, Fault::LoseAnswer | Fault::ResetInAnswer);
         let output = match request {

@@ -2,7 +2,7 @@
 
 use crate::support::faulty::{Faulty, answer};
 use crate::support::guarded::{Door, Generation, Guarded};
-use crate::support::pushing::{LOGIN, PASSWORD, Pushing};
+use crate::support::pushing::{LOGIN, PASSWORD, Pushing, each};
 use crate::support::{Hephy, Repository, prebuilt};
 
 /// hephy without any file of Docker's.
@@ -19,41 +19,45 @@ fn with_login(push: &Pushing) -> String {
 #[test]
 fn helpers_that_the_configuration_names_are_asked() {
     // Given the helpers of Amazon, Google and Microsoft for one host, and a store for all,
-    for (helper, is_store) in
-        [("ecr-login", false), ("gcloud", false), ("acr-env", false), ("secretservice", true)]
-    {
-        let push = Pushing::through(|_| None);
-        let address = push.proxy.address;
-        let logins = push.logins(&match is_store {
-            true => format!(r#"{{"credsStore":"{helper}"}}"#),
-            false => format!(r#"{{"credHelpers":{{"{address}":"{helper}"}},"credsStore":"absent"}}"#),
-        });
-        let path = push.with_helper(helper, "pusher", PASSWORD);
-        // when an image is pushed, then the login is the helper's,
-        push.succeeds_with(bare(&push).env("DOCKER_CONFIG", logins).env("PATH", path));
-        // which was asked once, for this host.
-        let asked = push.repository.beside("tools").join(format!("docker-credential-{helper}.asked"));
-        assert_eq!(std::fs::read_to_string(asked).expect("it was asked"), format!("{address}\n"));
-    }
+    each(
+        [("ecr-login", false), ("gcloud", false), ("acr-env", false), ("secretservice", true)],
+        |(helper, is_store)| {
+            let push = Pushing::through(|_| None);
+            let address = push.proxy.address;
+            let logins = push.logins(&match is_store {
+                true => format!(r#"{{"credsStore":"{helper}"}}"#),
+                false => format!(r#"{{"credHelpers":{{"{address}":"{helper}"}},"credsStore":"absent"}}"#),
+            });
+            let path = push.with_helper(helper, "pusher", PASSWORD);
+            // when an image is pushed, then the login is the helper's,
+            push.succeeds_with(bare(&push).env("DOCKER_CONFIG", logins).env("PATH", path));
+            // which was asked once, for this host.
+            let asked = push.repository.beside("tools").join(format!("docker-credential-{helper}.asked"));
+            assert_eq!(std::fs::read_to_string(asked).expect("it was asked"), format!("{address}\n"));
+        },
+    );
 }
 
 #[test]
 fn podmans_logins_are_found_where_podman_keeps_them() {
-    for (variable, file) in [
-        ("REGISTRY_AUTH_FILE", "auth.json"),
-        ("XDG_RUNTIME_DIR", "containers/auth.json"),
-        ("XDG_CONFIG_HOME", "containers/auth.json"),
-        ("HOME", ".config/containers/auth.json"),
-        ("HOME", ".docker/config.json"),
-    ] {
-        let push = Pushing::through(|_| None);
-        let folder = push.repository.beside("place");
-        let file = folder.join(file);
-        std::fs::create_dir_all(file.parent().expect("a folder")).expect("create the folder");
-        std::fs::write(&file, with_login(&push)).expect("write the login");
-        let value = if variable == "REGISTRY_AUTH_FILE" { file } else { folder };
-        push.succeeds_with(bare(&push).env(variable, value));
-    }
+    each(
+        [
+            ("REGISTRY_AUTH_FILE", "auth.json"),
+            ("XDG_RUNTIME_DIR", "containers/auth.json"),
+            ("XDG_CONFIG_HOME", "containers/auth.json"),
+            ("HOME", ".config/containers/auth.json"),
+            ("HOME", ".docker/config.json"),
+        ],
+        |(variable, file)| {
+            let push = Pushing::through(|_| None);
+            let folder = push.repository.beside("place");
+            let file = folder.join(file);
+            std::fs::create_dir_all(file.parent().expect("a folder")).expect("create the folder");
+            std::fs::write(&file, with_login(&push)).expect("write the login");
+            let value = if variable == "REGISTRY_AUTH_FILE" { file } else { folder };
+            push.succeeds_with(bare(&push).env(variable, value));
+        },
+    );
 }
 
 #[test]
@@ -100,7 +104,7 @@ fn in_ci(hephy: Hephy, system: &str, host: &str) -> Hephy {
 
 #[test]
 fn the_token_of_the_ci_system_is_for_its_own_registry() {
-    for system in ["gitlab", "forgejo"] {
+    each(["gitlab", "forgejo"], |system| {
         // Given the registry of the CI system, which takes exactly this login,
         let push = Pushing::through(|_| None);
         let own = push.proxy.address.to_string();
@@ -114,7 +118,7 @@ fn the_token_of_the_ci_system_is_for_its_own_registry() {
             !asked.is_empty() && asked.iter().all(|asked| asked.header("authorization").is_none()),
             "{asked:?}"
         );
-    }
+    });
 }
 
 /// A registry with passwords and TLS under names of other machines, and the proxy through which one gets there.

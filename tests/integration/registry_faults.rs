@@ -1,7 +1,7 @@
 //! Registries on bad days (docs/reliability.md): a push arrives, or ends with the right code and without a tag.
 
 use crate::support::faulty::{Asked, Fault, answer, once};
-use crate::support::pushing::{Pushing, is_layer};
+use crate::support::pushing::{Pushing, each, is_layer};
 use std::time::Duration;
 
 const UPLOAD: &str = "/blobs/uploads/";
@@ -24,21 +24,22 @@ fn pauses(push: &Pushing) -> Vec<Duration> {
 
 #[test]
 fn a_registry_that_is_busy_is_asked_again_when_it_says() {
-    for (header, least) in [("Retry-After: 1\r\n", 1000), ("", 150)] {
-        for is_meant in [
-            is_layer as fn(&Asked) -> bool,
+    each([("Retry-After: 1\r\n", 1000), ("", 150)], |(header, least)| {
+        let kinds: [fn(&Asked) -> bool; 4] = [
+            is_layer,
             |asked| asked.is("POST", UPLOAD),
             |asked| asked.is("PUT", MANIFEST),
             |asked| asked.is("HEAD", MANIFEST),
-        ] {
+        ];
+        each(kinds, |is_meant| {
             let busy = Fault::Answer(429, header.to_owned(), String::new());
             let push = Pushing::of(400_000, once(is_meant, busy));
             push.succeeds();
             let pauses = pauses(&push);
             assert_eq!(pauses.len(), 1, "{:?}", push.proxy.asked());
             assert!(pauses[0] >= Duration::from_millis(least), "{header} {pauses:?}");
-        }
-    }
+        });
+    });
 }
 
 #[test]
@@ -61,20 +62,20 @@ fn a_registry_that_asks_to_wait_for_an_hour_is_not_waited_for() {
 
 #[test]
 fn a_storm_of_server_errors_passes() {
-    for status in [500, 502, 503, 504] {
+    each([500, 502, 503, 504], |status| {
         let push = Pushing::through(move |asked| if asked.time <= 2 { answer(status, "", "") } else { None });
         push.succeeds();
-    }
+    });
 }
 
 #[test]
 fn a_storm_that_does_not_pass_is_the_infrastructures_fault() {
-    for (method, part) in [("PUT", UPLOAD), ("PUT", MANIFEST)] {
+    each([("PUT", UPLOAD), ("PUT", MANIFEST)], |(method, part)| {
         let push = Pushing::through(move |asked| {
             if asked.is(method, part) { answer(503, "", "<html>upstream</html>") } else { None }
         });
         push.fails(75).says("is not well (503 Service Unavailable)");
-    }
+    });
 }
 
 #[test]
@@ -125,11 +126,11 @@ fn a_session_without_a_place_is_an_error() {
 #[test]
 fn a_relative_place_is_understood() {
     // The registry gives absolute addresses; these are relative forms of the same ones: with a path, and without any.
-    for form in [Fault::Relative, Fault::Short] {
+    each([Fault::Relative, Fault::Short], |form| {
         let push = Pushing::through(move |asked| asked.is("POST", UPLOAD).then(|| form.clone()));
         push.succeeds();
         assert_eq!(push.proxy.hits(), 2);
-    }
+    });
 }
 
 #[test]

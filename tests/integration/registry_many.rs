@@ -12,8 +12,8 @@ fn is_upload(asked: &Asked) -> bool {
 
 #[test]
 fn layers_go_side_by_side() {
-    // Given a registry that takes its time,
-    let push = Pushing::through(|asked| is_upload(asked).then_some(Fault::Wait(Duration::from_millis(300))));
+    // Given a registry that does nothing before it has got the head of a fourth layer,
+    let push = Pushing::through(|asked| is_upload(asked).then(|| Fault::Together(4, Box::new(None))));
     // when sixteen layers are pushed, then several go at once, and no more than eight.
     push.succeeds_with(push.with_layers(&layers(&push, 16, 20_000)));
     let most = push.proxy.most_at_once();

@@ -2,7 +2,7 @@
 
 use crate::support::faulty::{Asked, Fault, Faulty, answer, once};
 use crate::support::guarded::{Door, Generation, Guarded};
-use crate::support::pushing::{ISSUED, LOGIN, PASSWORD, Pushing};
+use crate::support::pushing::{ISSUED, LOGIN, PASSWORD, Pushing, each};
 use crate::support::registry::Registry;
 use crate::support::{Repository, prebuilt};
 
@@ -11,7 +11,7 @@ const UPLOAD: &str = "/blobs/uploads/";
 #[test]
 fn no_login_follows_a_download_to_another_host() {
     // Given a base image at a registry that wants a login and gives its blobs from another server,
-    for status in [302, 307] {
+    each([302, 307], |status| {
         let registry = Registry::start();
         registry.publish("base:1", "base");
         let store = Faulty::start(registry.address(), |_| None);
@@ -40,7 +40,7 @@ fn no_login_follows_a_download_to_another_host() {
         let asked = store.asked();
         assert!(asked.iter().any(|asked| asked.is("GET", "/blobs/")), "{status} {asked:?}");
         assert!(asked.iter().all(|asked| asked.header("authorization").is_none()), "{asked:?}");
-    }
+    });
 }
 
 /// Components that share one layer.
@@ -60,7 +60,7 @@ fn is_foreign_mount(asked: &Asked) -> bool {
 
 #[test]
 fn a_registry_that_refuses_to_mount_is_asked_once() {
-    for status in [401, 403, 405] {
+    each([401, 403, 405], |status| {
         let push = Pushing::of(
             400_000,
             move |asked| {
@@ -80,7 +80,7 @@ fn a_registry_that_refuses_to_mount_is_asked_once() {
             asked.iter().filter(|asked| asked.is("PUT", UPLOAD) && asked.length() > 100_000).count(),
             4
         );
-    }
+    });
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_list_that_somebody_else_changes_is_read_and_written_again() {
 
 #[test]
 fn documents_are_attached_behind_tokens_and_tls() {
-    for generation in [Generation::Second, Generation::Third] {
+    each([Generation::Second, Generation::Third], |generation| {
         let registry = Guarded::start(generation, Door::Token, true);
         let repository = Repository::empty();
         repository.write("app/run", "#!/bin/sh\n").write("hephy.yaml", &prebuilt("linux/amd64: run"));
@@ -159,7 +159,7 @@ fn documents_are_attached_behind_tokens_and_tls() {
         let document = list["manifests"][0]["digest"].as_str().expect("a digest");
         let document = registry.manifest(&format!("shop/app@{document}"));
         assert_eq!(document["subject"]["digest"], digest.as_str());
-    }
+    });
 }
 
 #[test]

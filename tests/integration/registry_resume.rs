@@ -2,7 +2,7 @@
 //! memory.
 
 use crate::support::faulty::{Asked, Fault, answer, once};
-use crate::support::pushing::{Pushing, is_layer};
+use crate::support::pushing::{Pushing, each, is_layer};
 use std::time::Duration;
 
 const UPLOAD: &str = "/blobs/uploads/";
@@ -67,7 +67,7 @@ fn a_part_that_the_registry_does_not_expect_is_not_the_end() {
 
 #[test]
 fn a_part_whose_answer_was_lost_is_not_sent_again() {
-    for keeps_address in [true, false] {
+    each([true, false], |keeps_address| {
         // Given a registry that takes parts only, and a line that loses the answer to the second one,
         let push = Pushing::of(14_000_000, move |asked| match asked.method.as_str() {
             "PUT" if is_whole(asked) => answer(413, "", ""),
@@ -84,7 +84,7 @@ fn a_part_whose_answer_was_lost_is_not_sent_again() {
             // but distribution does not know the upload any more by its old address, so it begins anew.
             false => assert_eq!(parts.iter().filter(|(first, ..)| *first == 0).count(), 2, "{parts:?}"),
         }
-    }
+    });
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Tokens: one for everything that waits for it, a new one in the middle of whatever is under way, and their age.
 
 use crate::support::faulty::{Asked, Fault, answer};
-use crate::support::pushing::{ISSUED, Pushing, is_layer, layers};
+use crate::support::pushing::{ISSUED, Pushing, each, is_layer, layers};
 
 /// A login server that counts its tokens from 1. What `Date` it says, and what its answers have beside the token, is given.
 fn server(asked: &Asked, date: &str, more: &str) -> Option<Fault> {
@@ -31,7 +31,9 @@ fn uploads_that_are_refused_together_fetch_one_token() {
     let push = Pushing::open(40_000, |asked| match number(asked) {
         _ if asked.path.starts_with("/token") => server(asked, "", r#","expires_in":300"#),
         0 => refusal(asked),
-        _ if number(asked) <= TOKENS_BEFORE && asked.is("PUT", "/blobs/uploads/") => refusal(asked),
+        _ if number(asked) <= TOKENS_BEFORE && asked.is("PUT", "/blobs/uploads/") => {
+            Some(Fault::Together(4, Box::new(refusal(asked))))
+        }
         _ => None,
     });
     // when sixteen layers are pushed,
@@ -39,10 +41,10 @@ fn uploads_that_are_refused_together_fetch_one_token() {
     let before = push.proxy.count("GET", "/token");
     assert_eq!(before, 1);
     push.succeeds_with(hephy);
-    // then several uploads are refused, and one token is fetched for them. (One was for the plan, one for this run.)
+    // then several uploads are refused together, and one token is fetched for them. (One was for the plan, one for this run.)
     let refused =
         push.proxy.asked().iter().filter(|asked| asked.is_hit && asked.is("PUT", "/blobs/")).count();
-    assert!(refused > 1, "{:?}", push.proxy.asked());
+    assert!(refused >= 4, "{:?}", push.proxy.asked());
     assert_eq!(push.proxy.count("GET", "/token"), TOKENS_BEFORE + 1, "{refused} were refused");
 }
 
@@ -118,7 +120,7 @@ fn a_token_for_long_enough_is_kept() {
 #[test]
 fn an_identity_token_is_sent_as_a_form_and_nowhere_else() {
     // Given an identity token in the configuration, and one that a helper gives under the user `<token>`,
-    for with_helper in [false, true] {
+    each([false, true], |with_helper| {
         let push = Pushing::open(40_000, |asked| match number(asked) {
             _ if asked.path.starts_with("/token") => server(asked, "", r#","expires_in":300"#),
             0 => refusal(asked),
@@ -153,5 +155,5 @@ fn an_identity_token_is_sent_as_a_form_and_nowhere_else() {
             .iter()
             .any(|asked| asked.headers.iter().any(|(_, value)| value.contains(&identity)));
         assert!(!shown);
-    }
+    });
 }

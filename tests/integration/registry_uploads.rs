@@ -1,7 +1,7 @@
 //! The ladder of uploads: every registry gets a blob in the way that it takes, and is asked as little as possible.
 
 use crate::support::faulty::{Asked, Fault, answer};
-use crate::support::pushing::{Pushing, is_layer};
+use crate::support::pushing::{Pushing, each, is_layer};
 
 const UPLOAD: &str = "/blobs/uploads/";
 
@@ -49,7 +49,7 @@ components:
 
 #[test]
 fn a_registry_that_does_not_mount_gets_the_blob() {
-    for status in [401, 405, 500] {
+    each([401, 405, 500], |status| {
         let push = Pushing::of(400_000, move |asked| {
             let is_mount = asked.is("POST", "mount=") && (status != 500 || asked.time == 1);
             if is_mount { answer(status, "", "") } else { None }
@@ -58,7 +58,7 @@ fn a_registry_that_does_not_mount_gets_the_blob() {
         push.hephy().run().exits(0);
         push.registry.read_back(&format!("shop/one:sha-{}", push.repository.short_id()));
         push.registry.read_back(&format!("shop/two:sha-{}", push.repository.short_id()));
-    }
+    });
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_registry_without_self_mounts_is_asked_for_large_blobs() {
 
 #[test]
 fn a_registry_without_monolithic_uploads_gets_a_patch() {
-    for status in [404, 405, 411, 416] {
+    each([404, 405, 411, 416], |status| {
         let push = Pushing::of(400_000, move |asked| {
             if asked.method == "PUT" && is_longer(asked, 0) { answer(status, "", "") } else { None }
         });
@@ -85,12 +85,12 @@ fn a_registry_without_monolithic_uploads_gets_a_patch() {
             push.proxy.asked().into_iter().filter(|asked| asked.method == "PATCH").collect();
         assert_eq!(patches.len(), 2, "{status}");
         assert!(patches.iter().all(|patch| patch.header("content-range").is_none()), "{status}");
-    }
+    });
 }
 
 #[test]
 fn a_limit_on_the_size_of_requests_is_kept() {
-    for (limit, status) in [(5 << 20, 413), (5 << 20, 416), (1 << 20, 413)] {
+    each([(5 << 20, 413), (5 << 20, 416), (1 << 20, 413)], |(limit, status)| {
         let push =
             Pushing::of(
                 14_000_000,
@@ -102,7 +102,7 @@ fn a_limit_on_the_size_of_requests_is_kept() {
         let patches = push.proxy.asked().into_iter().filter(|asked| asked.method == "PATCH");
         let arrived: u64 = patches.map(|patch| patch.length()).filter(|length| *length <= limit).sum();
         assert!((10_000_000..12_000_000).contains(&arrived), "{limit} {status}: {arrived}");
-    }
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// What was asked.
@@ -47,6 +47,8 @@ pub(crate) enum Fault {
     Stall,
     /// It is passed on after this time.
     Wait(Duration),
+    /// Nothing happens before so many such requests have come (or 20 seconds are over); then this does.
+    Together(usize, Box<Option<Fault>>),
     /// Its body is read evenly over this time, then it is passed on.
     Drip(Duration),
     /// The registry gets it without its query: a mount becomes a plain upload.
@@ -80,6 +82,8 @@ struct Shared {
     log: Mutex<Vec<Asked>>,
     rule: Mutex<Rule>,
     uploads: Mutex<Uploads>,
+    /// How many requests have come that wait for others.
+    gathered: (Mutex<usize>, Condvar),
     /// The last address that the registry gave for each path.
     newest: Mutex<BTreeMap<String, String>>,
 }
@@ -114,8 +118,10 @@ impl Faulty {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (log, uploads, newest) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let gathered = (Mutex::default(), Condvar::new());
         let rule: Mutex<Rule> = Mutex::new(Box::new(rule));
-        let shared = Arc::new(Shared { target: target.to_owned(), login, log, rule, uploads, newest });
+        let shared =
+            Arc::new(Shared { target: target.to_owned(), login, log, rule, uploads, gathered, newest });
         let known = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {

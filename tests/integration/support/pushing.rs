@@ -5,6 +5,7 @@ use super::registry::Registry;
 use super::{Hephy, Output, Repository, prebuilt};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 /// The password that the tests log in with, and the form in which a request has it.
 pub(crate) const PASSWORD: &str = "correct-horse-battery";
@@ -166,6 +167,21 @@ fn files_with(folder: &Path, bytes: &[u8]) -> Vec<PathBuf> {
     };
     let below = folders.iter().flat_map(|folder| files_with(folder, bytes));
     files.into_iter().filter(has).chain(below).collect()
+}
+
+/// Does `work` for each case, twelve at a time: most of it is waiting.
+pub(crate) fn each<C: Send>(cases: impl IntoIterator<Item = C>, work: impl Fn(C) + Sync) {
+    let cases: Mutex<Vec<C>> = Mutex::new(cases.into_iter().collect());
+    let next = || cases.lock().expect("nobody panics here").pop();
+    std::thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(|| {
+                while let Some(case) = next() {
+                    work(case);
+                }
+            });
+        }
+    });
 }
 
 /// So many files of this size, as layers.

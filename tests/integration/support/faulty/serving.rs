@@ -82,6 +82,10 @@ impl Shared {
                 client.write_all(answer.as_bytes())?;
                 Ok(true)
             }
+            Some(Fault::Together(count, then)) => {
+                self.gather(count);
+                self.follow(asked, head, *then, reader, client)
+            }
             Some(Fault::ResetAtOnce) => reset(client),
             Some(Fault::ResetAtFirstByte) => skip(length.min(1)).and_then(|()| reset(client)),
             Some(Fault::ResetInBody) => skip(length / 2).and_then(|()| reset(client)),
@@ -130,6 +134,15 @@ impl Shared {
 
     fn places(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
         self.newest.lock().expect("no test panics while it notes")
+    }
+
+    fn gather(&self, count: usize) {
+        let (gathered, more) = &self.gathered;
+        let mut now = gathered.lock().expect("no test panics while it waits");
+        *now += 1;
+        more.notify_all();
+        let enough = more.wait_timeout_while(now, Duration::from_secs(20), |now| *now < count);
+        drop(enough.expect("no test panics while it waits"));
     }
 
     fn note_place(&self, answer: &[u8]) {

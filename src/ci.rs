@@ -48,6 +48,8 @@ pub(crate) struct Ci {
     pub(crate) registry_login: Option<RegistryLogin>,
     /// The files in which Docker and Podman keep logins, whether they are there or not; the first one that knows a host counts.
     pub(crate) login_files: Vec<PathBuf>,
+    /// `SOURCE_DATE_EPOCH`: the time that images say they were made at.
+    pub(crate) source_date: Option<String>,
     /// `KUBECONFIG` is set, or there is a `~/.kube/config`.
     pub(crate) has_kubeconfig: bool,
     pub(crate) in_cluster: bool,
@@ -122,6 +124,7 @@ impl Ci {
             registry: None,
             registry_login: None,
             login_files: vec![],
+            source_date: lookup("SOURCE_DATE_EPOCH"),
             has_kubeconfig: lookup("KUBECONFIG").is_some(),
             in_cluster: lookup("KUBERNETES_SERVICE_HOST").is_some(),
             cargo_home: lookup("CARGO_HOME").map(PathBuf::from),

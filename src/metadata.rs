@@ -35,6 +35,8 @@ pub(crate) struct Facts {
     pub(crate) about: About,
     /// When the commit was made, in seconds since 1970.
     pub(crate) commit_time: i64,
+    /// When the images were made, as they say, in seconds since 1970.
+    pub(crate) created: i64,
     /// The time of the run, in seconds since 1970. Only `{{date}}` shows it.
     pub(crate) now: i64,
 }
@@ -95,7 +97,8 @@ pub(crate) fn of_image(facts: &Facts, rules: &Rules, tree: Tree, is_ci: bool) ->
 /// name, else the first that is the same for another commit at another time. `facts` are those of any run.
 pub(crate) fn channel(facts: &Facts, rules: &Rules, branch: &str) -> Result<Option<Tag>, RuleError> {
     let here = Facts { subject: Subject::Branch(branch.to_owned()), ..facts.clone() };
-    let elsewhere = Facts { commit: "0".repeat(facts.commit.len()), commit_time: 0, now: 0, ..here.clone() };
+    let elsewhere =
+        Facts { commit: "0".repeat(facts.commit.len()), commit_time: 0, created: 0, now: 0, ..here.clone() };
     let others = of_image(&elsewhere, rules, Tree::Clean, true)?.tags;
     let mut moving = of_image(&here, rules, Tree::Clean, true)?.tags;
     moving.retain(|tag| others.contains(tag));

@@ -31,8 +31,8 @@ pub(crate) enum ChooseError {
     None { component: String },
 }
 
-/// How sure a rule is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How sure a rule is, the surest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Strength {
     /// The user says so; nothing else is asked.
     Said,
@@ -52,23 +52,26 @@ struct Rule {
     wanted: &'static str,
 }
 
-/// The backend of `component`: what the configuration says, else the first definition in the order of [`rules`].
+/// The backend of `component`: what the configuration says, else the first sure definition in the order of [`rules`], else
+/// the first of the others.
 pub(crate) fn choose(component: &Component, definitions: &Definitions) -> Result<Choice, ChooseError> {
     let rules = rules(component, definitions);
-    let matched: Vec<(&Rule, &str, Strength)> = rules
+    let mut matched: Vec<(&Rule, &str, Strength)> = rules
         .iter()
         .filter_map(|rule| rule.matched.as_ref().map(|(what, strength)| (rule, what.as_str(), *strength)))
         .collect();
     let name = || component.name.to_string();
-    let Some((&(chosen, what, strength), others)) = matched.split_first() else {
+    let surest = |wanted: &(&Rule, &str, Strength)| matched.iter().all(|(.., other)| wanted.2 <= *other);
+    let Some(position) = matched.iter().position(surest) else {
         return Err(ChooseError::None { component: name() });
     };
-    let rival = others.iter().find(|(.., other)| (strength, *other) == (Strength::Strong, Strength::Strong));
+    let (chosen, what, strength) = matched.remove(position);
+    let rival = matched.iter().find(|(.., other)| (strength, *other) == (Strength::Strong, Strength::Strong));
     if let Some((rival, second, _)) = rival {
         let (first, second) = ((chosen.backend, what.to_owned()), (rival.backend, (*second).to_owned()));
         return Err(ChooseError::Several { component: name(), first, second });
     }
-    let reason = match (strength, others.first()) {
+    let reason = match (strength, matched.first()) {
         (Strength::Said, _) => format!("`{what}` at {}", component.origin),
         (_, Some((_, other, _))) => format!("`{what}` comes before `{other}`"),
         (_, None) => format!("`{what}` is in its folder"),
@@ -134,7 +137,7 @@ fn rules(component: &Component, files: &Definitions) -> Vec<Rule> {
 fn tried(rule: &Rule, is_chosen: bool) -> Tried {
     let found = match &rule.matched {
         Some((what, _)) if is_chosen => format!("`{what}`"),
-        Some((what, _)) => format!("`{what}`, which comes later"),
+        Some((what, _)) => format!("`{what}`, which gives way"),
         None => format!("no {}", rule.wanted),
     };
     Tried { rule: rule.name, found, is_chosen }
@@ -192,6 +195,13 @@ mod tests {
             (none.clone(), &[".ko.yaml", "main.go"], "ko: `.ko.yaml` is in its folder"),
             (none.clone(), &["main.go", "Procfile"], "ko: `main.go` comes before `Procfile`"),
             (none.clone(), &["project.toml"], "buildpacks: `project.toml` is in its folder"),
+            // What is sure comes before what may be there for other reasons, wherever it stands.
+            (none.clone(), &["main.go", "Cargo.toml!"], "cargo: `Cargo.toml` comes before `main.go`"),
+            (
+                none.clone(),
+                &["Cargo.toml", "project.toml"],
+                "buildpacks: `project.toml` comes before `Cargo.toml`",
+            ),
             (none, &["Procfile"], "buildpacks: `Procfile` is in its folder"),
         ] {
             let Choice { backend, reason, tried } = choose(&component, &definitions(files)).expect(expected);
@@ -218,7 +228,7 @@ mod tests {
                 "helm: no `Chart.yaml` with an `apiVersion` that is no part of another chart",
                 "dockerfile: `Dockerfile`!",
                 "ko: no `.ko.yaml` below the root, and no Go file with `package main` in a module",
-                "cargo: `Cargo.toml`, which comes later",
+                "cargo: `Cargo.toml`, which gives way",
                 "buildpacks: no `project.toml` with a table of buildpacks, and no `Procfile`",
             ]
         );

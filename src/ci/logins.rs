@@ -25,9 +25,12 @@ pub(super) fn files(lookup: Lookup<'_>, home: Option<&Path>, user: u32) -> Vec<P
 mod tests {
     use super::*;
 
+    /// Variables, and the files that they mean.
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
     #[test]
     fn logins_lie_where_docker_and_podman_keep_them() {
-        let table: [(&[(&str, &str)], &[&str]); 4] = [
+        let table: [Case<'_>; 4] = [
             (
                 &[],
                 &[

@@ -2,20 +2,32 @@
 
 use super::{Descriptor, Layout, LayoutError};
 use crate::image::Digest;
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use gzp::deflate::Gzip;
+use gzp::par::compress::{ParCompress, ParCompressBuilder};
+use gzp::{Compression, GzpError, ZWriter as _};
 use ignore::WalkBuilder;
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
 use tempfile::NamedTempFile;
 
+/// How much is compressed at a time, in bytes. The bytes of a layer depend on it, but not on the number of processors.
+const BLOCK: usize = 1 << 20;
+/// zlib's own default. Less would take longer to upload than it saves.
+const LEVEL: Compression = Compression::new(6);
+/// How many processors compress one layer.
+const PROCESSORS: usize = 8;
+
+/// Where the bytes of a layer end.
+type Blob = Hashing<BufWriter<NamedTempFile>>;
 /// Where the files of a layer go.
-pub(super) type Archive = tar::Builder<Hashing<GzEncoder<Hashing<BufWriter<NamedTempFile>>>>>;
+pub(super) type Archive = tar::Builder<Hashing<ParCompress<'static, Gzip, Blob>>>;
 
 /// Streams the files that `fill` adds through tar, the hash of the tar, gzip and the hash of the gzip into a blob: every
-/// byte is read once and memory stays constant. Returns the blob and the hash of the tar.
+/// byte is read once and memory stays constant. The two hashes and the compression, which takes longest and uses several
+/// processors, run side by side. Returns the blob and the hash of the tar.
 pub(super) fn layer(
     layout: &Layout,
     media_type: &str,
@@ -23,17 +35,33 @@ pub(super) fn layer(
 ) -> Result<(Descriptor, Digest), LayoutError> {
     let fault = |source| LayoutError::Write { path: layout.root.clone(), source };
     let file = NamedTempFile::new_in(&layout.root).map_err(fault)?;
-    let compressed = Hashing::new(BufWriter::new(file));
-    let gzip = GzEncoder::new(compressed, Compression::default());
+    let processors = thread::available_parallelism().map_or(1, |count| count.get().min(PROCESSORS));
+    let gzip =
+        compressor(Hashing::new(BufWriter::new(file)), processors).map_err(gzip_fault).map_err(fault)?;
     let mut tar = tar::Builder::new(Hashing::new(gzip));
     fill(&mut tar)?;
-    let tar = tar.into_inner().map_err(fault)?;
+    let mut tar = tar.into_inner().map_err(fault)?;
+    let compressed = tar.inner.finish().map_err(gzip_fault).map_err(fault)?;
     let diff_id = Digest::of_hasher(tar.hasher);
-    let compressed = tar.inner.finish().map_err(fault)?;
     let (digest, size) = (Digest::of_hasher(compressed.hasher), compressed.length);
     let file = compressed.inner.into_inner().map_err(|error| fault(error.into_error()))?;
     file.persist(layout.blob(&digest)).map_err(|error| fault(error.error))?;
     Ok((Descriptor::new(media_type, &digest, size), diff_id))
+}
+
+fn compressor<W: Write + Send + 'static>(
+    inner: W,
+    processors: usize,
+) -> Result<ParCompress<'static, Gzip, W>, GzpError> {
+    let gzip = ParCompressBuilder::new().compression_level(LEVEL).num_threads(processors)?;
+    Ok(gzip.buffer_size(BLOCK)?.from_writer(inner))
+}
+
+fn gzip_fault(error: GzpError) -> io::Error {
+    match error {
+        GzpError::Io(error) => error,
+        error => io::Error::other(error),
+    }
 }
 
 /// Something below a folder that is packed.
@@ -152,5 +180,47 @@ impl<W: Write> Write for Hashing<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+
+    #[test]
+    fn the_bytes_of_a_layer_do_not_depend_on_the_number_of_processors() {
+        let data: Vec<u8> = (0..3 * BLOCK as u64 + 7).map(|number| (number / 5 * number) as u8).collect();
+        let gzip = |processors| {
+            let mut gzip = compressor(vec![], processors).expect("start");
+            gzip.write_all(&data).expect("write");
+            gzip.finish().expect("finish")
+        };
+        let one = gzip(1);
+        let mut back = vec![];
+        flate2::read::GzDecoder::new(one.as_slice()).read_to_end(&mut back).expect("gzip");
+        assert!(back == data, "it is what was compressed");
+        for processors in [2, 5] {
+            assert!(gzip(processors) == one, "{processors} processors");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut gzip = compressor(Full, 2).expect("start");
+        let block = vec![0; BLOCK];
+        let written = (0..100).try_for_each(|_| gzip.write_all(&block));
+        let ended = written.and_then(|()| gzip.finish().map(drop).map_err(gzip_fault));
+        assert_eq!(ended.expect_err("nothing fits").kind(), io::ErrorKind::StorageFull);
     }
 }

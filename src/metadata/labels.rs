@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 /// Where annotations are written. The action writes them to manifests only, which is why package pages stay blank.
 pub(crate) const LEVELS: &str = "manifest,index";
 
-/// The eight keys of the action, those that are known, under the user's own lines. Times are the commit's: with the
-/// time of the run, no image could be made twice.
+/// The eight keys of the action, those that are known, under the user's own lines. Their time is not that of
+/// the run: with that, no image could be made twice.
 pub(super) fn labels(
     facts: &Facts,
     version: Option<&Tag>,
     lines: &[String],
 ) -> Result<BTreeMap<String, String>, RuleError> {
     let about = &facts.about;
-    let created = jiff::Timestamp::from_second(facts.commit_time).unwrap_or_default().to_string();
+    let created = jiff::Timestamp::from_second(facts.created).unwrap_or_default().to_string();
     let known = [
         ("created", Some(created)),
         ("description", about.description.clone()),

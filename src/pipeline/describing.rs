@@ -16,9 +16,14 @@ use std::collections::BTreeSet;
 /// How many digits of a commit the action shows.
 const SHORT: usize = 7;
 
-/// Gives each candidate its metadata.
-pub(super) fn describe(run: &Run, commit: &Commit, candidates: &mut [Candidate]) -> Result<(), Failure> {
-    let facts = facts(run, Some(commit));
+/// Gives each candidate its metadata, of images that say they were made at `created`, in seconds since 1970.
+pub(super) fn describe(
+    run: &Run,
+    commit: &Commit,
+    created: u64,
+    candidates: &mut [Candidate],
+) -> Result<(), Failure> {
+    let facts = Facts { created: seconds(created), ..facts(run, Some(commit)) };
     // Of other systems nobody knows whether they run a branch or a request to change it.
     let is_known = !matches!(run.ci.host, Host::Laptop | Host::Other);
     let mut warnings = BTreeSet::new();
@@ -99,6 +104,10 @@ fn base(run: &Run, planned: &Planned, leg: &PlannedLeg) -> Vec<(String, String)>
     known.map_or(vec![], |(name, digest)| vec![annotation("name", name), annotation("digest", digest)])
 }
 
+fn seconds(time: u64) -> i64 {
+    i64::try_from(time).unwrap_or_default()
+}
+
 /// The facts of a run; without a commit, what rules can say before git was asked.
 fn facts(run: &Run, commit: Option<&Commit>) -> Facts {
     let sources = &run.ci.sources;
@@ -116,6 +125,7 @@ fn facts(run: &Run, commit: Option<&Commit>) -> Facts {
         Subject::Unknown => of_git(),
         known => known.clone(),
     };
+    let commit_time = commit.map_or(0, |commit| seconds(commit.time));
     Facts {
         subject,
         commit: sources.commit.clone().or_else(|| Some(commit?.id.clone())).unwrap_or_default(),
@@ -124,7 +134,8 @@ fn facts(run: &Run, commit: Option<&Commit>) -> Facts {
         base_branch: sources.base_branch.clone(),
         event: sources.event.clone().unwrap_or_default(),
         about: sources.about.clone(),
-        commit_time: commit.and_then(|commit| i64::try_from(commit.time).ok()).unwrap_or_default(),
+        commit_time,
+        created: commit_time,
         now: jiff::Timestamp::now().as_second(),
     }
 }

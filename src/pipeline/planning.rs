@@ -124,7 +124,8 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
         prepared.push(prepare(run, &checkout, &files, &changes, &mut known, &target, survey)?);
     }
     naming::ensure_distinct(&prepared)?;
-    describing::describe(run, &checkout.commit, &mut prepared)?;
+    let created = created(run, &checkout.commit)?;
+    describing::describe(run, &checkout.commit, created, &mut prepared)?;
     // What is not wanted was only prepared because something wanted needs it.
     prepared.retain(|candidate| wanted.iter().any(|component| component.name == candidate.component.name));
     let looked_up =
@@ -133,7 +134,19 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     candidates.sort_by(|left, right| left.component.name.cmp(&right.component.name));
     let is_part = candidates.len() < run.config.components.len();
     let manifests = if is_part { vec![] } else { manifests::find(&run.config, &files)? };
+    checkout.commit.time = created;
     Ok(plan::decide(checkout.commit, base, target, candidates, manifests))
+}
+
+/// When images say that they were made, in seconds since 1970: what `SOURCE_DATE_EPOCH` says, else the time of the commit
+/// (reproducible-builds.org, "SOURCE_DATE_EPOCH specification": a wrong value is an error).
+fn created(run: &Run, commit: &Commit) -> Result<u64, Failure> {
+    let Some(text) = &run.ci.source_date else { return Ok(commit.time) };
+    let time = text.parse().ok().filter(|time| jiff::Timestamp::from_second(*time).is_ok());
+    time.and_then(|time: i64| u64::try_from(time).ok()).ok_or_else(|| {
+        let problem = format!("read `SOURCE_DATE_EPOCH`: `{text}` is no number of seconds since 1970");
+        Failure::new(ExitCode::Usage, problem).hint("unset it: the time of the commit is the default")
+    })
 }
 
 /// The input digests of the plan's legs in this checkout. They differ from the plan's own where files changed since.

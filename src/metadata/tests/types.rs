@@ -26,7 +26,8 @@ fn facts(reference: &str) -> Facts {
             licence: Some("MIT".to_owned()),
         },
         commit_time: 1_583_058_905, // 2020-03-01T10:35:05Z
-        now: 1_719_792_305,         // 2024-07-01T00:05:05Z
+        created: 1_583_058_905,
+        now: 1_719_792_305, // 2024-07-01T00:05:05Z
     }
 }
 

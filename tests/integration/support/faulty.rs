@@ -48,7 +48,7 @@ pub(crate) enum Fault {
     /// It is passed on after this time.
     Wait(Duration),
     /// Nothing happens before so many such requests have come (or 20 seconds are over); then this does.
-    Together(usize, Box<Option<Fault>>),
+    Together(usize, Box<Option<Self>>),
     /// Its body is read evenly over this time, then it is passed on.
     Drip(Duration),
     /// The registry gets it without its query: a mount becomes a plain upload.

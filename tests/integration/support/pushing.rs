@@ -50,7 +50,8 @@ impl Pushing {
 
     /// hephy, about to push, with a login for the proxy.
     pub(crate) fn hephy(&self) -> Hephy {
-        self.logged_in(&["up", "--registry", &self.proxy.image("shop")])
+        let report = self.repository.beside("report.json");
+        self.logged_in(&["up", "--registry", &self.proxy.image("shop")]).env("HEPHY_REPORT", report)
     }
 
     /// Any call of hephy with a login for the proxy.
@@ -150,6 +151,8 @@ impl Pushing {
         assert!(!self.is_guarded || asked.iter().any(is_used), "no login was ever sent: {output}");
         for secret in [PASSWORD, ENCODED, ISSUED] {
             assert!(!output.stdout.contains(secret) && !output.stderr.contains(secret), "{output}");
+            let report = std::fs::read_to_string(self.repository.beside("report.json")).unwrap_or_default();
+            assert!(!report.contains(secret), "{report}");
             let left = files_with(&self.repository.path().join(".hephy"), secret.as_bytes());
             assert_eq!(left, Vec::<PathBuf>::new(), "{secret}");
         }

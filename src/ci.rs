@@ -4,6 +4,7 @@ mod bitbucket;
 mod builder;
 mod github;
 mod gitlab;
+mod logins;
 mod subject;
 mod trigger;
 
@@ -45,6 +46,8 @@ pub(crate) struct Ci {
     pub(crate) registry: Option<String>,
     /// The user and token with which the CI system itself may push to its own registry.
     pub(crate) registry_login: Option<RegistryLogin>,
+    /// The files in which Docker and Podman keep logins, whether they are there or not; the first one that knows a host counts.
+    pub(crate) login_files: Vec<PathBuf>,
     /// `SOURCE_DATE_EPOCH`: the time that images say they were made at.
     pub(crate) source_date: Option<String>,
     /// `KUBECONFIG` is set, or there is a `~/.kube/config`.
@@ -95,6 +98,7 @@ impl Ci {
         let home = std::env::home_dir();
         let is_default_there = || home.as_ref().is_some_and(|home| home.join(".kube/config").exists());
         ci.has_kubeconfig = ci.has_kubeconfig || is_default_there();
+        ci.login_files = logins::files(&lookup, home.as_deref(), rustix::process::getuid().as_raw());
         ci.cargo_home = ci.cargo_home.or_else(|| home.map(|home| home.join(".cargo")));
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         ci.build_variables = names.filter(|name| changes_a_build(name)).collect();
@@ -119,6 +123,7 @@ impl Ci {
             builder: Builder::default(),
             registry: None,
             registry_login: None,
+            login_files: vec![],
             source_date: lookup("SOURCE_DATE_EPOCH"),
             has_kubeconfig: lookup("KUBECONFIG").is_some(),
             in_cluster: lookup("KUBERNETES_SERVICE_HOST").is_some(),

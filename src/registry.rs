@@ -58,8 +58,10 @@ pub(crate) struct Registry {
 /// What the user and the environment say about registries.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// What the CI system gives for its own registry; everything else comes from Docker's and Podman's configuration.
+    /// What the CI system gives for its own registry; everything else comes from the files.
     pub(crate) login: Option<RegistryLogin>,
+    /// Docker's and Podman's configuration, the first one first.
+    pub(crate) login_files: Vec<PathBuf>,
     /// Hosts that are spoken to without TLS, as loopback addresses are.
     pub(crate) insecure: Vec<String>,
     /// A file of certificates (PEM) that are trusted beside the system's.

@@ -147,6 +147,7 @@ impl Run {
         }
         let settings = registry::Settings {
             login: self.ci.registry_login.clone(),
+            login_files: self.ci.login_files.clone(),
             insecure: self.settings.insecure_registries.clone(),
             certificates: self.settings.registry_ca.clone(),
             silence: self.settings.registry_timeout.unwrap_or(REGISTRY_SILENCE),

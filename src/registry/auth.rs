@@ -11,6 +11,7 @@ use crate::event::Events;
 use crate::secret::Secret;
 use reqwest::header::HeaderValue;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -23,6 +24,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 pub(super) struct Auth {
     events: Events,
     from_ci: Option<RegistryLogin>,
+    files: Vec<PathBuf>,
     hosts: Arc<std::sync::Mutex<BTreeMap<String, Arc<Mutex<Host>>>>>,
 }
 
@@ -44,8 +46,8 @@ struct Ticket {
 }
 
 impl Auth {
-    pub(super) fn new(events: Events, from_ci: Option<RegistryLogin>) -> Self {
-        Self { events, from_ci, hosts: Arc::default() }
+    pub(super) fn new(events: Events, from_ci: Option<RegistryLogin>, files: Vec<PathBuf>) -> Self {
+        Self { events, from_ci, files, hosts: Arc::default() }
     }
 
     /// The header for a request that needs `scopes`. `None` if the host has never asked for a login.
@@ -151,8 +153,8 @@ impl Auth {
 
     async fn credential(&self, wire: &Wire, host: &mut Host, target: &Target) -> Option<Credential> {
         if host.credential.is_none() {
-            let (found, problem) = credentials::find(&target.host, self.from_ci.as_ref()).await;
-            problem.into_iter().for_each(|problem| self.events.warn(problem));
+            let (found, problems) = credentials::find(&target.host, &self.files, self.from_ci.as_ref()).await;
+            problems.into_iter().for_each(|problem| self.events.warn(problem));
             if let Some(found) = &found {
                 wire.hide(found.secret());
                 encoded(found).iter().for_each(|secret| wire.hide(secret));

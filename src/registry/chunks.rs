@@ -62,9 +62,7 @@ pub(super) async fn send(
                 ask(upload, session).await?
             }
         };
-        if next > offset {
-            patience.restore();
-        }
+        patience.reached(next);
         offset = next;
     }
     upload.finish(session).await.inspect(|()| attempt.keep())

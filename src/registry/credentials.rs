@@ -3,6 +3,8 @@
 use crate::ci::RegistryLogin;
 use crate::secret::Secret;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// A login for one host.
 #[derive(Clone, Debug)]
@@ -25,37 +27,56 @@ impl Credential {
     }
 }
 
-/// What is known for `host`, in this order: Docker's configuration and its helpers, Podman's, the CI system's own token.
-/// A helper that fails is a warning: without it the request may be refused for a reason that nobody sees.
+/// What is known for `host`, in this order: the files of Docker and Podman and the helpers that they name, then the CI
+/// system's own token. What cannot be read is a warning: without it the request may be refused for a reason that nobody
+/// sees.
 pub(super) async fn find(
     host: &str,
+    files: &[PathBuf],
     from_ci: Option<&RegistryLogin>,
-) -> (Option<Credential>, Option<String>) {
+) -> (Option<Credential>, Vec<String>) {
+    let mut problems = vec![];
+    for file in files {
+        let (host, path) = (host.to_owned(), file.clone());
+        // A credential helper is a program, so the look-up may block.
+        match tokio::task::spawn_blocking(move || look_up(&host, &path)).await {
+            Ok(Ok(None)) | Err(_) => {}
+            Ok(Ok(found)) => return (found, problems),
+            Ok(Err(problem)) => problems.push(problem),
+        }
+    }
+    let ci = from_ci.filter(|login| login.host == host);
+    let password = |login: &RegistryLogin| Credential::Password {
+        user: login.user.clone(),
+        password: login.token.clone(),
+    };
+    (ci.map(password), problems)
+}
+
+/// What one file knows of `host`. A file that is not there knows nothing, as does an empty one.
+fn look_up(host: &str, file: &Path) -> Result<Option<Credential>, String> {
     let key = match host {
         "docker.io" | "index.docker.io" => "https://index.docker.io/v1/",
         host => host,
     };
-    let key = key.to_owned();
-    // A credential helper is a program, so the look-up may block.
-    let found = tokio::task::spawn_blocking(move || {
-        let docker = docker_credential::get_credential(&key);
-        if docker.is_ok() {
-            (docker, None)
-        } else {
-            (docker_credential::get_podman_credential(&key), docker.err())
+    let problem = |text: &str| format!("find the login for `{host}` in `{}`: {text}", file.display());
+    let text = match std::fs::read(file) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
         }
-    });
-    let (credential, problem) = match found.await {
-        Ok((found, problem)) => {
-            (found.ok().and_then(usable), problem.and_then(|problem| warning(host, &problem)))
-        }
-        Err(_) => (None, None),
+        Err(error) => return Err(problem(&error.to_string())),
     };
-    let ci = || {
-        let login = from_ci.filter(|login| login.host == host)?;
-        Some(Credential::Password { user: login.user.clone(), password: login.token.clone() })
-    };
-    (credential.or_else(ci), problem)
+    if text.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    // What is wrong with the JSON is told by its place: the text around it may be a password.
+    serde_json::from_slice::<serde::de::IgnoredAny>(&text)
+        .map_err(|error| problem(&format!("no JSON (line {}, column {})", error.line(), error.column())))?;
+    match docker_credential::get_credential_from_reader(text.as_slice(), key) {
+        Ok(found) => Ok(usable(found)),
+        Err(error) => explain(&error).map_or(Ok(None), |text| Err(problem(&text))),
+    }
 }
 
 /// Docker marks an identity token that a helper holds by the user `<token>`.
@@ -72,7 +93,7 @@ fn usable(credential: DockerCredential) -> Option<Credential> {
 }
 
 /// What a failed look-up means to the user; having no login is no problem. A helper's own words may hold a secret.
-fn warning(host: &str, problem: &CredentialRetrievalError) -> Option<String> {
+fn explain(problem: &CredentialRetrievalError) -> Option<String> {
     let text = match problem {
         CredentialRetrievalError::HelperFailure { stdout, .. }
             if stdout.contains("credentials not found") =>
@@ -81,18 +102,17 @@ fn warning(host: &str, problem: &CredentialRetrievalError) -> Option<String> {
         }
         CredentialRetrievalError::HelperFailure { helper, .. } => format!("`{helper}` failed"),
         CredentialRetrievalError::HelperCommunicationError => {
-            "the credential helper cannot be run".to_owned()
+            "the credential helper that it names cannot be run".to_owned()
         }
         CredentialRetrievalError::MalformedHelperResponse => {
-            "the credential helper's answer cannot be read".to_owned()
+            "the answer of the credential helper that it names cannot be read".to_owned()
         }
         CredentialRetrievalError::CredentialDecodingError
-        | CredentialRetrievalError::CredentialMismatchError => {
-            "Docker's configuration has a login that cannot be read".to_owned()
+        | CredentialRetrievalError::CredentialMismatchError => "the login cannot be read".to_owned(),
+        CredentialRetrievalError::ConfigReadError | CredentialRetrievalError::ConfigNotFound => {
+            "it is not what Docker writes".to_owned()
         }
-        CredentialRetrievalError::NoCredentialConfigured
-        | CredentialRetrievalError::ConfigNotFound
-        | CredentialRetrievalError::ConfigReadError => return None,
+        CredentialRetrievalError::NoCredentialConfigured => return None,
     };
-    Some(format!("find the login for `{host}`: {text}"))
+    Some(text)
 }

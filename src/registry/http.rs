@@ -52,7 +52,7 @@ impl Http {
     pub(super) fn new(events: Events, settings: Settings) -> Result<Self, RegistryError> {
         Ok(Self {
             wire: Wire::new(&settings)?,
-            auth: Auth::new(events.clone(), settings.login),
+            auth: Auth::new(events.clone(), settings.login, settings.login_files),
             events,
             governor: Governor::default(),
             with_tls: Arc::default(),

@@ -16,6 +16,7 @@ pub(super) const LONGEST: Duration = Duration::from_secs(180);
 pub(super) struct Patience {
     tries: u32,
     paused: Duration,
+    furthest: u64,
 }
 
 impl Patience {
@@ -32,6 +33,14 @@ impl Patience {
     /// Forgets the failures before a success: an upload in parts may be long, and each part counts anew.
     pub(super) fn restore(&mut self) {
         self.tries = 0;
+    }
+
+    /// The same when an upload stands at `offset`, if it was never that far: one that begins anew each time gets nowhere.
+    pub(super) fn reached(&mut self, offset: u64) {
+        if offset > self.furthest {
+            self.furthest = offset;
+            self.restore();
+        }
     }
 }
 
@@ -94,6 +103,22 @@ mod tests {
         assert_eq!(pauses.len(), 5);
         assert!(pauses.windows(2).all(|pair| pair[0] < pair[1]), "{pauses:?}");
         assert!(pauses.iter().sum::<Duration>() < Duration::from_secs(8), "{pauses:?}");
+    }
+
+    #[test]
+    fn getting_on_counts_and_beginning_anew_does_not() {
+        let mut patience = Patience::default();
+        let left = |patience: &Patience| TRIES - 1 - patience.tries;
+        patience.next(None);
+        assert_eq!(left(&patience), 4);
+        patience.reached(10);
+        assert_eq!(left(&patience), 5);
+        patience.next(None);
+        patience.reached(10);
+        patience.reached(5);
+        assert_eq!(left(&patience), 4);
+        patience.reached(11);
+        assert_eq!(left(&patience), 5);
     }
 
     #[test]

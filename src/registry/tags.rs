@@ -171,8 +171,13 @@ mod tests {
         let [ours, theirs] =
             ["ours", "theirs"].map(|name| Layout::create(&folder.path().join(name)).expect("create"));
         let capture = Capture::open(theirs).await.expect("a registry");
-        let settings =
-            Settings { login: None, insecure: vec![], certificates: None, silence: Duration::from_secs(60) };
+        let settings = Settings {
+            login: None,
+            login_files: vec![],
+            insecure: vec![],
+            certificates: None,
+            silence: Duration::from_secs(60),
+        };
         let registry = Registry::new(Events::channel().0, settings).expect("a client");
         let tags: Vec<Tag> = (0..60).map(|number| format!("v{number}").parse().expect("a tag")).collect();
         let repositories = ["one", "two"].map(|name| capture.repository(name));

@@ -2,6 +2,7 @@
 
 use super::body::{Blob, Source};
 use super::chunks;
+use super::governor::Permit;
 use super::http::{Errand, Http};
 use super::learnt::{Learnt, Rung};
 use super::retry::{self, Patience};
@@ -94,8 +95,6 @@ impl Registry {
         if learnt.is_known(&errand.target, &blob.digest) {
             return Ok(Some(Way::Present));
         }
-        let permit = http.governor.permit(&errand.target.host, blob.size);
-        let Some(_permit) = stop.run_until_cancelled(permit).await else { return Ok(None) };
         let way = Upload { http, learnt, errand, blob, stop }.run().await?;
         if way.is_some() {
             learnt.has(&errand.target, &blob.digest);
@@ -107,6 +106,7 @@ impl Registry {
 impl Upload<'_> {
     async fn run(&self) -> Result<Option<Way>, RegistryError> {
         let host = &self.errand.target.host;
+        let Some(mut turn) = self.turn().await else { return Ok(None) };
         let mut patience = Patience::default();
         let mut rung = self.learnt.habits(host).rung;
         let mut breaks = 0;
@@ -135,13 +135,23 @@ impl Upload<'_> {
                         rung = Rung::Chunks;
                     }
                     let Some(pause) = patience.next(asked) else { return Err(error) };
+                    // Those that were told to come later must not all come back at once.
+                    drop(turn);
                     let pause = tokio::time::sleep(pause);
                     if self.stop.run_until_cancelled(pause).await.is_none() {
                         return Ok(None);
                     }
+                    let Some(next) = self.turn().await else { return Ok(None) };
+                    turn = next;
                 }
             }
         }
+    }
+
+    /// The right to send this blob now, as far as the registry can take it; `None` if it is not wanted any more.
+    async fn turn(&self) -> Option<Permit> {
+        let turn = self.http.governor.permit(&self.errand.target.host, self.blob.size);
+        self.stop.run_until_cancelled(turn).await
     }
 
     /// One try on one rung. A session that came to nothing is cancelled.

@@ -167,3 +167,19 @@ fn every_row_of_what_goes_wrong_elsewhere_names_a_test_that_is_there() {
         assert!(source.contains(&format!("\nfn {test}()")), "{file}::{test}");
     }
 }
+
+#[test]
+fn every_row_of_what_hephy_does_on_bad_days_names_a_test_that_is_there() {
+    let text = read("docs/reliability.md");
+    let cells = text.lines().filter_map(|line| line.strip_suffix("` |")?.rsplit_once("| `"));
+    let names: Vec<&str> = cells.map(|(_, name)| name).collect();
+    assert!(names.len() > 50, "{names:?}");
+    let folder = root().join("tests/integration");
+    let files = folder.read_dir().expect("the tests").map(|entry| entry.expect("a file").path());
+    let sources =
+        files.filter(|path| path.is_file()).map(|path| std::fs::read_to_string(path).expect("text"));
+    let sources: String = sources.collect();
+    for name in names {
+        assert!(sources.contains(&format!("\nfn {name}()")), "{name}");
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[test]
 fn one_token_is_enough_for_a_push() {
-    let push = Pushing::through(guarded("shop/app", usize::MAX, r#","expires_in":300"#));
+    let push = Pushing::open(40_000, guarded("shop/app", usize::MAX, r#","expires_in":300"#));
     push.succeeds();
     // The challenge says that the registry wants to know at once what will be written.
     let tokens: Vec<Asked> =
@@ -21,16 +21,9 @@ fn one_token_is_enough_for_a_push() {
 }
 
 #[test]
-fn a_token_that_ends_in_the_middle_is_renewed() {
-    let push = Pushing::of(400_000, guarded("shop/app", 3, ""));
-    push.succeeds();
-    assert!(push.proxy.count("GET", "/token") > 2);
-}
-
-#[test]
 fn a_token_is_not_used_beyond_its_time() {
     // Given tokens that live for no time at all, then each request gets a new one and none is refused.
-    let push = Pushing::through(guarded("shop/app", usize::MAX, r#","expires_in":0"#));
+    let push = Pushing::open(40_000, guarded("shop/app", usize::MAX, r#","expires_in":0"#));
     push.succeeds();
     let asked = push.proxy.asked();
     let requests = asked.iter().filter(|asked| !asked.path.starts_with("/token")).count();
@@ -39,11 +32,10 @@ fn a_token_is_not_used_beyond_its_time() {
 
 #[test]
 fn the_age_of_a_token_is_told_by_the_servers_own_clock() {
-    let push = Pushing::through(guarded(
-        "shop/app",
-        usize::MAX,
-        r#","expires_in":300,"issued_at":"2001-01-01T00:00:00Z""#,
-    ));
+    let push = Pushing::open(
+        40_000,
+        guarded("shop/app", usize::MAX, r#","expires_in":300,"issued_at":"2001-01-01T00:00:00Z""#),
+    );
     push.succeeds();
     // No `Date`, so nobody knows how old the token is; it is used as if it were new.
     assert_eq!(push.proxy.count("GET", "/token"), 1);
@@ -51,7 +43,7 @@ fn the_age_of_a_token_is_told_by_the_servers_own_clock() {
 
 #[test]
 fn a_login_that_is_refused_is_said() {
-    let push = Pushing::through(|asked| match asked.path.starts_with("/token") {
+    let push = Pushing::open(40_000, |asked| match asked.path.starts_with("/token") {
         true => answer(401, "", ""),
         false => guarded("shop/app", 0, "")(asked),
     });
@@ -60,7 +52,7 @@ fn a_login_that_is_refused_is_said() {
 
 #[test]
 fn a_registry_that_never_accepts_is_asked_twice() {
-    let push = Pushing::through(guarded("shop/app", 0, ""));
+    let push = Pushing::open(40_000, guarded("shop/app", 0, ""));
     push.fails(4).says("wants a login that it accepts (401 Unauthorized)");
     // Without a login and with one, for the plan; with it, and with a newer one, for the push.
     assert_eq!(push.proxy.count("HEAD", "/manifests/"), 4);
@@ -68,7 +60,7 @@ fn a_registry_that_never_accepts_is_asked_twice() {
 
 #[test]
 fn a_password_is_used_where_the_registry_wants_one() {
-    let push = Pushing::through(|asked| match asked.header("authorization") {
+    let push = Pushing::open(40_000, |asked| match asked.header("authorization") {
         Some(login) if login.starts_with("Basic ") => None,
         _ => answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n", ""),
     });
@@ -77,42 +69,12 @@ fn a_password_is_used_where_the_registry_wants_one() {
 }
 
 #[test]
-fn an_identity_token_is_exchanged() {
-    let push = Pushing::through(guarded("shop/app", usize::MAX, r#","expires_in":300"#));
-    let hephy = push.hephy();
-    let text = format!(r#"{{"auths":{{"{}":{{"identitytoken":"identity-secret"}}}}}}"#, push.proxy.address);
-    std::fs::write(push.repository.beside("logins").join("config.json"), text).expect("write the login");
-    let output = push.succeeds_with(hephy);
-    assert!(!output.stderr.contains("identity-secret"), "{output}");
-    assert!(push.proxy.count("POST", "/token") >= 1);
-    assert_eq!(push.proxy.count("GET", "/token"), 0);
-}
-
-#[test]
-fn podmans_login_works_too() {
-    let push = Pushing::through(|asked| match asked.header("authorization") {
-        Some(login) if login.starts_with("Basic ") => None,
-        _ => answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n", ""),
-    });
-    let hephy = push.hephy().env("DOCKER_CONFIG", push.repository.beside("nothing"));
-    let file = push.repository.beside("logins").join("config.json");
-    push.succeeds_with(hephy.env("REGISTRY_AUTH_FILE", file));
-}
-
-#[test]
 fn a_helper_that_fails_is_a_warning_without_its_words() {
-    let push = Pushing::through(|_| answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n", ""));
-    let hephy = push.hephy();
-    let tools = push.repository.beside("tools");
-    std::fs::create_dir_all(&tools).expect("create the folder");
-    let helper = tools.join("docker-credential-broken");
-    std::fs::write(&helper, "#!/bin/sh\ncat >/dev/null\necho helper-secret\nexit 1\n")
-        .expect("write the helper");
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).expect("make it executable");
-    std::fs::write(push.repository.beside("logins").join("config.json"), r#"{"credsStore":"broken"}"#)
-        .expect("write the login");
-    let path = format!("{}:{}", tools.display(), std::env::var("PATH").expect("a PATH"));
+    let push = Pushing::open(40_000, |_| answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n", ""));
+    let logins = push.logins(r#"{"credsStore":"broken"}"#);
+    let path = push.with_script("broken", "cat >/dev/null\necho helper-secret\nexit 1");
+    let hephy =
+        push.repository.hephy(["up", "--registry", &push.proxy.image("shop")]).env("DOCKER_CONFIG", logins);
     let output = push.fails_with(hephy.env("PATH", path), 4).says("`docker-credential-broken` failed");
     assert!(!output.stderr.contains("helper-secret"), "{output}");
 }
@@ -130,7 +92,7 @@ fn no_login_follows_an_upload_to_another_host() {
     // and a registry that sends uploads there by `Location`, or by a redirect,
     for redirect in [false, true] {
         let (place, guard) = (place.clone(), guarded("shop/app", usize::MAX, ""));
-        let push = Pushing::through(move |asked| {
+        let push = Pushing::open(40_000, move |asked| {
             let headers = format!("Location: {place}\r\n");
             match asked.method.as_str() {
                 _ if guard(asked).is_some() => guard(asked),
@@ -151,7 +113,7 @@ fn no_login_follows_an_upload_to_another_host() {
 
 #[test]
 fn no_password_goes_to_a_login_server_that_is_not_safe() {
-    let push = Pushing::through(|_| {
+    let push = Pushing::open(40_000, |_| {
         answer(401, "WWW-Authenticate: Bearer realm=\"http://login.example/token?x=y\",service=\"s\"\r\n", "")
     });
     push.fails(4).says("names the login server `http://login.example/token`, that has no TLS");
@@ -159,7 +121,7 @@ fn no_password_goes_to_a_login_server_that_is_not_safe() {
 
 #[test]
 fn an_upload_is_not_turned_into_a_download() {
-    let push = Pushing::through(|asked| match asked.is("PUT", "/blobs/uploads/") {
+    let push = Pushing::open(40_000, |asked| match asked.is("PUT", "/blobs/uploads/") {
         true => answer(302, "Location: /v2/\r\n", ""),
         false => None,
     });
@@ -169,7 +131,7 @@ fn an_upload_is_not_turned_into_a_download() {
 
 #[test]
 fn a_registry_that_repeats_the_login_is_not_repeated() {
-    let push = Pushing::through(|asked| match asked.header("authorization") {
+    let push = Pushing::open(40_000, |asked| match asked.header("authorization") {
         Some(login) if asked.method == "POST" => {
             let words = format!(r#"{{"errors":[{{"code":"DENIED","message":"you sent {login}"}}]}}"#);
             answer(400, "", &words)

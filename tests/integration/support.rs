@@ -9,6 +9,7 @@ pub(crate) mod docker;
 pub(crate) mod dockerfiles;
 pub(crate) mod faulty;
 pub(crate) mod guarded;
+mod layered;
 mod left_behind;
 pub(crate) mod proxy;
 pub(crate) mod pushing;
@@ -67,7 +68,7 @@ macro_rules! shows {
 pub(crate) use shows;
 
 /// Variables that would make a test depend on the machine it runs on.
-const FOREIGN: [&str; 17] = [
+const FOREIGN: [&str; 20] = [
     "GITHUB_",
     "FORGEJO_",
     "GITEA_",
@@ -84,6 +85,9 @@ const FOREIGN: [&str; 17] = [
     "CLICOLOR",
     "HTTP_PROXY",
     "HTTPS_PROXY",
+    "NO_PROXY",
+    "XDG_",
+    "REGISTRY_AUTH_FILE",
     "GIT_",
 ];
 

@@ -26,15 +26,24 @@ impl Copying {
         source: impl Fn(&Asked) -> Option<Fault> + Send + 'static,
         target: impl Fn(&Asked) -> Option<Fault> + Send + 'static,
     ) -> Self {
-        Self::with(size, move |asked, is_layer| if is_layer { source(asked) } else { None }, target)
+        let source = move |asked: &Asked, is_layer| if is_layer { source(asked) } else { None };
+        Self::to(Pushing::through(target), size, source)
     }
 
-    /// The same with a rule for all requests to the first registry, which also hears whether the layer is asked for. Those
+    /// The same with a target that wants no login unless its rule does, and a rule for all requests to the first registry, which also hears whether the layer is asked for. Those
     /// requests have a number of their own.
     pub(crate) fn with(
         size: usize,
         source: impl Fn(&Asked, bool) -> Option<Fault> + Send + 'static,
         target: impl Fn(&Asked) -> Option<Fault> + Send + 'static,
+    ) -> Self {
+        Self::to(Pushing::open(40_000, target), size, source)
+    }
+
+    fn to(
+        push: Pushing,
+        size: usize,
+        source: impl Fn(&Asked, bool) -> Option<Fault> + Send + 'static,
     ) -> Self {
         let registry = Registry::start();
         registry.publish("base:1", &noise(size, 7));
@@ -47,7 +56,6 @@ impl Copying {
             let time = times.fetch_add(1, Ordering::SeqCst) + 1;
             source(&Asked { time, ..asked.clone() }, true)
         });
-        let push = Pushing::through(target);
         put_on(&push.repository, &origin.image("base:1"));
         Self { origin, push, layer, _source: registry }
     }

@@ -1,9 +1,12 @@
 //! An HTTP proxy in front of a registry that does what registries do on bad days, and writes down what it was asked.
 
-use std::io::{BufRead, BufReader, Read, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+mod serving;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 /// What was asked.
 #[derive(Clone, Debug)]
@@ -15,6 +18,12 @@ pub(crate) struct Asked {
     pub(crate) headers: Vec<(String, String)>,
     /// The number of this request among those that its rule is about, from 1.
     pub(crate) time: usize,
+    /// When its head was there.
+    pub(crate) at: Instant,
+    /// Whether the rule had something to say.
+    pub(crate) is_hit: bool,
+    /// The form that was sent, if it is one.
+    pub(crate) form: String,
 }
 
 /// What happens to a request.
@@ -22,12 +31,18 @@ pub(crate) struct Asked {
 pub(crate) enum Fault {
     /// It is answered here: status, headers and body.
     Answer(u16, String, String),
-    /// The connection is reset before anything is read.
+    /// The connection is reset when the head is there, before anything of the body is read.
     ResetAtOnce,
-    /// It is reset in the middle of the body.
+    /// It is reset after the first byte of the body.
+    ResetAtFirstByte,
+    /// It is reset in the middle of the body. The registry gets nothing.
     ResetInBody,
-    /// The registry gets all of it, and its answer gets lost.
+    /// The registry gets half of the body, as a request of its own that ends well; then the connection is reset.
+    HalfArrives,
+    /// The registry gets all of it, and the connection is reset before its answer.
     LoseAnswer,
+    /// It is reset in the middle of the answer's head.
+    ResetInAnswer,
     /// Half of the answer gets through, then the connection ends.
     HalfAnswer,
     /// The last byte of the answer is another one.
@@ -38,10 +53,21 @@ pub(crate) enum Fault {
     StallInAnswer,
     /// The registry does not see that only a part is wanted.
     NoRange,
+    /// It is passed on after this time.
+    Wait(Duration),
+    /// Nothing happens before so many such requests have come (or 20 seconds are over); then this does.
+    Together(usize, Box<Option<Self>>),
+    /// Its body is read evenly over this time, then it is passed on.
+    Drip(Duration),
     /// The registry gets it without its query: a mount becomes a plain upload.
     Plain,
+    /// The registry gets it with the query that it gave last for this path: distribution puts how far an upload is into
+    /// its address, so that whoever lost an answer cannot ask. Others keep the address.
+    Newest,
     /// The registry's answer has an address without its host.
     Relative,
+    /// The registry's answer has an address that is only what follows the last `/` of the request's.
+    Short,
     /// A header of the registry's answer is removed.
     Without(&'static str),
     /// A header of the registry's answer has another value.
@@ -54,24 +80,64 @@ type Rule = Box<dyn Fn(&Asked) -> Option<Fault> + Send>;
 /// The proxy. It ends with the test process.
 pub(crate) struct Faulty {
     pub(crate) address: SocketAddr,
-    log: Arc<Mutex<Vec<Asked>>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    target: String,
+    /// The `Authorization` without which nothing is passed on, or even counted.
+    login: Option<&'static str>,
+    log: Mutex<Vec<Asked>>,
+    rule: Mutex<Rule>,
+    uploads: Mutex<Uploads>,
+    /// How many requests have come that wait for others.
+    gathered: (Mutex<usize>, Condvar),
+    /// The last address that the registry gave for each path.
+    newest: Mutex<BTreeMap<String, String>>,
+}
+
+/// How many requests with the bytes of blobs are under way.
+#[derive(Default)]
+struct Uploads {
+    now: usize,
+    most: usize,
 }
 
 impl Faulty {
     /// A proxy in front of the registry at `target`; `rule` sees every request.
     pub(crate) fn start(target: &str, rule: impl Fn(&Asked) -> Option<Fault> + Send + 'static) -> Self {
+        Self::behind(target, None, rule)
+    }
+
+    /// The same for those who log in with `login`; others are asked to, and `rule` never sees them.
+    pub(crate) fn guarded(
+        target: &str,
+        login: &'static str,
+        rule: impl Fn(&Asked) -> Option<Fault> + Send + 'static,
+    ) -> Self {
+        Self::behind(target, Some(login), rule)
+    }
+
+    fn behind(
+        target: &str,
+        login: Option<&'static str>,
+        rule: impl Fn(&Asked) -> Option<Fault> + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let log = Arc::new(Mutex::new(vec![]));
-        let rule: Arc<Mutex<Rule>> = Arc::new(Mutex::new(Box::new(rule)));
-        let (target, known) = (target.to_owned(), Arc::clone(&log));
+        let (log, uploads, newest) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let gathered = (Mutex::default(), Condvar::new());
+        let rule: Mutex<Rule> = Mutex::new(Box::new(rule));
+        let shared =
+            Arc::new(Shared { target: target.to_owned(), login, log, rule, uploads, gathered, newest });
+        let known = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (target, log, rule) = (target.clone(), Arc::clone(&known), Arc::clone(&rule));
-                std::thread::spawn(move || drop(serve(client, &target, &log, &rule)));
+                let shared = Arc::clone(&known);
+                std::thread::spawn(move || drop(shared.serve(client)));
             }
         });
-        Self { address, log }
+        Self { address, shared }
     }
 
     /// The name of an image here.
@@ -81,12 +147,22 @@ impl Faulty {
 
     /// What was asked so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.log.lock().expect("no test panics while it logs").clone()
+        self.shared.log().clone()
     }
 
     /// How many requests have this method and this in their path.
     pub(crate) fn count(&self, method: &str, part: &str) -> usize {
         self.asked().iter().filter(|asked| asked.is(method, part)).count()
+    }
+
+    /// How many requests the rule was about.
+    pub(crate) fn hits(&self) -> usize {
+        self.asked().iter().filter(|asked| asked.is_hit).count()
+    }
+
+    /// How many uploads were under way to the registry at the same time, at most.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.shared.uploads.lock().expect("no test panics while it counts").most
     }
 }
 
@@ -105,77 +181,12 @@ impl Asked {
     pub(crate) fn length(&self) -> u64 {
         self.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0)
     }
-}
 
-/// An answer of the proxy's own.
-pub(crate) fn answer(status: u16, headers: &str, body: &str) -> Option<Fault> {
-    Some(Fault::Answer(status, headers.to_owned(), body.to_owned()))
-}
-
-fn serve(
-    client: TcpStream,
-    target: &str,
-    log: &Mutex<Vec<Asked>>,
-    rule: &Mutex<Rule>,
-) -> std::io::Result<()> {
-    let mut reader = BufReader::with_capacity(64 * 1024, client.try_clone()?);
-    while let Some((mut asked, head)) = read_head(&mut reader)? {
-        let fault = {
-            let mut log = log.lock().expect("no test panics while it logs");
-            asked.time = 1 + log.iter().filter(|before| before.kind() == asked.kind()).count();
-            log.push(asked.clone());
-            rule.lock().expect("rules do not panic")(&asked)
-        };
-        match fault {
-            Some(Fault::Answer(status, headers, body)) => {
-                std::io::copy(&mut (&mut reader).take(asked.length()), &mut std::io::sink())?;
-                let length = body.len();
-                let body = if asked.method == "HEAD" { "" } else { &body };
-                let answer =
-                    format!("HTTP/1.1 {status} No\r\nContent-Length: {length}\r\n{headers}\r\n{body}");
-                (&client).write_all(answer.as_bytes())?;
-            }
-            // What lies unread in the socket turns its end into a reset.
-            Some(Fault::ResetAtOnce) => return Ok(()),
-            Some(Fault::ResetInBody) => {
-                std::io::copy(&mut (&mut reader).take(asked.length() / 2), &mut std::io::sink())?;
-                return Ok(());
-            }
-            Some(Fault::Stall) => {
-                std::thread::sleep(Duration::from_secs(600));
-                return Ok(());
-            }
-            other => {
-                let lost = matches!(other, Some(Fault::LoseAnswer));
-                let query = asked.path.split_once('?').map(|(_, query)| format!("?{query}"));
-                let head = match (&other, query) {
-                    (Some(Fault::Plain), Some(query)) => head.replacen(&query, "", 1),
-                    _ => head,
-                };
-                let head = match &other {
-                    Some(Fault::NoRange) => head.replace("range:", "x-range:"),
-                    _ => head,
-                };
-                let answer = forward(target, &asked, &head, &mut reader)?;
-                if lost {
-                    return Ok(());
-                }
-                let answer = changed(answer, other.as_ref());
-                match other {
-                    Some(Fault::HalfAnswer) => return (&client).write_all(&answer[..answer.len() / 2]),
-                    Some(Fault::StallInAnswer) => {
-                        (&client).write_all(&answer[..answer.len() / 2])?;
-                        std::thread::sleep(Duration::from_secs(600));
-                    }
-                    _ => (&client).write_all(&answer)?,
-                }
-            }
-        }
+    /// Whether it sends bytes of a blob.
+    fn is_upload(&self) -> bool {
+        self.path.contains("/blobs/uploads/") && self.length() > 0
     }
-    client.shutdown(Shutdown::Both)
-}
 
-impl Asked {
     /// Requests are counted by what they do: of a path without its digests and identifiers.
     fn kind(&self) -> (String, String) {
         let path = self.path.split('?').next().unwrap_or_default();
@@ -184,61 +195,16 @@ impl Asked {
     }
 }
 
-fn read_head(reader: &mut impl BufRead) -> std::io::Result<Option<(Asked, String)>> {
-    let mut head = String::new();
-    loop {
-        if reader.read_line(&mut head)? == 0 {
-            return Ok(None);
-        }
-        if head.ends_with("\r\n\r\n") {
-            break;
-        }
-    }
-    let mut lines = head.lines();
-    let mut first = lines.next().unwrap_or_default().split(' ');
-    let (method, path) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
-    let headers = lines.filter_map(|line| line.split_once(": "));
-    let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-    let asked = Asked { method: method.to_owned(), path: path.to_owned(), headers, time: 0 };
-    Ok(Some((asked, head)))
+/// An answer of the proxy's own.
+pub(crate) fn answer(status: u16, headers: &str, body: &str) -> Option<Fault> {
+    Some(Fault::Answer(status, headers.to_owned(), body.to_owned()))
 }
 
-/// Passes a request on over a connection of its own, and returns the whole answer.
-fn forward(target: &str, asked: &Asked, head: &str, body: &mut impl Read) -> std::io::Result<Vec<u8>> {
-    let mut server = TcpStream::connect(target)?;
-    let head = head.replacen("\r\n", "\r\nConnection: close\r\n", 1);
-    server.write_all(head.as_bytes())?;
-    std::io::copy(&mut body.take(asked.length()), &mut server)?;
-    let mut answer = vec![];
-    server.read_to_end(&mut answer)?;
-    Ok(answer)
-}
-
-/// An answer of the registry, fit for a connection that goes on, with what the fault changes.
-fn changed(mut answer: Vec<u8>, fault: Option<&Fault>) -> Vec<u8> {
-    if let (Some(Fault::OtherByte), Some(last)) = (fault, answer.last_mut()) {
-        *last ^= 1;
-    }
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(answer.len());
-    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-    let is = |line: &str, name: &str| line.to_lowercase().starts_with(&format!("{}:", name.to_lowercase()));
-    let mut lines: Vec<String> =
-        head.lines().filter(|line| !is(line, "connection")).map(str::to_owned).collect();
-    match fault {
-        Some(Fault::Without(name)) => lines.retain(|line| !is(line, name)),
-        Some(Fault::With(name, value)) => {
-            lines.retain(|line| !is(line, name));
-            lines.push(format!("{name}: {value}"));
-        }
-        Some(Fault::Relative) => {
-            let address = lines.iter_mut().find(|line| is(line, "location"));
-            if let Some(line) = address
-                && let Some((_, path)) = line.split_once("/v2/")
-            {
-                *line = format!("Location: /v2/{path}");
-            }
-        }
-        _ => {}
-    }
-    [lines.join("\r\n").as_bytes(), &answer[end..]].concat()
+/// A rule for the first request that `is_meant`, and no other.
+pub(crate) fn once(
+    is_meant: impl Fn(&Asked) -> bool + Send + 'static,
+    fault: Fault,
+) -> impl Fn(&Asked) -> Option<Fault> + Send + 'static {
+    let left = Mutex::new(Some(fault));
+    move |asked| is_meant(asked).then(|| left.lock().expect("rules do not panic").take()).flatten()
 }

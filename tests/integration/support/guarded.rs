@@ -101,18 +101,37 @@ impl Guarded {
         }
     }
 
+    /// A manifest as skopeo reads it.
+    pub(crate) fn manifest(&self, name: &str) -> serde_json::Value {
+        let output = Command::new("skopeo")
+            .args(["inspect", "--raw", "--creds", &format!("pusher:{PASSWORD}")])
+            .arg(format!("--tls-verify={}", self.has_tls))
+            .arg("--cert-dir")
+            .arg(self.certificates())
+            .arg(format!("docker://{}/{name}", self.address))
+            .output()
+            .expect("skopeo starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    /// A folder with nothing but the authority.
+    fn certificates(&self) -> PathBuf {
+        let certificates = self.folder.path().join("certificates");
+        std::fs::create_dir_all(&certificates).expect("create the folder");
+        std::fs::copy(self.authority(), certificates.join("ca.crt")).expect("copy the authority");
+        certificates
+    }
+
     /// Reads a whole image with skopeo, then with oci-client.
     #[track_caller]
     pub(crate) fn read_back(&self, name: &str) {
         let to = tempfile::tempdir().expect("a temporary folder");
-        let certificates = self.folder.path().join("certificates");
-        std::fs::create_dir_all(&certificates).expect("create the folder");
-        std::fs::copy(self.authority(), certificates.join("ca.crt")).expect("copy the authority");
         let output = Command::new("skopeo")
             .args(["copy", "--quiet", "--all", "--src-creds", &format!("pusher:{PASSWORD}")])
             .arg(format!("--src-tls-verify={}", self.has_tls))
             .arg("--src-cert-dir")
-            .arg(certificates)
+            .arg(self.certificates())
             .arg(format!("docker://{}/{name}", self.address))
             .arg(format!("oci:{}", to.path().join("copy").display()))
             .output()
@@ -201,7 +220,7 @@ fn make_certificates(folder: &Path) {
             .status();
         assert!(status.expect("openssl starts").success(), "openssl {arguments}");
     };
-    let names = "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n";
+    let names = "subjectAltName=IP:127.0.0.1,DNS:ghcr.io,DNS:registry.test\nextendedKeyUsage=serverAuth\n";
     std::fs::write(folder.join("names"), names).expect("write the names");
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
     openssl(&format!("req -x509 {key} -keyout ca.key -out ca.crt -days 2 -subj /CN=Test"));

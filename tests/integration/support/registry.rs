@@ -72,6 +72,21 @@ impl Registry {
         tags
     }
 
+    /// The manifest that has this digest or tag.
+    pub(crate) fn manifest(&self, name: &str, reference: &str) -> serde_json::Value {
+        let url = format!("http://{}/v2/{name}/manifests/{reference}", self.address);
+        let accept = "Accept: application/vnd.oci.image.manifest.v1+json";
+        let output = Command::new("curl").args(["--silent", "--fail", "--header", accept, &url]).output();
+        serde_json::from_slice(&output.expect("curl starts").stdout).expect("JSON")
+    }
+
+    /// Deletes a manifest or a blob, as people do.
+    pub(crate) fn delete(&self, path: &str) {
+        let url = format!("http://{}/v2/{path}", self.address);
+        let status = Command::new("curl").args(["--silent", "--fail", "--request", "DELETE", &url]).status();
+        assert!(status.expect("curl starts").success(), "{path}");
+    }
+
     /// Reads a whole image with another program, which checks every digest.
     #[track_caller]
     pub(crate) fn read_back(&self, name: &str) {

@@ -5,14 +5,17 @@ use super::{Run, base_images, gating};
 use crate::component::{Leg, Name};
 use crate::event::Stage;
 use crate::failure::Failure;
-use crate::image::{Digest, Image};
+use crate::image::Image;
 use crate::layout::Layout;
 use crate::plan::{Action, Found, Plan, Planned, PlannedLeg, Target};
 use crate::platform::Platform;
 use crate::report::{ImageSummary, Summary, What};
 use crate::store::{Built, Published, Store, StoreError};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use tokio_util::sync::CancellationToken;
 
+/// How many legs are brought at once; the requests of all of them have their limit in the registry's governor.
+const LEGS_AT_ONCE: usize = 8;
 /// How many components are joined at once.
 const AT_ONCE: usize = 16;
 
@@ -62,37 +65,39 @@ async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushe
 /// A component of which every leg is in the store.
 type Whole<'a> = (&'a Planned, Vec<(Platform, Found)>);
 
-/// Brings the legs into the store. Returns also the components that can be joined.
+/// Brings the legs into the store, several at once. Returns also the components that can be joined. After a failure no
+/// other leg is begun; those under way come to their end, and the next run finds them.
 async fn push_legs<'a>(
     run: &Run,
     store: &Store,
     plan: &'a Plan,
     summary: &mut Summary,
 ) -> Result<(Pushes, Vec<Whole<'a>>), Failure> {
+    let stop = CancellationToken::new();
+    let all = plan.components.iter().flat_map(|planned| planned.legs.iter().map(move |leg| (planned, leg)));
+    let bring = async |(planned, leg)| match stop.is_cancelled() {
+        true => Ok(None),
+        false => bring(run, store, planned, leg).await.inspect_err(|_| stop.cancel()),
+    };
+    let brought: Vec<_> = stream::iter(all).map(bring).buffered(LEGS_AT_ONCE).collect().await;
+    let mut brought = brought.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter();
     let mut pushes = Pushes { legs: vec![], images: vec![], missing: vec![] };
     let mut whole = vec![];
     for planned in &plan.components {
         let mut legs = vec![];
-        for leg in &planned.legs {
+        for (leg, brought) in planned.legs.iter().zip(brought.by_ref()) {
             let name = planned.leg(leg);
-            let found = match &leg.action {
-                Action::Skip(_) if !run.settings.selection.is_everything() => None,
-                Action::Skip(_) => store.find(&planned.image, &leg.key).await?,
-                Action::Reuse(_) | Action::Build => Some(push_leg(run, store, planned, leg, summary).await?),
+            let Some(Brought { found, is_pushed }) = brought else {
+                pushes.missing.push(name);
+                continue;
             };
-            match found {
-                Some(found) => legs.push((leg.platform.clone(), found)),
-                None => pushes.missing.push(name),
+            if is_pushed && let Some(done) = summary.legs.get_mut(&name) {
+                done.what = What::Pushed;
             }
+            let image = Image { repository: planned.image.clone(), digest: found.digest.clone() };
+            pushes.legs.push((name, image));
+            legs.push((leg.platform.clone(), found));
         }
-        let image = |digest: &Digest| Image { repository: planned.image.clone(), digest: digest.clone() };
-        let of_leg = |(platform, found): &(Platform, Found)| {
-            (
-                Leg { component: planned.component.name.clone(), platform: platform.clone() },
-                image(&found.digest),
-            )
-        };
-        pushes.legs.extend(legs.iter().map(of_leg));
         if run.settings.selection.is_everything() && legs.len() == planned.legs.len() {
             whole.push((planned, legs));
         }
@@ -128,37 +133,47 @@ async fn join<'a>(
     Ok((pushed, Move { planned, image, before }))
 }
 
-async fn push_leg(
+/// A leg that is in the store.
+struct Brought {
+    found: Found,
+    /// It was pushed just now.
+    is_pushed: bool,
+}
+
+/// Brings a leg into the store, unless it is there. `None` if the plan leaves it out and it is not there either.
+async fn bring(
     run: &Run,
     store: &Store,
     planned: &Planned,
     leg: &PlannedLeg,
-    summary: &mut Summary,
-) -> Result<Found, Failure> {
-    let name = planned.leg(leg);
-    if let Action::Reuse(found) = &leg.action {
-        // A plan from a file may be old, and images can be deleted.
-        let is_there = run.settings.plan.is_none()
-            || store.find(&planned.image, &leg.key).await?.is_some_and(|now| now.digest == found.digest);
-        let missing = || StoreError::NotBuilt { leg: name, repository: planned.image.clone() };
-        return if is_there { Ok(found.clone()) } else { Err(missing().into()) };
+) -> Result<Option<Brought>, Failure> {
+    let (name, image) = (planned.leg(leg), &planned.image);
+    let there = |found| Brought { found, is_pushed: false };
+    let missing = || StoreError::NotBuilt { leg: planned.leg(leg), repository: image.clone() };
+    match &leg.action {
+        Action::Skip(_) if !run.settings.selection.is_everything() => return Ok(None),
+        Action::Skip(_) => return Ok(store.find(image, &leg.key).await?.map(there)),
+        Action::Reuse(found) => {
+            // A plan from a file may be old, and images can be deleted.
+            let is_there = run.settings.plan.is_none()
+                || store.find(image, &leg.key).await?.is_some_and(|now| now.digest == found.digest);
+            return if is_there { Ok(Some(there(found.clone()))) } else { Err(missing().into()) };
+        }
+        Action::Build => {}
     }
     let built = Layout::at(&run.build_folder(&name));
     let Some(manifest) = built.reference(leg.key.as_str()).map_err(StoreError::from)? else {
         // Another job may have built and pushed this leg: the store is the hand-over medium.
-        let missing = || StoreError::NotBuilt { leg: name, repository: planned.image.clone() };
-        return Ok(store.find(&planned.image, &leg.key).await?.ok_or_else(missing)?);
+        let found = store.find(image, &leg.key).await?.ok_or_else(missing)?;
+        return Ok(Some(there(found)));
     };
     let elsewhere = match manifest.blobs_from().map_err(StoreError::from)? {
         Some(repository) => Some((run.registry()?, repository)),
         None => None,
     };
     let built = Built { leg: &name, layout: &built, manifest, elsewhere };
-    let found = store.push_leg(&run.events, &planned.image, &leg.key, &built).await?;
-    if let Some(done) = summary.legs.get_mut(&name) {
-        done.what = What::Pushed;
-    }
-    Ok(found)
+    let found = store.push_leg(&run.events, image, &leg.key, &built).await?;
+    Ok(Some(Brought { found, is_pushed: true }))
 }
 
 /// Finds the images of a plan that another process has pushed.

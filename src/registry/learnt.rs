@@ -4,6 +4,7 @@ use super::address::Target;
 use crate::image::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::OwnedMutexGuard;
 
 /// The ways to send a blob, the best one first. A registry that refuses one is given the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +46,9 @@ impl Habits {
 /// By host and digest, the paths of the repositories that have a blob.
 type Blobs = BTreeMap<(String, Digest), BTreeSet<String>>;
 
+/// By host and digest, who may bring a blob.
+type Turns = BTreeMap<(String, Digest), Arc<tokio::sync::Mutex<()>>>;
+
 /// Shared by all uploads of a run.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Learnt {
@@ -52,6 +56,8 @@ pub(super) struct Learnt {
     blobs: Arc<Mutex<Blobs>>,
     /// By host, the repositories from which it refused to mount: a base image may be readable and not mountable.
     unmountable: Arc<Mutex<BTreeSet<(String, String)>>>,
+    /// Of several images with the same blob, the others wait for the first.
+    turns: Arc<Mutex<Turns>>,
     /// Manifests that were pushed, for their tags.
     manifests: Arc<Mutex<BTreeMap<Digest, Vec<u8>>>>,
 }
@@ -94,6 +100,12 @@ impl Learnt {
     pub(super) fn is_known(&self, target: &Target, digest: &Digest) -> bool {
         let key = (target.host.clone(), digest.clone());
         lock(&self.blobs).get(&key).is_some_and(|paths| paths.contains(&target.path))
+    }
+
+    /// Waits until nobody else brings this blob to the host. Until the guard is dropped, others wait.
+    pub(super) async fn turn(&self, host: &str, digest: &Digest) -> OwnedMutexGuard<()> {
+        let turn = Arc::clone(lock(&self.turns).entry((host.to_owned(), digest.clone())).or_default());
+        turn.lock_owned().await
     }
 
     /// Another repository of the same host that has the blob and from which it may be mounted.

@@ -92,6 +92,8 @@ impl Registry {
         stop: &CancellationToken,
     ) -> Result<Option<Way>, RegistryError> {
         let (http, learnt) = (&self.http, &self.learnt);
+        let turn = learnt.turn(&errand.target.host, &blob.digest);
+        let Some(_turn) = stop.run_until_cancelled(turn).await else { return Ok(None) };
         if learnt.is_known(&errand.target, &blob.digest) {
             return Ok(Some(Way::Present));
         }

@@ -46,7 +46,8 @@ pub(super) async fn build(
 /// How long the cluster is asked whether it has ended the pod, which would explain the error.
 fn doubt(error: &JobError) -> Duration {
     match error {
-        JobError::Connection { .. } | JobError::NoProgram { .. } | JobError::Cluster(_) => LAST_WORD,
+        JobError::Connection { .. } | JobError::Cluster(_) => LAST_WORD,
+        JobError::NoProgram { .. } => MOMENT,
         JobError::Build(BuildError::Exec(ExecError::Failed { status, .. })) => {
             let is_killed = status.code().is_some_and(|code| code > KILLED);
             if is_killed { LAST_WORD } else { MOMENT }

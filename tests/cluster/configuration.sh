@@ -83,7 +83,8 @@ network_configuration() {
 JSON
 }
 
-# Evictions and image collection are all but off: a disk that is nearly full would otherwise empty the node.
+# Evictions and image collection are all but off: a disk that is nearly full, of which 1% may be gigabytes, would otherwise
+# empty the node.
 # There is no DNS; without an address of one every pod gets a warning event.
 kubelet_configuration() {
   cat <<YAML
@@ -109,7 +110,7 @@ podLogsDir: $data/pod-logs
 volumePluginDir: $data/kubelet/volume-plugins
 serializeImagePulls: false
 imageGCHighThresholdPercent: 100
-evictionHard: {memory.available: 50Mi, nodefs.available: 1%, nodefs.inodesFree: 1%, imagefs.available: 1%}
+evictionHard: {memory.available: 50Mi, nodefs.available: 100Mi, nodefs.inodesFree: 1%, imagefs.available: 100Mi}
 YAML
 }
 

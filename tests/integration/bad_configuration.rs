@@ -14,7 +14,7 @@ fn refused_configuration(text: &str) -> Output {
 fn an_unknown_key() {
     shows!(refused_configuration("registy: ghcr.io/acme/shop\n"), @r#"
     ------- stderr -------
-    error: `hephy.yaml:1:1`: unknown key `registy`, expected one of version, components, ignore, registry, base-images, attest, runners, environments, wait, tags, flavor, labels, annotations
+    error: `hephy.yaml:1:1`: unknown key `registy`, expected one of version, components, ignore, registry, base-images, attest, runners, builder, environments, wait, tags, flavor, labels, annotations
     hint: did you mean `registry`?
       1 | registy: ghcr.io/acme/shop
         | ^

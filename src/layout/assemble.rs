@@ -74,9 +74,15 @@ fn add_programs(tar: &mut Archive<'_>, program: &Program<'_>) -> Result<(), Layo
         // What is in the folder is the program, hidden files included.
         for entry in below(source, |_| true)? {
             let name = format!("{FOLDER}/{}", entry.name);
-            match entry.is_folder() {
-                true => add_folder(tar, &name).map_err(|error| fault(&entry.path, error))?,
-                false => add_entry(tar, &name, &entry)?,
+            match () {
+                () if entry.is_folder() => {
+                    add_folder(tar, &name).map_err(|error| fault(&entry.path, error))?;
+                }
+                // CI systems drop the right to execute from what one job hands to another.
+                () if entry.name == program.start && entry.is_file() => {
+                    add_file(tar, &name, &entry.path, 0o555)?;
+                }
+                () => add_entry(tar, &name, &entry)?,
             }
         }
     }
@@ -190,6 +196,17 @@ mod tests {
             .expect("entries")
             .map(|entry| entry.expect("entry").path().expect("path").display().to_string());
         (names.collect(), config)
+    }
+
+    #[test]
+    fn the_program_that_starts_can_be_executed_whatever_became_of_its_rights() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (bare, whole) =
+            (folder_with(&[("run", "#!"), ("data", "x")]), folder_with(&[("run", "#!"), ("data", "x")]));
+        fs::set_permissions(whole.path().join("run"), fs::Permissions::from_mode(0o755)).expect("set");
+        let (_, without) = assembled(bare.path());
+        let (_, with) = assembled(whole.path());
+        assert_eq!(without, with);
     }
 
     #[test]

@@ -91,6 +91,11 @@ impl Entry {
     pub(super) fn is_folder(&self) -> bool {
         self.metadata.is_dir()
     }
+
+    /// Whether it is a file itself, and no link to one.
+    pub(super) fn is_file(&self) -> bool {
+        self.metadata.is_file()
+    }
 }
 
 /// Everything below `folder` that `is_wanted`, sorted by path, and with no filter: hidden files belong to it too.

@@ -145,6 +145,20 @@ pub(crate) async fn ensure_possible(
     }
 }
 
+/// Refuses a leg that cannot be built here, or whose program could not start.
+pub(crate) async fn ensure_platform(
+    backend: Backend,
+    root: &Path,
+    component: &Component,
+    platform: &Platform,
+) -> Result<(), BuildError> {
+    match backend {
+        Backend::Cargo => cargo::ensure_possible(root, component, platform).await,
+        Backend::Prebuilt => prebuilt::ensure_possible(root, component, platform),
+        _ => Ok(()),
+    }
+}
+
 /// Builds a leg with `backend` into the layout at `order.out`.
 pub(crate) async fn build(
     events: &Events,

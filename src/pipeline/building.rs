@@ -46,6 +46,7 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     }
     let before = run.unless_cancelled(guarding::ensure_current(run, plan)).await?;
     let answers = run.unless_cancelled(ask_engines(run, &to_build)).await?;
+    ensure_possible(run, &to_build).await?;
     let stop = run.cancel.child_token();
     let mut results = stream::iter(to_build)
         .map(|(planned, leg)| {
@@ -72,6 +73,19 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
         None => run.unless_cancelled(guarding::ensure_unchanged(run, plan, &before)).await,
         Some(failure) => Err(failure),
     }
+}
+
+/// What nothing can build here ends here, before anything starts.
+async fn ensure_possible(run: &Run, to_build: &[(&Planned, &PlannedLeg)]) -> Result<(), Failure> {
+    for (planned, leg) in to_build {
+        let refused = |error| Failure::from(error).during(&format!("build {}", planned.leg(leg)));
+        let (backend, component) = (planned.backend, &planned.component);
+        run.unless_cancelled(async {
+            backends::ensure_platform(backend, &run.root, component, &leg.platform).await.map_err(refused)
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 /// What all legs of the stage share.

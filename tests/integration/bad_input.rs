@@ -184,13 +184,6 @@ fn a_finished_program_that_is_missing() {
     ------- stderr -------
     warning: the working tree differs from commit [ID]; images are built from it and tagged `-dirty`
     ✔ plan   app  build with prebuilt: no image of these inputs exists yet
-    ► build  app (linux/amd64)  with prebuilt: `prebuilt` at hephy.yaml:2
-    ✗ build  app (linux/amd64)  build app (linux/amd64): find the finished program `[TMP]/repository/app/nowhere` ([T]s)
-    ┌─────────────────────────────────────────────────────────┐
-    │ component   platform      what happened   digest   time │
-    ╞═════════════════════════════════════════════════════════╡
-    │ app         linux/amd64   failed          -        [T]s │
-    └─────────────────────────────────────────────────────────┘
     error: build app (linux/amd64): find the finished program `[TMP]/repository/app/nowhere`
     hint: build it before hephy runs; a prebuilt program is somebody else's work
     ------- exit Some(3)

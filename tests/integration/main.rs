@@ -9,6 +9,7 @@ mod backend_cargo;
 mod backend_helm;
 mod backend_ko;
 mod backend_others;
+mod backend_programs;
 mod attesting;
 mod bad_configuration;
 mod bad_input;

@@ -1,6 +1,6 @@
 //! Which Rust target makes the program of a platform, who builds it, and why.
 
-use super::super::{BuildError, Order};
+use super::super::BuildError;
 use crate::ci;
 use crate::exec::{self, Program};
 use crate::platform::Platform;
@@ -28,17 +28,16 @@ fn triples(platform: &Platform) -> Option<[&'static str; 2]> {
     }
 }
 
-/// The target for the platform of `order`, as far as this machine has one.
-pub(super) async fn find(order: &Order<'_>) -> Result<Target, BuildError> {
-    let platform = order.platform;
+/// The target for `platform`, as far as this machine has one for packages in `folder`.
+pub(super) async fn find(folder: &Path, platform: &Platform) -> Result<Target, BuildError> {
     let triples = triples(platform).ok_or_else(|| BuildError::NoTriple { platform: platform.clone() })?;
-    let sysroot = Program::new("rustc", &order.folder()).args(["--print", "sysroot"]);
+    let sysroot = Program::new("rustc", folder).args(["--print", "sysroot"]);
     let sysroot = exec::capture(&sysroot).await?;
     let libraries = Path::new(String::from_utf8_lossy(&sysroot).trim()).join("lib/rustlib");
     let installed = triples.map(|triple| libraries.join(triple).join("lib").is_dir());
     let is_foreign = *platform != ci::host_platform();
     let has_zigbuild =
-        is_foreign && exec::capture(&Program::new(ZIGBUILD, &order.folder()).arg("--version")).await.is_ok();
+        is_foreign && exec::capture(&Program::new(ZIGBUILD, folder).arg("--version")).await.is_ok();
     let target = choose(triples, installed, is_foreign, has_zigbuild);
     target.ok_or_else(|| BuildError::NoTarget { platform: platform.clone(), target: triples[0] })
 }

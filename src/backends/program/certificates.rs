@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-/// The file that Go (`crypto/x509`, `root_linux.go`) and Rust (`openssl-probe`, which `rustls-native-certs` asks) look for
-/// first on Linux. It is in a program only if that code is.
+/// The file that Go (`crypto/x509`, `root_linux.go`) and Rust (`openssl-probe` 0.2, which `rustls-native-certs` asks) look for
+/// first on Linux, and mostly a program has it only if it has that code. Version 0.1 puts the path together and is not noticed.
 const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Below these folders is everything else that they look at.
 const FOLDERS: [&str; 2] = ["/etc/ssl", "/etc/pki"];

@@ -7,12 +7,17 @@ mod program;
 mod provenance;
 mod purl;
 mod sbom;
+mod supplied;
 
 pub(crate) use program::{Unreadable, carried};
 pub(crate) use provenance::{Facts, statement};
 pub(crate) use sbom::{Contained, cyclonedx};
+pub(crate) use supplied::supplied;
 
+use crate::component::Backend;
+use crate::platform::Platform;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// The media type of an SBOM as CycloneDX JSON.
 const CYCLONEDX: &str = "application/vnd.cyclonedx+json";
@@ -28,6 +33,23 @@ pub(crate) struct Attachment {
     pub(crate) artifact_type: &'static str,
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) bytes: Vec<u8>,
+}
+
+/// Why an image has no SBOM, although it should.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SbomError {
+    #[error("read the SBOM `{path}`")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("read the SBOM `{path}`: it is no JSON")]
+    Json { path: PathBuf, source: serde_json::Error },
+    #[error("read the SBOM `{path}`: it is neither CycloneDX nor SPDX")]
+    Unknown { path: PathBuf },
+    #[error("find an SBOM for {platform}: `sbom` does not name one")]
+    NoPlatform { platform: Platform },
+    #[error("list what is in the image: nobody says it of what `{backend}` builds")]
+    NoList { backend: Backend },
+    #[error("list what is in the image: its programs do not say what they are made of")]
+    Silent,
 }
 
 /// An SBOM as it is attached.

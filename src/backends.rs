@@ -1,5 +1,6 @@
 //! Backends: what turns a leg into a layout. Each gets an [`Order`] and leaves an OCI layout in its folder.
 
+mod answers;
 mod asking;
 mod buildah;
 mod buildkit;
@@ -7,6 +8,7 @@ mod buildpacks;
 mod cargo;
 mod choose;
 mod context;
+mod docker;
 mod dockerfile;
 mod elf;
 mod engine;
@@ -30,6 +32,7 @@ use crate::image::{Image, Tag};
 use crate::inputs::{self, InputsError};
 use crate::layout::{Base, Descriptor, Layout, LayoutError};
 use crate::platform::Platform;
+use engine::{Need, Unfit};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
@@ -76,6 +79,9 @@ pub(crate) enum BuildError {
     Read { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Exec(#[from] ExecError),
+    /// The daemon that builds had a fault of its own, or no room.
+    #[error("build with BuildKit, for the second time")]
+    Unwell { source: ExecError },
     #[error(transparent)]
     Layout(#[from] LayoutError),
     #[error(transparent)]
@@ -116,8 +122,17 @@ pub(crate) enum BuildError {
     NoImage { tool: &'static str },
     #[error("take the image of `{tool}`: it says that it made {said}, and {found} is what it left")]
     OtherImage { tool: &'static str, said: String, found: String },
+    #[error("take the image of `docker`: it is for {found}, and not for {platform}")]
+    OtherPlatform { found: String, platform: Platform },
+    #[error("build on `{image}`: the Dockerfile cannot be given the very image that the plan saw")]
+    Unpinned { image: String },
     #[error("find an engine that builds a Dockerfile ({backend}): {}", tried.join("; "))]
-    NoEngine { backend: Backend, tried: Vec<String> },
+    NoEngine {
+        backend: Backend,
+        tried: Vec<String>,
+        /// The platform that an engine was passed over for.
+        lacking: Option<Platform>,
+    },
 }
 
 /// Looks for the definitions in the folder of `component`.
@@ -135,9 +150,12 @@ pub(crate) async fn ensure_possible(
     component: &Component,
 ) -> Result<(), BuildError> {
     match backend {
-        Backend::Cargo | Backend::Prebuilt | Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
-            Ok(())
-        }
+        Backend::Cargo
+        | Backend::Prebuilt
+        | Backend::Dockerfile
+        | Backend::Buildkit
+        | Backend::Buildah
+        | Backend::Docker => Ok(()),
         Backend::Ko => tool::ensure(&ko::TOOLS, root).await,
         Backend::Spin => tool::ensure(&spin::TOOLS, root).await,
         Backend::Helm => helm::ensure_possible(root, component),
@@ -145,7 +163,7 @@ pub(crate) async fn ensure_possible(
     }
 }
 
-/// Refuses a leg that cannot be built here, or whose program could not start.
+/// Refuses a leg that cannot be built here, or whose program could not start. Engines of a Dockerfile: [`engine_for`].
 pub(crate) async fn ensure_platform(
     backend: Backend,
     root: &Path,
@@ -170,7 +188,7 @@ pub(crate) async fn build(
     match backend {
         Backend::Cargo => cargo::build(events, cancel, order).await,
         Backend::Prebuilt => Ok(Built { manifest: prebuilt::build(events, order)?, reads: vec![] }),
-        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Docker => {
             let manifest = dockerfile::build(events, cancel, order).await?;
             Ok(Built { manifest, reads: vec![] })
         }
@@ -183,15 +201,23 @@ pub(crate) async fn build(
     }
 }
 
-/// The engine that builds for `backend`, `None` if that needs none. `answers` is what [`ask`] found out.
+/// The engine that builds the leg, `None` if `backend` needs none. `answers` is what [`ask`] found out.
 pub(crate) fn engine_for(
+    root: &Path,
+    component: &Component,
+    platform: &Platform,
     backend: Backend,
     answers: &[(Engine, Answer)],
 ) -> Result<Option<Chosen>, BuildError> {
     if !backend.is_dockerfile() {
         return Ok(None);
     }
-    engine::pick(backend, answers).map(Some).map_err(|tried| BuildError::NoEngine { backend, tried })
+    let runs = inputs::dockerfile_reading(root, component, platform).runs;
+    let chosen = engine::pick(backend, Need { platform, runs }, answers);
+    chosen.map(Some).map_err(|Unfit { tried, is_platform }| {
+        let lacking = is_platform.then(|| platform.clone());
+        BuildError::NoEngine { backend, tried, lacking }
+    })
 }
 
 /// Makes `folder` an empty one.

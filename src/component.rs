@@ -64,6 +64,8 @@ pub(crate) enum Backend {
     Dockerfile,
     Buildkit,
     Buildah,
+    /// A daemon of Docker, without BuildKit.
+    Docker,
     Ko,
     Spin,
     Buildpacks,
@@ -72,12 +74,13 @@ pub(crate) enum Backend {
 
 impl Backend {
     /// Every backend, for messages and documentation.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Cargo,
         Self::Prebuilt,
         Self::Dockerfile,
         Self::Buildkit,
         Self::Buildah,
+        Self::Docker,
         Self::Ko,
         Self::Spin,
         Self::Buildpacks,
@@ -92,6 +95,7 @@ impl Backend {
             Self::Dockerfile => "dockerfile",
             Self::Buildkit => "buildkit",
             Self::Buildah => "buildah",
+            Self::Docker => "docker",
             Self::Ko => "ko",
             Self::Spin => "spin",
             Self::Buildpacks => "buildpacks",
@@ -101,7 +105,7 @@ impl Backend {
 
     /// Whether it builds a Dockerfile: what that reads is the same for every engine.
     pub(crate) fn is_dockerfile(self) -> bool {
-        matches!(self, Self::Dockerfile | Self::Buildkit | Self::Buildah)
+        matches!(self, Self::Dockerfile | Self::Buildkit | Self::Buildah | Self::Docker)
     }
 }
 
@@ -212,6 +216,29 @@ pub(crate) struct Recipe {
     pub(crate) base: Option<String>,
     /// The user that a program runs as; that of the base, else one without rights, if absent.
     pub(crate) user: Option<String>,
+    /// It is no part of the image, and yet an input: who finds an image finds its documents.
+    pub(crate) sbom: Option<Sbom>,
+}
+
+/// What the user says about the SBOM of the images. Paths are relative to the component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sbom {
+    /// An image without one is a fault.
+    Required,
+    /// A document for the images of all platforms.
+    File(String),
+    Files(BTreeMap<Platform, String>),
+}
+
+impl Sbom {
+    /// The document for a platform, if the user names one.
+    pub(crate) fn file(&self, platform: &Platform) -> Option<&str> {
+        match self {
+            Self::Required => None,
+            Self::File(path) => Some(path),
+            Self::Files(paths) => paths.get(platform).map(String::as_str),
+        }
+    }
 }
 
 /// One cell of the matrix: a component on a platform.

@@ -193,6 +193,10 @@ fn recipe(component: &Component, platform: &Platform, field: &mut impl FnMut(&[u
         field(&(names.len() as u64).to_le_bytes());
         names.iter().for_each(|name| field(name.as_bytes()));
     }
+    if let Some(sbom) = &recipe.sbom {
+        field(b"sbom");
+        field(sbom.file(platform).unwrap_or("required").as_bytes());
+    }
     // As they are written: what their expressions mean comes from the commit, which never counts.
     for lines in [&component.rules.labels, &component.rules.annotations] {
         field(&(lines.len() as u64).to_le_bytes());

@@ -32,7 +32,7 @@ impl ExitCode {
         (Self::TimedOut, 7, "the release was not healthy in time"),
         (Self::Superseded, 8, "another release took this one's place"),
         (Self::AwaitingPromotion, 9, "the release waits for a person"),
-        (Self::Infrastructure, 75, "infrastructure could not be reached; safe to retry"),
+        (Self::Infrastructure, 75, "infrastructure was out of reach or unwell; safe to retry"),
         (Self::Interrupted, 130, "interrupted (SIGINT)"),
         (Self::Terminated, 143, "cancelled (SIGTERM)"),
     ];

@@ -1,7 +1,9 @@
 //! Failures: where every error becomes an exit code, a first line that says it all, and what to do about it.
 
 mod hints;
+mod words;
 
+use crate::attestation::SbomError;
 use crate::backends::{BuildError, ChooseError};
 use crate::cluster::ClusterError;
 use crate::config::ConfigError;
@@ -67,10 +69,12 @@ impl Failure {
 
     /// Adds the last words of a program that failed, the one that says why to the first line.
     fn words_of(self, error: &ExecError) -> Self {
-        let ExecError::Failed { last_lines, .. } = error else { return self };
+        let ExecError::Failed { program, last_lines, .. } = error else { return self };
         let is_reason = |line: &&String| {
-            let line = line.trim_start().to_ascii_lowercase();
-            line.starts_with("error") || line.starts_with("fatal")
+            let text = line.trim_start().to_ascii_lowercase();
+            // Docker's client has no word in front of what it ends with.
+            let is_last = program == "docker" && last_lines.last() == Some(line);
+            text.starts_with("error") || text.starts_with("fatal") || is_last
         };
         let Some(reason) = last_lines.iter().find(is_reason).map(|line| line.trim()) else {
             return Self { evidence: last_lines.clone(), ..self };
@@ -171,7 +175,9 @@ impl From<InputsError> for Failure {
     fn from(error: InputsError) -> Self {
         let failure = Self { hints: hints::of_inputs(&error), ..Self::of(ExitCode::Usage, &error) };
         match error {
-            InputsError::Cargo { source, .. } | InputsError::Go { source, .. } => failure.words_of(&source),
+            InputsError::Cargo { source, .. } | InputsError::Go { source, .. } => {
+                hints::of_exec(failure.words_of(&source), &source)
+            }
             InputsError::Packages { source, .. } => {
                 failure.words_of(&source).hint("run with `--attest none` for an image without an SBOM")
             }
@@ -228,12 +234,22 @@ impl From<SelectError> for Failure {
     }
 }
 
+impl From<SbomError> for Failure {
+    fn from(error: SbomError) -> Self {
+        let code = if matches!(error, SbomError::Silent) { ExitCode::Build } else { ExitCode::Usage };
+        Self::of(code, &error).hint(hints::of_sbom(&error))
+    }
+}
+
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         let failure = Self::of(ExitCode::Build, &error);
         match error {
             BuildError::Inputs(error) => error.into(),
             BuildError::Exec(source) => hints::of_exec(failure.words_of(&source), &source),
+            BuildError::Unwell { source } => Self { code: ExitCode::Infrastructure, ..failure }
+                .words_of(&source)
+                .hint("run again later; what the daemon wrote into its own log says more"),
             error => Self { hints: hints::of_build(&error), ..failure },
         }
     }

@@ -21,7 +21,7 @@ mod working;
 pub(crate) use buildah::{dockerfile_name, dockerfile_reading, dockerignore, ignore_file};
 pub(crate) use buildpacks::project;
 pub(crate) use cargo::Workspaces;
-pub(crate) use dockerfile::Reading;
+pub(crate) use dockerfile::{Reading, with_images};
 pub(crate) use dockerignore::Dockerignore;
 pub(crate) use helm::{Chart, Helmignore, chart, chart_files, missing_dependency};
 pub(crate) use inventory::{Inventory, Origin, Package};
@@ -211,7 +211,7 @@ pub(crate) async fn reads(
     }
     let mut reads = match backend {
         Backend::Cargo => cargo::reads(events, known, &checkout.root, component).await?,
-        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah => {
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Docker => {
             let docker = buildah::reads(&checkout.root, component, platforms)?;
             match component.is_workspace_package {
                 true => {
@@ -230,7 +230,7 @@ pub(crate) async fn reads(
         Backend::Spin => spin::reads(&checkout.root, component)?,
         Backend::Buildpacks => buildpacks::reads(&checkout.root, component)?,
     };
-    program::add(&mut reads, &checkout.root, component, backend)?;
+    program::add(&mut reads, &checkout.root, component, backend, platforms)?;
     reads.rules.extend(component.watch.iter().map(|glob| {
         Rule::new(Pattern::Glob(glob.clone()), format!("`{}` watches `{glob}`", component.name))
     }));

@@ -1,29 +1,34 @@
 //! OCI image layouts on disk: what a backend leaves behind, and a target in their own right
 //! (OCI image spec, `image-layout.md`).
 
+mod archive;
 mod arriving;
 mod assemble;
+mod carry;
 mod chart;
 mod contents;
 mod elsewhere;
+mod flatten;
 mod layer;
 mod manifest;
 mod origin;
 mod programs;
 mod referrers;
-mod sole;
 mod stamp;
 
+pub(crate) use archive::{Archive, take};
 pub(crate) use arriving::Arriving;
 pub(crate) use assemble::{Base, Program, assemble};
 pub(crate) use chart::{ChartPackage, package};
 pub(crate) use contents::Contents;
+pub(crate) use flatten::Flat;
 pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index, is_index_of, platforms};
 pub(crate) use origin::{CREATED, Described, REVISION, described, labels};
 pub(crate) use referrers::Referrer;
 pub(crate) use stamp::{Stamp, common_annotations, stamp};
 
 use crate::image::{Digest, ImageError};
+use crate::platform::Platform;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -51,8 +56,8 @@ pub(crate) enum LayoutError {
     Corrupt { path: PathBuf },
     #[error("add `{path}` to an image: {problem}")]
     Unfit { path: PathBuf, problem: &'static str },
-    #[error("find the image in `{path}`: it has {count}")]
-    Several { path: PathBuf, count: usize },
+    #[error("find the image for {platform} in `{path}`: it has {}", if found.is_empty() { "none".to_owned() } else { found.join(", ") })]
+    Unclear { path: PathBuf, platform: Platform, found: Vec<String> },
     #[error("understand `{path}`")]
     Digest { path: PathBuf, source: ImageError },
 }

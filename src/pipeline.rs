@@ -20,6 +20,7 @@ mod published;
 mod publishing;
 mod run;
 mod tagging;
+mod sboms;
 mod unseen;
 
 use crate::event::Stage;

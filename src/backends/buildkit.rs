@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
 /// How buildx ends where the daemon had a fault of its own or had no room (gRPC `Internal` and `ResourceExhausted`).
+/// `buildctl` ends with 1, whatever it was (BuildKit 0.33, `cmd/buildctl/main.go`).
 const WORTH_ANOTHER_TRY: [i32; 2] = [100, 102];
 
 /// Builds the image and takes it as a layout.
@@ -37,7 +38,11 @@ pub(super) async fn build(
     if first.as_ref().is_err_and(is_worth_another_try) {
         events.warn(format!("build {subject}: BuildKit had a fault of its own; trying once more"));
         super::empty(order.out)?;
-        exec::stream(events, cancel, &subject, &command(), on_stdout).await?;
+        let second = exec::stream(events, cancel, &subject, &command(), on_stdout).await;
+        second.map_err(|source| match is_worth_another_try(&source) {
+            true => BuildError::Unwell { source },
+            false => source.into(),
+        })?;
     } else {
         first?;
     }
@@ -123,19 +128,15 @@ fn said(metadata: &Path) -> Result<Digest, BuildError> {
     digest.ok_or(BuildError::NoImage { tool: "BuildKit" })
 }
 
-/// The image in the layout, called by the key of the leg and by nothing else. BuildKit may wrap it into an index.
+/// What is in the layout, called by the key of the leg and by nothing else. BuildKit may wrap the image into an index.
 fn taken(order: &Order<'_>, said: &Digest) -> Result<Descriptor, BuildError> {
     let layout = Layout::at(order.out);
-    let sole = layout.sole_image()?.ok_or(BuildError::NoImage { tool: "BuildKit" })?;
-    if sole.listed_as != said.to_string() {
-        return Err(BuildError::OtherImage {
-            tool: "BuildKit",
-            said: said.to_string(),
-            found: sole.listed_as,
-        });
+    let made = layout.only()?.ok_or(BuildError::NoImage { tool: "BuildKit" })?;
+    if made.digest != said.to_string() {
+        return Err(BuildError::OtherImage { tool: "BuildKit", said: said.to_string(), found: made.digest });
     }
     layout.forget()?;
-    Ok(order.finish(&layout, sole.image)?)
+    Ok(order.finish(&layout, Descriptor::new(&made.media_type, said, made.size))?)
 }
 
 #[cfg(test)]

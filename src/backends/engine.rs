@@ -2,6 +2,7 @@
 //! its reason go out.
 
 use crate::component::Backend;
+use crate::platform::Platform;
 use std::fmt;
 
 /// A program that builds a Dockerfile.
@@ -12,15 +13,36 @@ pub(crate) enum Engine {
     /// BuildKit, through Docker's client.
     Buildx,
     Buildah,
+    /// The classic builder of Docker's daemon.
+    Docker,
 }
 
 /// What an engine said when it was asked whether it can build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// What it is, with its version: `BuildKit v0.33.1`.
-    Ready(String),
+    /// What it is, with its version (`BuildKit v0.33.1`), and for which platforms it builds.
+    Ready(String, Reach),
     /// Why it cannot.
     Unfit(String),
+}
+
+/// For which platforms an engine builds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// It does not say.
+    Unknown,
+    /// For all, but it runs the programs of these only.
+    Runs(Vec<Platform>),
+    /// For this one.
+    Only(Platform),
+}
+
+/// What a leg wants of an engine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Need<'a> {
+    pub(super) platform: &'a Platform,
+    /// The Dockerfile surely runs programs of the platform.
+    pub(super) runs: bool,
 }
 
 /// The engine that builds, and why this one.
@@ -30,15 +52,6 @@ pub(crate) struct Chosen {
     pub(crate) reason: String,
 }
 
-/// Oldest versions that understand all the flags that hephy gives.
-const OLDEST: [(Engine, (u64, u64)); 3] = [
-    // `rewrite-timestamp`.
-    (Engine::Buildctl, (0, 13)),
-    (Engine::Buildx, (0, 13)),
-    // The oldest that the tests have seen; `--build-context` with an image is younger than 1.24.
-    (Engine::Buildah, (1, 28)),
-];
-
 impl Engine {
     /// How it is called in messages.
     pub(crate) fn as_str(self) -> &'static str {
@@ -46,16 +59,18 @@ impl Engine {
             Self::Buildctl => "buildctl",
             Self::Buildx => "docker buildx",
             Self::Buildah => "buildah",
+            Self::Docker => "docker",
         }
     }
 
     /// Those that may build for `backend`, the best first. BuildKit's own client comes first, because it answers only
-    /// where somebody has set up a daemon for it.
+    /// where somebody has set up a daemon for it; Docker's classic builder last, because it knows least.
     pub(crate) fn of(backend: Backend) -> &'static [Self] {
         match backend {
-            Backend::Dockerfile => &[Self::Buildctl, Self::Buildx, Self::Buildah],
+            Backend::Dockerfile => &[Self::Buildctl, Self::Buildx, Self::Buildah, Self::Docker],
             Backend::Buildkit => &[Self::Buildctl, Self::Buildx],
             Backend::Buildah => &[Self::Buildah],
+            Backend::Docker => &[Self::Docker],
             _ => &[],
         }
     }
@@ -67,82 +82,59 @@ impl fmt::Display for Engine {
     }
 }
 
-/// The first engine for `backend` that can build; if none can, what each of them said.
-pub(crate) fn pick(backend: Backend, answers: &[(Engine, Answer)]) -> Result<Chosen, Vec<String>> {
-    let mut unfit = vec![];
-    for engine in Engine::of(backend) {
-        match answers.iter().find(|(asked, _)| asked == engine) {
-            Some((_, Answer::Ready(what))) => {
-                let because =
-                    if unfit.is_empty() { what.clone() } else { format!("{what}; {}", unfit.join("; ")) };
-                return Ok(Chosen { engine: *engine, reason: because });
+impl Reach {
+    /// Why an engine of this reach does not build for `need`.
+    fn lack(&self, need: Need<'_>) -> Option<String> {
+        let Need { platform, runs } = need;
+        // Which variants an engine emulates is not told in words that can be relied on.
+        let is_same =
+            |other: &Platform| (&other.os, &other.architecture) == (&platform.os, &platform.architecture);
+        match self {
+            Self::Only(own) if !is_same(own) => Some(format!("it builds for {own} only, not for {platform}")),
+            Self::Runs(own) if runs && !own.iter().any(is_same) => {
+                let mut own: Vec<String> =
+                    own.iter().map(|own| format!("{}/{}", own.os, own.architecture)).collect();
+                own.dedup();
+                Some(format!(
+                    "it runs programs for {}, and the `RUN` lines are for {platform}",
+                    own.join(", ")
+                ))
             }
-            Some((_, Answer::Unfit(why))) => unfit.push(format!("no {engine}: {why}")),
-            None => unfit.push(format!("no {engine}: it was not asked")),
+            _ => None,
         }
+    }
+}
+
+/// No engine can build.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unfit {
+    /// What each of them said.
+    pub(super) tried: Vec<String>,
+    /// One of them could build for another platform.
+    pub(super) is_platform: bool,
+}
+
+/// The first engine for `backend` that can build what is needed.
+pub(super) fn pick(backend: Backend, need: Need<'_>, answers: &[(Engine, Answer)]) -> Result<Chosen, Unfit> {
+    let mut unfit = Unfit { tried: vec![], is_platform: false };
+    for engine in Engine::of(backend) {
+        let why = match answers.iter().find(|(asked, _)| asked == engine) {
+            Some((_, Answer::Ready(what, reach))) => match reach.lack(need) {
+                Some(why) => {
+                    unfit.is_platform = true;
+                    why
+                }
+                None => {
+                    let because = [what.clone()].into_iter().chain(unfit.tried).collect::<Vec<_>>();
+                    return Ok(Chosen { engine: *engine, reason: because.join("; ") });
+                }
+            },
+            Some((_, Answer::Unfit(why))) => why.clone(),
+            None => "it was not asked".to_owned(),
+        };
+        unfit.tried.push(format!("no {engine}: {why}"));
     }
     Err(unfit)
-}
-
-/// Reads what `buildctl debug workers` prints as JSON.
-pub(super) fn read_workers(output: &str) -> Answer {
-    let workers: serde_json::Value = match serde_json::from_str(output) {
-        Ok(workers) => workers,
-        Err(_) => return Answer::Unfit("it does not say which workers it has".to_owned()),
-    };
-    match workers.get(0) {
-        None => Answer::Unfit("its daemon has no worker".to_owned()),
-        Some(worker) => {
-            let version = worker["buildkitVersion"]["version"].as_str().unwrap_or_default();
-            versioned(Engine::Buildctl, "BuildKit", version)
-        }
-    }
-}
-
-/// Reads what `docker buildx inspect` prints: lines of `Name: value`.
-pub(super) fn read_builder(output: &str) -> Answer {
-    let line = |wanted: &str| {
-        let mut pairs = output.lines().filter_map(|line| line.split_once(':'));
-        pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
-    };
-    match line("Driver") {
-        None => Answer::Unfit("its builder has no driver".to_owned()),
-        // Only some daemons could (those that keep images in containerd), and they do not say so here.
-        Some("docker") => {
-            Answer::Unfit("its builder of the driver `docker` cannot export a layout".to_owned())
-        }
-        Some(_) if line("Status").is_some_and(|status| status != "running") => {
-            Answer::Unfit("its builder does not run".to_owned())
-        }
-        Some(_) => {
-            let version = line("BuildKit version").or(line("BuildKit")).unwrap_or_default();
-            versioned(Engine::Buildx, "BuildKit", version)
-        }
-    }
-}
-
-/// Reads what `buildah --version` prints: `buildah version 1.28.2 (...)`.
-pub(super) fn read_buildah(output: &str) -> Answer {
-    let version = output.split_whitespace().nth(2).unwrap_or_default();
-    versioned(Engine::Buildah, "buildah", version)
-}
-
-/// A version that cannot be read is no reason against an engine: people build their own.
-fn versioned(engine: Engine, what: &str, version: &str) -> Answer {
-    let oldest = OLDEST.iter().find(|(known, _)| *known == engine).map_or((0, 0), |(_, oldest)| *oldest);
-    match numbers(version) {
-        Some(found) if found < oldest && !version.contains("unknown") => {
-            Answer::Unfit(format!("{what} {version} is too old, it takes {}.{} or newer", oldest.0, oldest.1))
-        }
-        _ if version.is_empty() => Answer::Ready(format!("{what} answers")),
-        _ => Answer::Ready(format!("{what} {version} answers")),
-    }
-}
-
-/// The first two numbers of a version.
-fn numbers(version: &str) -> Option<(u64, u64)> {
-    let mut parts = version.trim_start_matches('v').split(['.', '-', '+']);
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -150,92 +142,114 @@ mod tests {
     use super::*;
 
     fn ready(text: &str) -> Answer {
-        Answer::Ready(text.to_owned())
+        Answer::Ready(text.to_owned(), Reach::Unknown)
     }
 
-    fn unfit(text: &str) -> Answer {
-        Answer::Unfit(text.to_owned())
+    fn missing() -> Answer {
+        Answer::Unfit("it is not installed".to_owned())
+    }
+
+    /// The engine and the reason, or what all of them said.
+    #[track_caller]
+    fn picked(backend: Backend, need: Need<'_>, answers: [Answer; 4]) -> Result<String, String> {
+        let engines = [Engine::Docker, Engine::Buildah, Engine::Buildx, Engine::Buildctl];
+        let answers: Vec<(Engine, Answer)> = engines.into_iter().rev().zip(answers).collect();
+        let picked = pick(backend, need, &answers);
+        let shown = picked.map(|chosen| format!("{}: {}", chosen.engine, chosen.reason));
+        shown.map_err(|unfit| unfit.tried.join("; "))
     }
 
     #[test]
     fn the_first_engine_that_answers_builds_and_says_what_was_passed_over() {
-        let missing = || unfit("it is not installed");
-        let all = |answers: [Answer; 3]| {
-            let engines = [Engine::Buildah, Engine::Buildx, Engine::Buildctl];
-            engines.into_iter().zip(answers).collect::<Vec<_>>()
-        };
+        let platform = Platform::new("linux", "amd64");
+        let need = Need { platform: &platform, runs: true };
+        let all = || [ready("k"), ready("x"), ready("b"), ready("d")];
+        let none = || [missing(), missing(), missing(), missing()];
+        let [.., docker] = all();
         for (backend, answers, expected) in [
+            (Backend::Dockerfile, all(), Ok("buildctl: k")),
             (
                 Backend::Dockerfile,
-                all([ready("b"), ready("x"), ready("BuildKit v1 answers")]),
-                Ok("buildctl: BuildKit v1 answers".to_owned()),
+                [missing(), ready("x"), ready("b"), missing()],
+                Ok("docker buildx: x; no buildctl: it is not installed"),
             ),
             (
                 Backend::Dockerfile,
-                all([ready("b"), ready("x"), missing()]),
-                Ok("docker buildx: x; no buildctl: it is not installed".to_owned()),
+                [missing(), missing(), ready("b"), ready("d")],
+                Ok("buildah: b; no buildctl: it is not installed; no docker buildx: it is not installed"),
             ),
             (
                 Backend::Dockerfile,
-                all([ready("b"), missing(), missing()]),
-                Ok("buildah: b; no buildctl: it is not installed; no docker buildx: it is not installed"
-                    .to_owned()),
+                [missing(), missing(), missing(), docker],
+                Ok("docker: d; no buildctl: it is not installed; no docker buildx: it is not installed; \
+                    no buildah: it is not installed"),
             ),
-            (Backend::Buildah, all([ready("b"), ready("x"), ready("k")]), Ok("buildah: b".to_owned())),
+            (Backend::Buildah, all(), Ok("buildah: b")),
+            (Backend::Docker, all(), Ok("docker: d")),
             (
                 Backend::Buildkit,
-                all([ready("b"), missing(), missing()]),
-                Err(vec![
-                    "no buildctl: it is not installed".to_owned(),
-                    "no docker buildx: it is not installed".to_owned(),
-                ]),
+                none(),
+                Err("no buildctl: it is not installed; no docker buildx: it is not installed"),
             ),
         ] {
-            let picked = pick(backend, &answers);
-            assert_eq!(picked.map(|chosen| format!("{}: {}", chosen.engine, chosen.reason)), expected);
+            let picked = picked(backend, need, answers);
+            assert_eq!(picked.as_ref().map(String::as_str).map_err(String::as_str), expected);
         }
     }
 
     #[test]
-    fn answers_are_understood() {
-        for (answer, expected) in [
+    fn an_engine_that_cannot_build_for_the_platform_is_passed_over() {
+        let platform = |name: &str| name.parse::<Platform>().expect("a platform");
+        let (amd, arm) = (platform("linux/amd64"), platform("linux/arm/v7"));
+        let able = |reach: Reach| Answer::Ready("b".to_owned(), reach);
+        let emulating = || able(Reach::Runs(vec![amd.clone(), arm.clone()]));
+        let plain = || able(Reach::Runs(vec![amd.clone()]));
+        let docker = || able(Reach::Only(amd.clone()));
+        let passed =
+            "no buildctl: it runs programs for linux/amd64, and the `RUN` lines are for linux/arm/v7";
+        for (name, runs, answers, expected) in [
             (
-                read_workers(r#"[{"buildkitVersion":{"version":"v0.33.1"}}]"#),
-                ready("BuildKit v0.33.1 answers"),
+                "linux/arm/v7",
+                true,
+                [emulating(), missing(), missing(), missing()],
+                Ok("buildctl: b".to_owned()),
             ),
             (
-                read_workers(r#"[{"buildkitVersion":{"version":"v0.0.0+unknown"}}]"#),
-                ready("BuildKit v0.0.0+unknown answers"),
+                "linux/arm/v6",
+                true,
+                [emulating(), missing(), missing(), missing()],
+                Ok("buildctl: b".to_owned()),
+            ),
+            ("linux/arm/v7", false, [plain(), missing(), missing(), missing()], Ok("buildctl: b".to_owned())),
+            (
+                "linux/arm/v7",
+                true,
+                [plain(), emulating(), missing(), missing()],
+                Ok(format!("docker buildx: b; {passed}")),
             ),
             (
-                read_workers(r#"[{"buildkitVersion":{"version":"v0.12.5"}}]"#),
-                unfit("BuildKit v0.12.5 is too old, it takes 0.13 or newer"),
-            ),
-            (read_workers(r#"[{"id":"x"}]"#), ready("BuildKit answers")),
-            (read_workers("[]"), unfit("its daemon has no worker")),
-            (read_workers("ID PLATFORMS"), unfit("it does not say which workers it has")),
-            (
-                read_builder(
-                    "Name: x\nDriver:  docker-container\n\nNodes:\nStatus:   running\nBuildKit version: v0.21.0\n",
-                ),
-                ready("BuildKit v0.21.0 answers"),
-            ),
-            (read_builder("Driver: remote\nStatus: inactive\n"), unfit("its builder does not run")),
-            (
-                read_builder("Driver: docker\nStatus: running\n"),
-                unfit("its builder of the driver `docker` cannot export a layout"),
-            ),
-            (read_builder(""), unfit("its builder has no driver")),
-            (
-                read_buildah("buildah version 1.28.2 (image-spec 1.1.0-rc2, runtime-spec 1.0.2-dev)\n"),
-                ready("buildah 1.28.2 answers"),
-            ),
-            (
-                read_buildah("buildah version 1.23.1 (image-spec 1.0.1-dev)"),
-                unfit("buildah 1.23.1 is too old, it takes 1.28 or newer"),
+                "linux/arm/v7",
+                true,
+                [plain(), missing(), missing(), docker()],
+                Err(format!(
+                    "{passed}; no docker buildx: it is not installed; no buildah: it is not installed; no docker: it \
+                     builds for linux/amd64 only, not for linux/arm/v7"
+                )),
             ),
         ] {
-            assert_eq!(answer, expected);
+            let wanted = platform(name);
+            let need = Need { platform: &wanted, runs };
+            assert_eq!(picked(Backend::Dockerfile, need, answers), expected, "{name} {runs}");
         }
+        // Whether another machine would help is for the hint.
+        let (answers, none) = ([(Engine::Docker, docker())], [(Engine::Docker, missing())]);
+        let unfit = |platform: &Platform, answers| {
+            pick(Backend::Docker, Need { platform, runs: false }, answers)
+                .err()
+                .map(|unfit| unfit.is_platform)
+        };
+        assert_eq!(unfit(&arm, &answers), Some(true));
+        assert_eq!(unfit(&amd, &none), Some(false));
+        assert_eq!(unfit(&amd, &answers), None);
     }
 }

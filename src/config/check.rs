@@ -1,6 +1,7 @@
 //! From the shape of `hephy.yaml` to its meaning: every value checked, every fault with its place and a hint.
 
 mod program;
+mod sbom;
 
 use super::definition::Definition;
 use super::file::{ComponentFile, EnvironmentFile, File, Labels, Lines};
@@ -166,6 +167,7 @@ impl Source<'_> {
             build_args: keys.build_args.iter().map(|(key, text)| (key.clone(), text.value.clone())).collect(),
             bin: keys.bin.clone(),
             prebuilt,
+            sbom: keys.sbom.as_ref().map(|file| self.sbom(file)).transpose()?,
             ..Recipe::default()
         };
         self.program(keys, recipe)

@@ -1,6 +1,6 @@
 //! The shape of `hephy.yaml`: every key that may stand in it, nothing of what it means.
 
-use serde::de::value::SeqAccessDeserializer;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
@@ -73,6 +73,7 @@ pub(super) struct ComponentFile {
     pub(super) user: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) prebuilt: BTreeMap<String, Spanned<String>>,
+    pub(super) sbom: Option<Spanned<SbomFile>>,
     #[serde(default)]
     pub(super) tags: Lines,
     #[serde(default)]
@@ -128,6 +129,37 @@ impl<'de> Visitor<'de> for LabelsVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Labels, A::Error> {
         texts(list).map(Labels)
+    }
+}
+
+/// A word or a path, or a path for each platform.
+#[derive(Debug)]
+pub(super) enum SbomFile {
+    Text(String),
+    ByPlatform(BTreeMap<String, String>),
+}
+
+impl<'de> Deserialize<'de> for SbomFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SbomVisitor)
+    }
+}
+
+struct SbomVisitor;
+
+impl<'de> Visitor<'de> for SbomVisitor {
+    type Value = SbomFile;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("`required`, a path, or platforms with paths")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<SbomFile, E> {
+        Ok(SbomFile::Text(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SbomFile, A::Error> {
+        BTreeMap::deserialize(MapAccessDeserializer::new(map)).map(SbomFile::ByPlatform)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the user can do about an error, in words that can be copied.
 
 use super::Failure;
+use super::words::of_words;
+use crate::attestation::SbomError;
 use crate::backends::BuildError;
 use crate::cluster::ClusterError;
 use crate::exec::ExecError;
@@ -14,19 +16,11 @@ pub(super) fn of_exec(failure: Failure, error: &ExecError) -> Failure {
     match error {
         ExecError::Missing { program } => failure.hint(format!("install {program}, or put it on PATH")),
         ExecError::Cancelled { .. } => Failure { code: ExitCode::Terminated, ..failure },
-        // Cargo's own words are "because --locked was passed", which only hephy did.
-        ExecError::Failed { last_lines, .. } if last_lines.iter().any(|line| line.contains("--locked")) => {
-            failure.hint("run `cargo update --workspace` and commit `Cargo.lock`")
-        }
-        ExecError::Failed { program, last_lines, .. }
-            if program == "cargo" && last_lines.iter().any(|line| line.contains("linking with")) =>
-        {
-            failure.hint("for another platform than this machine's, install `cargo-zigbuild` and zig (`pip install cargo-zigbuild`)")
-        }
-        ExecError::Failed { last_lines, .. } if last_lines.iter().any(|line| line.contains("exec format error")) => {
-            failure.hint("install an emulator for that platform (`qemu-user-static`), or build it on a runner of its own")
-        }
-        ExecError::Start { .. } | ExecError::Read { .. } | ExecError::Failed { .. } => failure,
+        ExecError::Failed { last_lines, .. } => match of_words(last_lines) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        },
+        ExecError::Start { .. } | ExecError::Read { .. } => failure,
     }
 }
 
@@ -57,6 +51,24 @@ pub(super) fn of_inputs(error: &InputsError) -> Vec<String> {
         _ => return vec![],
     };
     vec![hint.to_owned()]
+}
+
+pub(super) fn of_sbom(error: &SbomError) -> String {
+    match error {
+        SbomError::Read { .. } => "make it before hephy runs, or correct `sbom` in hephy.yaml".to_owned(),
+        SbomError::Json { .. } | SbomError::Unknown { .. } => {
+            "write it as JSON of CycloneDX (`bomFormat`) or SPDX (`spdxVersion`, or the `@context` of SPDX 3)".to_owned()
+        }
+        SbomError::NoPlatform { platform } => {
+            format!("add `{platform}: FILE.json` to `sbom` in hephy.yaml")
+        }
+        SbomError::NoList { .. } => {
+            "name a document of your own in hephy.yaml: `sbom: FILE.json`, or remove `sbom: required`".to_owned()
+        }
+        SbomError::Silent => {
+            "build the program with `cargo auditable build`, or with Go 1.18 or newer; or name a document of your own in hephy.yaml: `sbom: FILE.json`".to_owned()
+        }
+    }
 }
 
 pub(super) fn of_build(error: &BuildError) -> Vec<String> {
@@ -90,6 +102,18 @@ pub(super) fn of_build(error: &BuildError) -> Vec<String> {
         }
         BuildError::OtherImage { .. } => {
             "run again; if it happens again, another user of this machine pushes while the tool does".to_owned()
+        }
+        BuildError::NoEngine { lacking: Some(platform), .. } => {
+            format!(
+                "build it on a runner of {platform}, install an emulator (`qemu-user-static`), or write \
+                 `FROM --platform=$BUILDPLATFORM` and let the compiler do it"
+            )
+        }
+        BuildError::Unpinned { .. } => {
+            "give the stage another name than the image has, or use another engine: `backend: buildkit`".to_owned()
+        }
+        BuildError::NoEngine { tried, .. } if of_words(tried).is_some() => {
+            of_words(tried).unwrap_or_default().to_owned()
         }
         BuildError::NoEngine { .. } => {
             "install `buildah`, or start a BuildKit builder: `docker buildx create --use`, or `BUILDKIT_HOST` for `buildctl`"

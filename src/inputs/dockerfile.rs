@@ -1,5 +1,6 @@
 //! What a Dockerfile reads of its context, and which images it is built on. What is not understood reads everything.
 
+mod rewriting;
 mod stages;
 mod variables;
 
@@ -8,6 +9,8 @@ use parse_dockerfile::{Flag, Instruction, Source as Word};
 use stages::Stage;
 use std::collections::{BTreeMap, BTreeSet};
 use variables::Variables;
+
+pub(crate) use rewriting::with_images;
 
 /// The images of Docker's own reader of Dockerfiles.
 const FRONTENDS: [&str; 2] = ["docker/dockerfile", "docker.io/docker/dockerfile"];
@@ -27,6 +30,8 @@ pub(crate) struct Reading {
     pub(crate) stages: BTreeSet<String>,
     /// Arguments that stand in a path, and that are right only if no image has a variable of that name.
     pub(crate) assumed: BTreeSet<String>,
+    /// Programs of the platform are surely run.
+    pub(crate) runs: bool,
 }
 
 impl Reading {
@@ -93,6 +98,7 @@ pub(super) fn read(
     let mut reader = Reader {
         text,
         build_args,
+        platform,
         globals: platform_arguments(build_args, platform),
         stages: vec![],
         found: Reading::default(),
@@ -134,6 +140,7 @@ fn platform_arguments(build_args: &BTreeMap<String, String>, platform: &Platform
 struct Reader<'a> {
     text: &'a str,
     build_args: &'a BTreeMap<String, String>,
+    platform: &'a Platform,
     /// Arguments before the first `FROM`.
     globals: Variables,
     stages: Vec<Stage>,
@@ -148,7 +155,7 @@ impl Reader<'_> {
         if self.is_unclear {
             let names: BTreeSet<String> = self.stages.iter().map(|stage| stage.name.clone()).collect();
             self.stages.iter_mut().for_each(|stage| stage.needs.clone_from(&names));
-            return stages::read_for(None, self.stages, self.found);
+            return Reading { runs: false, ..stages::read_for(None, self.stages, self.found) };
         }
         stages::read_for(target, self.stages, self.found)
     }
@@ -160,7 +167,7 @@ impl Reader<'_> {
     fn instruction(&mut self, instruction: &Instruction<'_>) {
         match instruction {
             Instruction::From(from) => {
-                self.from(&from.image.value, from.as_.as_ref().map(|(_, name)| &*name.value));
+                self.from(&from.image.value, from.as_.as_ref().map(|(_, name)| &*name.value), &from.options);
             }
             Instruction::Arg(argument) => self.argue(&argument.arguments.value),
             Instruction::Env(env) => {
@@ -171,6 +178,9 @@ impl Reader<'_> {
             Instruction::Copy(copy) => self.copy(copy.copy.span.start, false, &copy.options, &copy.src),
             Instruction::Add(add) => self.copy(add.add.span.start, true, &add.options, &add.src),
             Instruction::Run(run) => {
+                if let Some(stage) = self.stages.last_mut() {
+                    stage.found.runs |= !stage.is_elsewhere;
+                }
                 let at = run.run.span.start;
                 run.options
                     .iter()
@@ -179,26 +189,44 @@ impl Reader<'_> {
                 run.here_docs.iter().for_each(|text| self.here_document(text.span.start, &text.value));
             }
             // It runs in builds that start from this stage.
-            Instruction::Onbuild(onbuild) => self.instruction(&onbuild.instruction),
+            Instruction::Onbuild(onbuild) => {
+                let runs = self.found().runs;
+                self.instruction(&onbuild.instruction);
+                self.found().runs = runs;
+            }
             _ => {}
         }
     }
 
-    fn from(&mut self, image: &str, name: Option<&str>) {
+    fn from(&mut self, image: &str, name: Option<&str>, flags: &[Flag<'_>]) {
         let expanded = self.globals.expand(image, &mut BTreeSet::new());
         self.is_unclear |= expanded.is_none();
         let written = image;
         let image = expanded.as_deref().unwrap_or(image);
-        let known = self.stage(image).map(|stage| (stage.variables.inherited(), stage.base.clone()));
+        let of_stage = |stage: &Stage| (stage.variables.inherited(), stage.base.clone(), stage.is_elsewhere);
+        let known = self.stage(image).map(of_stage);
         let is_image = known.is_none() && image != "scratch";
-        let of_image = || (Variables::of_stage(image != "scratch"), is_image.then(|| image.to_owned()));
-        let (variables, base) = known.unwrap_or_else(of_image);
+        let of_image =
+            || (Variables::of_stage(image != "scratch"), is_image.then(|| image.to_owned()), false);
+        let (variables, base, is_elsewhere) = known.unwrap_or_else(of_image);
+        let is_elsewhere = is_elsewhere || self.is_elsewhere(flags);
         let name = name.map_or_else(|| self.stages.len().to_string(), str::to_lowercase);
         let needs = BTreeSet::from([image.to_lowercase()]);
-        self.stages.push(Stage { name, variables, base, needs, found: Reading::default() });
+        self.stages.push(Stage { name, variables, base, is_elsewhere, needs, found: Reading::default() });
         if is_image {
             self.image(image, written);
         }
+    }
+
+    /// Whether a stage may be for another platform than the image.
+    fn is_elsewhere(&self, flags: &[Flag<'_>]) -> bool {
+        let named = flags.iter().filter(|flag| flag.name.value == "platform");
+        let is_other = |flag: &Flag<'_>| {
+            let text =
+                flag.value.as_ref().and_then(|text| self.globals.expand(&text.value, &mut BTreeSet::new()));
+            text.is_none_or(|text| text.parse().ok().as_ref() != Some(self.platform))
+        };
+        named.into_iter().any(is_other)
     }
 
     fn stage(&self, name: &str) -> Option<&Stage> {

@@ -1,15 +1,18 @@
-//! What the image of a program holds beside what a build reads: the finished program, assets, the base image.
+//! What an image holds or has beside what a build reads: the finished program, assets, the base image, a document of the
+//! user's own.
 
 use super::{BaseImage, InputsError, Reads, Rule, below, real};
 use crate::component::{Backend, Component};
+use crate::platform::Platform;
 use std::path::Path;
 
-/// Adds the assets and the base image. An error if the component has keys that its backend does not know.
+/// Adds the assets, the base image and the SBOM. An error if the component has keys that its backend does not know.
 pub(super) fn add(
     reads: &mut Reads,
     root: &Path,
     component: &Component,
     backend: Backend,
+    platforms: &[Platform],
 ) -> Result<(), InputsError> {
     if let Some(key) = unknown_key(component, backend) {
         return Err(InputsError::NotForBackend { component: component.name.to_string(), key, backend });
@@ -18,6 +21,15 @@ pub(super) fn add(
         let why = format!("it is an asset of `{}`", component.name);
         let rules = named(root, component, asset.clone(), &why)?;
         reads.rules.extend(rules.map(|rule| Rule { caches: true, ..rule }));
+    }
+    for platform in platforms {
+        let Some(path) = component.recipe.sbom.as_ref().and_then(|sbom| sbom.file(platform)) else {
+            continue;
+        };
+        let why = format!("it is the SBOM of `{}`", component.name);
+        let rules = named(root, component, below(&component.path, path), &why)?;
+        let only = |rule| Rule { caches: true, platform: Some(platform.clone()), ..rule };
+        reads.rules.extend(rules.map(only));
     }
     let base = component.recipe.base.iter();
     reads.images.extend(base.map(|name| BaseImage {

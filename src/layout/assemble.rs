@@ -62,7 +62,7 @@ pub(crate) fn assemble(layout: &Layout, program: &Program<'_>) -> Result<Descrip
     })
 }
 
-fn add_programs(tar: &mut Archive, program: &Program<'_>) -> Result<(), LayoutError> {
+fn add_programs(tar: &mut Archive<'_>, program: &Program<'_>) -> Result<(), LayoutError> {
     let fault = |path: &Path, source| LayoutError::Write { path: path.to_owned(), source };
     add_folder(tar, FOLDER).map_err(|source| fault(Path::new(FOLDER), source))?;
     for source in program.sources {
@@ -114,7 +114,7 @@ fn places(assets: &[(PathBuf, String)]) -> Result<BTreeMap<String, Asset>, Layou
 }
 
 /// Folders get no entries of their own: an entry would change the rights of one that the base has, such as `/tmp`.
-fn add_assets(tar: &mut Archive, assets: &BTreeMap<String, Asset>) -> Result<(), LayoutError> {
+fn add_assets(tar: &mut Archive<'_>, assets: &BTreeMap<String, Asset>) -> Result<(), LayoutError> {
     for (place, asset) in assets {
         match asset {
             Asset::Found(entry) => add_entry(tar, place, entry)?,

@@ -36,6 +36,11 @@ impl Contents {
         self.config.iter().chain(self.layers.iter().flatten())
     }
 
+    /// The layers.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = &Descriptor> {
+        self.layers.iter().flatten()
+    }
+
     /// The manifests of an index.
     pub(crate) fn manifests(&self) -> impl Iterator<Item = &Descriptor> {
         self.manifests.iter().flatten()

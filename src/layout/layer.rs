@@ -23,7 +23,9 @@ const PROCESSORS: usize = 8;
 /// Where the bytes of a layer end.
 type Blob = Hashing<BufWriter<NamedTempFile>>;
 /// Where the files of a layer go.
-pub(super) type Archive = tar::Builder<Hashing<ParCompress<'static, Gzip, Blob>>>;
+pub(super) type Archive<'a> = tar::Builder<&'a mut Packing>;
+/// Takes the bytes of a tar, hashes and compresses them.
+pub(super) type Packing = Hashing<ParCompress<'static, Gzip, Blob>>;
 
 /// Streams the files that `fill` adds through tar, the hash of the tar, gzip and the hash of the gzip into a blob: every
 /// byte is read once and memory stays constant. The two hashes and the compression, which takes longest and uses several
@@ -31,16 +33,29 @@ pub(super) type Archive = tar::Builder<Hashing<ParCompress<'static, Gzip, Blob>>
 pub(super) fn layer(
     layout: &Layout,
     media_type: &str,
-    fill: impl FnOnce(&mut Archive) -> Result<(), LayoutError>,
+    fill: impl FnOnce(&mut Archive<'_>) -> Result<(), LayoutError>,
+) -> Result<(Descriptor, Digest), LayoutError> {
+    packed(layout, media_type, |bytes| {
+        let mut tar = tar::Builder::new(bytes);
+        fill(&mut tar)?;
+        let ended = tar.into_inner();
+        ended.map(|_| ()).map_err(|source| LayoutError::Write { path: layout.root.clone(), source })
+    })
+}
+
+/// The same for a tar that is there already: `fill` writes its bytes.
+pub(super) fn packed(
+    layout: &Layout,
+    media_type: &str,
+    fill: impl FnOnce(&mut Packing) -> Result<(), LayoutError>,
 ) -> Result<(Descriptor, Digest), LayoutError> {
     let fault = |source| LayoutError::Write { path: layout.root.clone(), source };
     let file = NamedTempFile::new_in(&layout.root).map_err(fault)?;
     let processors = thread::available_parallelism().map_or(1, |count| count.get().min(PROCESSORS));
     let gzip =
         compressor(Hashing::new(BufWriter::new(file)), processors).map_err(gzip_fault).map_err(fault)?;
-    let mut tar = tar::Builder::new(Hashing::new(gzip));
+    let mut tar = Hashing::new(gzip);
     fill(&mut tar)?;
-    let mut tar = tar.into_inner().map_err(fault)?;
     let compressed = tar.inner.finish().map_err(gzip_fault).map_err(fault)?;
     let diff_id = Digest::of_hasher(tar.hasher);
     let (digest, size) = (Digest::of_hasher(compressed.hasher), compressed.length);

@@ -53,6 +53,14 @@ impl Descriptor {
     pub(crate) fn digest(&self) -> Result<Digest, ImageError> {
         self.digest.parse()
     }
+
+    /// The name of its platform, empty if it has none. One that hephy does not know has a name all the same.
+    pub(super) fn platform_name(&self) -> String {
+        let Some(PlatformFile { architecture, os, variant }) = &self.platform else { return String::new() };
+        let parts = [Some(os), Some(architecture), variant.as_ref()];
+        let text = parts.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("/");
+        text.parse::<Platform>().map_or(text, |platform| platform.to_string())
+    }
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -144,14 +152,9 @@ pub(crate) fn is_index_of(bytes: &[u8], images: &[(Platform, Descriptor)]) -> bo
 /// no platform, such as a provenance, is left out.
 pub(crate) fn platforms(bytes: &[u8]) -> Result<Vec<String>, serde_json::Error> {
     let manifest: Manifest = serde_json::from_slice(bytes)?;
-    let named = manifest.manifests.into_iter().filter_map(|image| image.platform);
-    let name = |named: PlatformFile| {
-        let parts = [Some(named.os), Some(named.architecture), named.variant];
-        let text = parts.into_iter().flatten().collect::<Vec<_>>().join("/");
-        // A platform that hephy does not know is one all the same.
-        text.parse::<Platform>().map_or(text, |platform| platform.to_string())
-    };
-    Ok(named.filter(|named| named.os != "unknown").map(name).collect())
+    let is_platform =
+        |image: &&Descriptor| image.platform.as_ref().is_some_and(|named| named.os != "unknown");
+    Ok(manifest.manifests.iter().filter(is_platform).map(Descriptor::platform_name).collect())
 }
 
 /// What a manifest or index refers to: the config and the layers, or the manifests.

@@ -1,7 +1,7 @@
 //! The build stage: every leg that the plan says, several at once.
 
-use super::{Run, attesting, basing, describing, guarding, unseen};
-use crate::backends::{self, Answer, Engine, Order};
+use super::{Run, attesting, basing, describing, guarding, sboms, unseen};
+use crate::backends::{self, Answer, BuildError, Chosen, Engine, Order};
 use crate::component::{Backend, Component, Leg};
 use crate::event::{Progress, Stage};
 use crate::failure::Failure;
@@ -34,6 +34,9 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     if to_build.is_empty() {
         return Ok(());
     }
+    for (planned, leg) in &to_build {
+        sboms::ensure_possible(run, planned, leg)?;
+    }
     // What a component needs is the same for all its legs.
     let of_one =
         |left: &(&Planned, &PlannedLeg), right: &(&Planned, &PlannedLeg)| std::ptr::eq(left.0, right.0);
@@ -46,7 +49,7 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     }
     let before = run.unless_cancelled(guarding::ensure_current(run, plan)).await?;
     let answers = run.unless_cancelled(ask_engines(run, &to_build)).await?;
-    ensure_possible(run, &to_build).await?;
+    ensure_possible(run, &to_build, &answers).await?;
     let stop = run.cancel.child_token();
     let mut results = stream::iter(to_build)
         .map(|(planned, leg)| {
@@ -75,9 +78,14 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     }
 }
 
-/// What nothing can build here ends here, before anything starts.
-async fn ensure_possible(run: &Run, to_build: &[(&Planned, &PlannedLeg)]) -> Result<(), Failure> {
-    for (planned, leg) in to_build {
+/// What nothing can build here ends here, before anything starts; unless the other legs are to be built all the same.
+async fn ensure_possible(
+    run: &Run,
+    to_build: &[(&Planned, &PlannedLeg)],
+    answers: &[(Engine, Answer)],
+) -> Result<(), Failure> {
+    for (planned, leg) in to_build.iter().filter(|(planned, _)| planned.component.fail_fast) {
+        engine(run, planned, leg, answers)?;
         let refused = |error| Failure::from(error).during(&format!("build {}", planned.leg(leg)));
         let (backend, component) = (planned.backend, &planned.component);
         run.unless_cancelled(async {
@@ -105,6 +113,16 @@ async fn ask_engines(
 ) -> Result<Vec<(Engine, Answer)>, Failure> {
     let backends: Vec<Backend> = to_build.iter().map(|(planned, _)| planned.backend).collect();
     Ok(backends::ask(&run.root, &backends).await)
+}
+
+fn engine(
+    run: &Run,
+    planned: &Planned,
+    leg: &PlannedLeg,
+    answers: &[(Engine, Answer)],
+) -> Result<Option<Chosen>, Failure> {
+    let engine = backends::engine_for(&run.root, &planned.component, &leg.platform, planned.backend, answers);
+    engine.map_err(|error| Failure::from(error).during(&format!("build {}", planned.leg(leg))))
 }
 
 async fn one(work: Work<'_>, planned: &Planned, leg: &PlannedLeg) -> (Result<Digest, Failure>, Duration) {
@@ -146,7 +164,7 @@ async fn with_backend(
 ) -> Result<Digest, Failure> {
     let Work { run, plan, stop, answers } = work;
     let during = |failure: Failure| failure.during(&format!("build {name}"));
-    let engine = backends::engine_for(planned.backend, answers).map_err(Failure::from).map_err(during)?;
+    let engine = engine(run, planned, leg, answers)?;
     let watches = |component: &Component| {
         component.name == name.component && (!component.watch.is_empty() || component.is_workspace_package)
     };
@@ -175,8 +193,12 @@ async fn with_backend(
     let built = built.map_err(Failure::from).map_err(during)?;
     guarding::ensure_listed(run, planned, leg, &built.reads).await.map_err(during)?;
     let stamp = describing::stamp(run, planned, leg);
-    let stamped = layout::stamp(&Layout::at(order.out), leg.key.as_str(), &built.manifest, &stamp);
+    let layout = Layout::at(order.out);
+    let flat = layout.flatten(&built.manifest, &leg.platform);
+    let flat = flat.map_err(BuildError::from).map_err(Failure::from).map_err(during)?;
+    let stamped = layout::stamp(&layout, leg.key.as_str(), &flat.image, &stamp);
     let stamped = stamped.map_err(StoreError::from).map_err(Failure::from).map_err(during)?;
+    attesting::carry(run, name, &layout, &flat, &stamped).map_err(during)?;
     attesting::attest(run, plan, planned, leg, &stamped).await.map_err(during)?;
     stamped.digest().map_err(StoreError::from).map_err(Failure::from).map_err(during)
 }

@@ -14,7 +14,7 @@ use crate::store::{Built, Published, Store, StoreError};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 /// How many components are joined at once.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 
 /// The image of a component, in the store.
 pub(super) struct Pushed {

@@ -85,6 +85,11 @@ pub(crate) struct Configured {
 }
 
 impl Run {
+    /// What is attached to the images that this run builds.
+    pub(super) fn attest(&self) -> Attest {
+        self.settings.attest.or(self.config.attest).unwrap_or_default()
+    }
+
     /// A run in the repository that was configured. Says first what the user should know about the configuration.
     pub(crate) fn new(
         events: Events,

@@ -41,18 +41,22 @@ pub(super) async fn move_all(
     images: &[Pushed],
 ) -> Result<(), Failure> {
     let steps = steps(moves, images);
+    if steps.is_empty() {
+        return Ok(());
+    }
     let too_late = async {
         run.cancel.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
     let moved = tokio::select! {
-        moved = store.tag(&steps) => moved.map_err(|error| (Failure::from(error), UNDO)),
-        () = too_late => Err((cancelled(), GRACE)),
+        moved = store.tag(&steps) => moved.map_err(Failure::from),
+        () = too_late => Err(cancelled()),
     };
-    let Err((failure, limit)) = moved else {
+    let Err(failure) = moved else {
         tell(run, moves, &steps);
         return Ok(());
     };
+    let limit = if run.cancel.is_cancelled() { GRACE } else { UNDO };
     let fates = store.put_back(&steps, limit).await;
     Err(with_fates(failure, &steps, fates))
 }
@@ -87,10 +91,9 @@ fn tell(run: &Run, moves: &[Move<'_>], steps: &[Step<'_>]) {
 /// The failure, with where every tag points now.
 fn with_fates(failure: Failure, steps: &[Step<'_>], fates: Vec<Fate>) -> Failure {
     let stuck = fates.iter().filter(|fate| !matches!(fate, Fate::AsBefore)).count();
-    let result = match (stuck, steps.len()) {
-        (0, _) => "every tag points where it did before".to_owned(),
-        (stuck, 1) | (stuck, _) if stuck == steps.len() => "no tag could be put back".to_owned(),
-        (stuck, all) => format!("{stuck} of {all} tags could not be put back"),
+    let result = match stuck {
+        0 => "every tag points where it did before".to_owned(),
+        stuck => format!("{stuck} of {} tags could not be put back", steps.len()),
     };
     let lines = steps.iter().zip(fates).map(|(step, fate)| where_now(step, fate));
     let evidence = [failure.evidence, lines.collect()].concat();

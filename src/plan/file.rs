@@ -111,6 +111,16 @@ pub(super) struct RecipeFile {
     pub(super) base: Option<String>,
     #[serde(default)]
     pub(super) user: Option<String>,
+    #[serde(default)]
+    pub(super) sbom: Option<SbomFile>,
+}
+
+/// `required`, the path of a document, or a path for each platform.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum SbomFile {
+    Text(String),
+    ByPlatform(BTreeMap<String, String>),
 }
 
 #[derive(Serialize, Deserialize)]

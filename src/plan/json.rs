@@ -1,9 +1,11 @@
 //! `plan.json`: the plan as a file, versioned and in a stable order.
 
-use super::file::{BaseFile, CommitFile, FoundFile, LegFile, PlanFile, PlannedFile, RecipeFile, TargetFile};
+use super::file::{
+    BaseFile, CommitFile, FoundFile, LegFile, PlanFile, PlannedFile, RecipeFile, SbomFile, TargetFile,
+};
 use super::reason::{reason, reason_file};
 use super::{Action, Base, Found, Plan, Planned, PlannedLeg, Target};
-use crate::component::{Backend, Component, Recipe, Rules};
+use crate::component::{Backend, Component, Recipe, Rules, Sbom};
 use crate::detect::base::{Confidence, Kind};
 use crate::git::Commit;
 use crate::image::Image;
@@ -95,7 +97,17 @@ impl PlannedFile {
         let recipe = &self.recipe;
         let recipe = recipe.dockerfile.iter().chain(&recipe.context).chain(recipe.prebuilt.values());
         let recipe = recipe.chain(self.recipe.assets.keys());
+        let recipe = recipe.chain(self.recipe.sbom.iter().flat_map(SbomFile::texts));
         [&self.path].into_iter().chain(recipe).map(String::as_str)
+    }
+}
+
+impl SbomFile {
+    fn texts(&self) -> Vec<&String> {
+        match self {
+            Self::Text(text) => vec![text],
+            Self::ByPlatform(paths) => paths.values().collect(),
+        }
     }
 }
 
@@ -145,6 +157,7 @@ fn planned_file(planned: &Planned) -> PlannedFile {
             assets: component.recipe.assets.clone(),
             base: component.recipe.base.clone(),
             user: component.recipe.user.clone(),
+            sbom: component.recipe.sbom.as_ref().map(sbom_file),
         },
         fail_fast: component.fail_fast,
         legs: planned.legs.iter().map(|leg| leg_file(planned, leg)).collect(),
@@ -154,6 +167,30 @@ fn planned_file(planned: &Planned) -> PlannedFile {
             .map(|(name, image)| (name.clone(), image.to_string()))
             .collect(),
     }
+}
+
+/// The word for [`Sbom::Required`], which no path can be: those end with `.json`.
+const REQUIRED: &str = "required";
+
+fn sbom_file(sbom: &Sbom) -> SbomFile {
+    match sbom {
+        Sbom::Required => SbomFile::Text(REQUIRED.to_owned()),
+        Sbom::File(path) => SbomFile::Text(path.clone()),
+        Sbom::Files(paths) => SbomFile::ByPlatform(
+            paths.iter().map(|(platform, path)| (platform.to_string(), path.clone())).collect(),
+        ),
+    }
+}
+
+fn sbom(file: SbomFile) -> Result<Sbom, PlanError> {
+    Ok(match file {
+        SbomFile::Text(word) if word == REQUIRED => Sbom::Required,
+        SbomFile::Text(path) => Sbom::File(path),
+        SbomFile::ByPlatform(paths) => {
+            let paths = paths.into_iter().map(|(platform, path)| Ok((value("platform", &platform)?, path)));
+            Sbom::Files(paths.collect::<Result<_, PlanError>>()?)
+        }
+    })
 }
 
 fn leg_file(planned: &Planned, leg: &PlannedLeg) -> LegFile {
@@ -196,6 +233,7 @@ fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
         assets: file.recipe.assets,
         base: file.recipe.base,
         user: file.recipe.user,
+        sbom: file.recipe.sbom.map(sbom).transpose()?,
     };
     let legs = file.legs.iter().map(leg).collect::<Result<Vec<_>, _>>()?;
     let component = Component {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::component::Recipe;
+use crate::component::{Recipe, Sbom};
 use crate::detect::base::{Confidence, Kind};
 
 fn leg(platform: &str, action: Action) -> PlannedLeg {
@@ -43,6 +43,7 @@ fn program() -> Recipe {
         assets: [("web".to_owned(), "/srv".to_owned())].into(),
         base: Some("debian:12".to_owned()),
         user: Some("app".to_owned()),
+        sbom: Some(Sbom::Files([(Platform::new("linux", "arm64"), "a.cdx.json".to_owned())].into())),
         ..Recipe::default()
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Blob {
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     File(PathBuf),
-    Registry(Origin),
+    Registry(Box<Origin>),
 }
 
 /// What one try has sent. Unless it is kept, it is taken back: the next try sends it again.
@@ -113,7 +113,7 @@ struct Reading {
 /// A source that is being read.
 enum Opened {
     File(File),
-    Registry(Coming),
+    Registry(Box<Coming>),
 }
 
 impl Reading {
@@ -169,7 +169,7 @@ impl Reading {
 
     async fn open(&self) -> Result<Opened, RegistryError> {
         match &self.blob.source {
-            Source::Registry(origin) => Ok(Opened::Registry(origin.open(self.range.clone()))),
+            Source::Registry(origin) => Ok(Opened::Registry(Box::new(origin.open(self.range.clone())))),
             Source::File(path) => {
                 let fault = |source| RegistryError::Read { path: path.clone(), source };
                 let mut file = File::open(path).await.map_err(fault)?;

@@ -31,8 +31,6 @@ pub(super) enum SelfMount {
 pub(super) struct Habits {
     pub(super) rung: Rung,
     pub(super) self_mount: SelfMount,
-    /// It refused to mount from another repository.
-    pub(super) no_mount: bool,
     /// How many tags of a manifest it takes in one request, as far as that is known.
     pub(super) tags_at_once: Option<usize>,
 }
@@ -52,6 +50,8 @@ type Blobs = BTreeMap<(String, Digest), BTreeSet<String>>;
 pub(super) struct Learnt {
     hosts: Arc<Mutex<BTreeMap<String, Habits>>>,
     blobs: Arc<Mutex<Blobs>>,
+    /// By host, the repositories from which it refused to mount: a base image may be readable and not mountable.
+    unmountable: Arc<Mutex<BTreeSet<(String, String)>>>,
     /// Manifests that were pushed, for their tags.
     manifests: Arc<Mutex<BTreeMap<Digest, Vec<u8>>>>,
 }
@@ -96,10 +96,19 @@ impl Learnt {
         lock(&self.blobs).get(&key).is_some_and(|paths| paths.contains(&target.path))
     }
 
-    /// Another repository of the same host that has the blob.
+    /// Another repository of the same host that has the blob and from which it may be mounted.
     pub(super) fn elsewhere(&self, target: &Target, digest: &Digest) -> Option<String> {
         let key = (target.host.clone(), digest.clone());
-        lock(&self.blobs).get(&key)?.iter().find(|path| **path != target.path).cloned()
+        let unmountable = lock(&self.unmountable);
+        let is_other = |path: &&String| {
+            **path != target.path && !unmountable.contains(&(target.host.clone(), (*path).clone()))
+        };
+        lock(&self.blobs).get(&key)?.iter().find(is_other).cloned()
+    }
+
+    /// The host refused to mount from the repository `path`.
+    pub(super) fn cannot_mount(&self, host: &str, path: String) {
+        lock(&self.unmountable).insert((host.to_owned(), path));
     }
 }
 

@@ -120,7 +120,7 @@ impl Registry {
             let Track { digest, size, moved, .. } = track;
             let source = match image.elsewhere {
                 Some(other) if !image.layout.holds(digest, *size) => {
-                    Source::Registry(self.origin(other, digest, *size)?)
+                    Source::Registry(Box::new(self.origin(other, digest, *size)?))
                 }
                 _ => Source::File(image.layout.blob(digest)),
             };

@@ -1,6 +1,7 @@
 //! How an upload begins and is given up: a blob that is there, or in another repository, is not sent at all.
 
 use super::RegistryError;
+use super::body::Source;
 use super::http::Errand;
 use super::learnt::SelfMount;
 use super::retry;
@@ -36,18 +37,15 @@ impl Upload<'_> {
     pub(super) async fn begin(&self) -> Result<Begun, Hitch> {
         let target = &self.errand.target;
         let habits = self.learnt.habits(&target.host);
-        let other = self.learnt.elsewhere(target, &self.blob.digest).filter(|_| !habits.no_mount);
-        if let Some(from) = other {
+        if let Some(from) = self.learnt.elsewhere(target, &self.blob.digest) {
             match self.mount(&from).await {
                 Ok(answer) if answer.status == StatusCode::CREATED => {
                     return Ok(Begun::Done(Way::Mounted(from)));
                 }
-                Ok(answer) if answer.status.is_success() => return self.session(&answer).map(Begun::Session),
+                Ok(answer) if answer.status.is_success() => return self.unless_there(&answer).await,
                 Ok(answer) if retry::is_transient(answer.status) => return Err(Hitch::of(answer)),
                 // Harbor answers 401 where the spec has 202; whatever it is, the blob can be sent.
-                Ok(_) | Err(RegistryError::Login { .. }) => {
-                    self.learnt.note(&target.host, |habits| habits.no_mount = true);
-                }
+                Ok(_) | Err(RegistryError::Login { .. }) => self.learnt.cannot_mount(&target.host, from),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -58,7 +56,16 @@ impl Upload<'_> {
                     self.learnt.note(&target.host, |habits| habits.self_mount = SelfMount::Works);
                     return Ok(Begun::Done(Way::Present));
                 }
-                status if status.is_success() => return self.unless_there(answer, habits.self_mount).await,
+                status if status.is_success() && habits.self_mount == SelfMount::Works => {
+                    return self.session(&answer).map(Begun::Session);
+                }
+                status if status.is_success() => {
+                    let begun = self.unless_there(&answer).await?;
+                    if let Begun::Done(_) = &begun {
+                        self.learnt.note(&target.host, |habits| habits.self_mount = SelfMount::Useless);
+                    }
+                    return Ok(begun);
+                }
                 status if retry::is_transient(status) => return Err(Hitch::of(answer)),
                 _ => self.learnt.note(&target.host, |habits| habits.self_mount = SelfMount::Useless),
             }
@@ -73,12 +80,12 @@ impl Upload<'_> {
         }
     }
 
-    /// A session that a mount from the repository itself has begun. It means that the blob is not there, if this
-    /// registry understands such a mount.
-    async fn unless_there(&self, answer: Answer, proven: SelfMount) -> Result<Begun, Hitch> {
-        let session = self.session(&answer)?;
-        if proven == SelfMount::Unproven && self.blob.size > WORTH_A_LOOK && self.is_there().await? {
-            self.learnt.note(&self.errand.target.host, |habits| habits.self_mount = SelfMount::Useless);
+    /// A session that a mount has begun, unless a look shows that the blob is there all the same: not every registry says
+    /// so to a mount, and what is far away or large is dear.
+    async fn unless_there(&self, answer: &Answer) -> Result<Begun, Hitch> {
+        let session = self.session(answer)?;
+        let is_dear = self.blob.size > WORTH_A_LOOK || matches!(self.blob.source, Source::Registry(_));
+        if is_dear && self.is_there().await? {
             self.cancel(&session).await;
             return Ok(Begun::Done(Way::Present));
         }

@@ -1,7 +1,7 @@
 //! Tags: several in one request where a registry says that it took them, and a request for each elsewhere.
 
 use super::manifests::stored;
-use super::{Registry, RegistryError, retry, tag_or_digest};
+use super::{Registry, RegistryError, tag_or_digest};
 use crate::image::{Digest, Repository, Tag};
 use futures::future::join_all;
 use reqwest::{Method, StatusCode};
@@ -110,8 +110,7 @@ impl Registry {
         let answer = self.put_at(&errand, &url, image.media_type, image.bytes).await?;
         match answer.status {
             StatusCode::URI_TOO_LONG => return Ok(Took::TooMany),
-            status if retry::is_transient(status) => return answer.successful().map(|_| Took::None),
-            // Whatever it has against them, it says it better of each tag alone.
+            // Whatever it has against them, be it a fault of its own, it says it better of each tag alone.
             status if !status.is_success() => return Ok(Took::None),
             _ => {}
         }

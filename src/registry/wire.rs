@@ -230,8 +230,11 @@ impl Answer {
         let is_refusal = self.status.is_client_error() && self.status != StatusCode::UNAUTHORIZED;
         let text = String::from_utf8_lossy(&self.body[..self.body.len().min(4096)]).into_owned();
         let lower = text.to_lowercase();
-        let is_said = lower.contains("immutab") || (lower.contains("protected") && lower.contains("tag"));
-        (is_refusal && is_said).then(|| self.message().unwrap_or(text))
+        let mut words = lower.split(|c: char| !c.is_alphanumeric());
+        let is_said = lower.contains("immutab")
+            || (lower.contains("protected") && words.any(|word| word == "tag" || word == "tags"));
+        let in_short = || text.trim().lines().next().unwrap_or_default().chars().take(200).collect();
+        (is_refusal && is_said).then(|| self.message().unwrap_or_else(in_short))
     }
 
     /// How long the registry asks to wait.
@@ -277,7 +280,7 @@ mod tests {
             (400, "DENIED", "The repository has enabled tag immutability", true),
             (412, "PRECONDITION", of_harbor, true),
             (403, "DENIED", "insufficient permission to push a protected tag", true),
-            (403, "DENIED", "you may not push to a protected branch", false),
+            (403, "DENIED", "you may not push to a protected stage", false),
             (401, "UNAUTHORIZED", of_ecr, false),
             (503, "UNAVAILABLE", of_ecr, false),
             (400, "MANIFEST_INVALID", "no", false),

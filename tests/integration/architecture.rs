@@ -37,6 +37,7 @@ const PURE: &[&str] = &[
     "capture/route",
     "backends/choose",
     "backends/engine",
+    "backends/answers",
     "health/verdict",
     "health/rules",
 ];

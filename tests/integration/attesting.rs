@@ -1,6 +1,6 @@
 //! What is attached to images: on registries that keep no list of it, on one that does, and in a layout.
 
-use crate::support::attached::{attached, digest, kinds};
+use crate::support::attached::{attached, digest, ensure_valid, kinds};
 use crate::support::faulty::{Fault, Faulty, answer};
 use crate::support::guarded::{Door, Generation, Guarded};
 use crate::support::registry::Registry;
@@ -57,6 +57,7 @@ fn both_are_found(generation: Generation) {
     let names: Vec<&Value> =
         packages["components"].as_array().expect("a list").iter().map(|one| &one["name"]).collect();
     assert_eq!(names, ["api", "pricing"]);
+    ensure_valid(packages);
     assert_eq!(packages["components"][1]["licenses"][0]["expression"], "MIT");
     assert_eq!(statement["subject"][0]["digest"]["sha256"], digest.trim_start_matches("sha256:"));
     let source = &statement["predicate"]["buildDefinition"]["resolvedDependencies"][0];

@@ -1,5 +1,6 @@
 //! The `ko` backend, with the real ko and the real Go: what it reads, what it builds, and what it refuses.
 
+use crate::support::attached::ensure_valid;
 use crate::support::registry::Registry;
 use crate::support::{Hephy, Repository, path_with};
 use serde_json::Value;
@@ -313,4 +314,39 @@ fn a_package_that_go_cannot_list_counts_its_whole_module() {
     let before = digests(&repository);
     repository.write("svc/unused/unused.go", "package unused\n\n// new\n");
     assert_ne!(digests(&repository), before);
+}
+
+#[test]
+fn each_platform_has_an_sbom_of_what_go_linked() {
+    let (_registry, repository) = service();
+    ko(&repository, &["up"]).run().exits(0);
+    let layout = repository.path().join(".hephy/oci");
+    let read = |path: &Path| -> Value {
+        serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON")
+    };
+    let blob = |digest: &Value| {
+        let digest = digest.as_str().expect("a digest").trim_start_matches("sha256:");
+        read(&layout.join("blobs/sha256").join(digest))
+    };
+    let index = read(&layout.join("index.json"));
+    let entries = index["manifests"].as_array().expect("a list").iter();
+    let documents: Vec<Value> = entries
+        .filter(|entry| entry["artifactType"] == "application/vnd.cyclonedx+json")
+        .map(|entry| blob(&blob(&entry["digest"])["layers"][0]["digest"]))
+        .collect();
+    let image = |sbom: &Value| sbom["metadata"]["component"]["purl"].to_string();
+    for architecture in ["arch=amd64", "arch=arm64"] {
+        let sbom = documents.iter().find(|sbom| image(sbom).contains(architecture)).expect(architecture);
+        ensure_valid(sbom);
+        let names: Vec<&str> = sbom["components"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|component| component["name"].as_str().expect("a name"))
+            .collect();
+        assert_eq!(names, ["example.com/lib", "example.com/svc", "stdlib"], "{sbom}");
+        // A module in a folder is not the one that has its name elsewhere.
+        assert!(!sbom.to_string().contains("pkg:golang/example.com"), "{sbom}");
+    }
+    assert_eq!(documents.len(), 2);
 }

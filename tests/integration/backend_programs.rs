@@ -68,10 +68,12 @@ fn what_cannot_be_is_refused_before_another_component_is_built() {
         assert!(!repository.path().join(".hephy/build").exists(), "{output}");
         assert_eq!(repository.entries(), []);
     }
-    // What can be seen only afterwards is seen afterwards: the same without anything to object to.
-    let text = format!("components: {{a: {{path: a, prebuilt: {{linux/{here}: run}}}}}}\n");
+    // Where the user wants the other legs all the same, they are built, and the error is the same.
+    let app = format!("app: {{path: app, fail-fast: false, prebuilt: {{linux/{there}: here}}}}");
+    let text = format!("components:\n  a: {{path: a, prebuilt: {{linux/{here}: run}}}}\n  {app}\n");
     repository.write("hephy.yaml", &text).commit("Configure");
-    repository.hephy(["up"]).run().exits(0).says("► build  a");
+    let output = repository.hephy(["up"]).run().exits(3).says("✔ build  a");
+    assert!(output.error().ends_with(&other), "{output}");
 }
 
 #[test]

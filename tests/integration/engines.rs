@@ -1,91 +1,24 @@
 //! Dockerfiles and the engines that build them: BuildKit for real, Docker's client by a stand-in, or none.
 
 use crate::support::buildkit::{BuildKit, path_with};
+use crate::support::dockerfiles::{
+    files_of_image, names_in_image, publish, publish_shell, sleeping, wait_until, web_by,
+};
 use crate::support::registry::Registry;
 use crate::support::{Output, Repository};
-use std::collections::BTreeSet;
-use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A repository with the component `web`, with these files.
 fn web(dockerfile: &str, files: &[(&str, &str)]) -> Repository {
     web_by("buildkit", dockerfile, files)
 }
 
-fn web_by(backend: &str, dockerfile: &str, files: &[(&str, &str)]) -> Repository {
-    let repository = Repository::empty();
-    let configuration = format!("components: {{web: {{backend: {backend}, platforms: [linux/amd64]}}}}\n");
-    repository.write("hephy.yaml", &configuration);
-    repository.write("web/Dockerfile", dockerfile);
-    for (path, text) in files {
-        repository.write(&format!("web/{path}"), text);
-    }
-    repository.commit("Add the site");
-    repository
-}
-
 #[track_caller]
 fn up(buildkit: &BuildKit, repository: &Repository) -> Output {
     buildkit.used_by(repository.hephy(["up"])).run().exits(0)
-}
-
-/// Every file of the image with its content and its time, as `tar` tells it, layer by layer.
-fn files_of_image(repository: &Repository) -> Vec<(String, String, u64)> {
-    let layout = repository.path().join(".hephy/build/web/linux-amd64");
-    let mut files = vec![];
-    for blob in layout.join("blobs/sha256").read_dir().expect("blobs") {
-        let bytes = std::fs::read(blob.expect("a blob").path()).expect("read the blob");
-        let mut inside = vec![];
-        if flate2::read::GzDecoder::new(&*bytes).read_to_end(&mut inside).is_err() {
-            continue;
-        }
-        for entry in tar::Archive::new(&*inside).entries().expect("a tar") {
-            let mut entry = entry.expect("an entry");
-            let name = entry.path().expect("a path").display().to_string();
-            let mtime = entry.header().mtime().expect("a time");
-            let mut text = String::new();
-            // A program is no text, and its text is not asked for.
-            let _ = entry.read_to_string(&mut text);
-            files.push((name, text, mtime));
-        }
-    }
-    files.sort();
-    files
-}
-
-fn names_in_image(repository: &Repository) -> BTreeSet<String> {
-    files_of_image(repository).into_iter().map(|(name, ..)| name).collect()
-}
-
-/// A base image with a shell, published as `base:1`; its file `/mark` has this text.
-fn publish_shell(registry: &Registry, mark: &str) -> String {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let busybox = std::env::split_paths(&std::env::var_os("PATH").expect("a path"))
-        .map(|folder| folder.join("busybox"))
-        .find(|program| program.is_file());
-    let busybox = busybox.expect("busybox is installed (./dev tools busybox)");
-    std::fs::copy(busybox, folder.path().join("busybox")).expect("copy the shell");
-    std::fs::write(folder.path().join("mark"), mark).expect("write the mark");
-    let dockerfile = "FROM scratch\nCOPY busybox /bin/sh\nCOPY busybox /bin/busybox\nCOPY mark /mark\n";
-    publish(registry, "base:1", folder.path(), dockerfile)
-}
-
-/// Builds `dockerfile` in `folder` with buildah and pushes it.
-fn publish(registry: &Registry, name: &str, folder: &Path, dockerfile: &str) -> String {
-    std::fs::write(folder.join("Dockerfile"), dockerfile).expect("write the Dockerfile");
-    let image = registry.image(name);
-    for arguments in [
-        &["build", "--quiet", "--format", "docker", "--isolation", "chroot", "--tag", &image, "."][..],
-        &["push", "--quiet", "--tls-verify=false", &image],
-    ] {
-        let output = Command::new("buildah").args(arguments).current_dir(folder).output();
-        let output = output.expect("buildah starts");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-    image
 }
 
 #[test]
@@ -265,25 +198,6 @@ fn a_build_that_is_stopped_leaves_nothing_running() {
     assert_eq!(left, [] as [PathBuf; 0], "{output}");
 }
 
-/// The programs that sleep for so many seconds.
-fn sleeping(mark: &str) -> Vec<PathBuf> {
-    let programs = std::fs::read_dir("/proc").expect("the processes").filter_map(Result::ok);
-    let is_it = |path: &PathBuf| {
-        let words = std::fs::read(path.join("cmdline")).unwrap_or_default();
-        words.ends_with(format!("sleep\0{mark}\0").as_bytes())
-    };
-    programs.map(|entry| entry.path()).filter(is_it).collect()
-}
-
-#[track_caller]
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 #[test]
 fn the_engine_of_a_machine_makes_no_difference_to_the_decision() {
     // Given an image that BuildKit has built where nobody says which engine,
@@ -297,6 +211,39 @@ fn the_engine_of_a_machine_makes_no_difference_to_the_decision() {
     repository.write("hephy.yaml", "components: {web: {backend: buildah, platforms: [linux/amd64]}}\n");
     repository.commit("Choose the engine");
     repository.hephy(["up"]).run().exits(0).says("by buildah: buildah ");
+}
+
+#[test]
+fn lines_that_nothing_here_can_run_are_refused_before_anything_starts() {
+    // Given a builder that runs programs for one platform,
+    let (buildkit, registry) = (BuildKit::start(), Registry::start());
+    let base = publish_shell(&registry, "first");
+    let two = "components: {web: {backend: buildkit, platforms: [linux/amd64, linux/arm64]}}\n";
+    let of_two = |dockerfile: &str| {
+        let repository = web(dockerfile, &[("a.txt", "a")]);
+        repository.write("hephy.yaml", two).commit("Add a platform");
+        repository
+    };
+    // when lines are to be run for another, then it ends there, and names the platform and ways out.
+    let repository = of_two(&format!("FROM {base}\nCOPY . /x/\nRUN true\n"));
+    let output = buildkit.used_by(repository.hephy(["up"])).run().exits(3);
+    assert!(
+        output.error().starts_with(
+            "error: build web (linux/arm64): find an engine that builds a Dockerfile (buildkit): no buildctl: it runs \
+             programs for linux/amd64, and the `RUN` lines are for linux/arm64; no docker buildx: "
+        ),
+        "{output}"
+    );
+    assert!(!output.stderr.contains("► build"), "{output}");
+    output.says("hint: build it on a runner of linux/arm64, install an emulator");
+    // Files are copied for any platform, and a stage may be for the machine that builds.
+    let elsewhere = format!(
+        "FROM --platform=$BUILDPLATFORM {base} AS one\nCOPY . /x/\nRUN echo x > /made\nFROM scratch\n\
+         COPY --from=one /made /\n"
+    );
+    for dockerfile in ["FROM scratch\nCOPY a.txt /\n", &elsewhere] {
+        up(&buildkit, &of_two(dockerfile));
+    }
 }
 
 #[test]
@@ -355,7 +302,7 @@ fn buildx_is_called_as_its_documentation_says_and_once_more_after_a_fault_of_its
     let tools = repository.beside("tools");
     stand_in(&tools, "docker", BUILDX);
     stand_in(&tools, "buildctl", "exit 1");
-    for (faults, code) in [("", 0), ("102\n", 0), ("100\n100\n", 3), ("1\n", 3)] {
+    for (faults, code) in [("", 0), ("102\n", 0), ("100\n100\n", 75), ("100\n1\n", 3), ("1\n", 3)] {
         let _ = std::fs::remove_dir_all(repository.path().join(".hephy"));
         std::fs::write(tools.join("faults"), faults).expect("write the faults");
         let _ = std::fs::remove_file(tools.join("calls"));

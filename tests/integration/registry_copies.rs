@@ -43,8 +43,14 @@ fn a_layer_of_the_base_passes_from_registry_to_registry() {
 
 #[test]
 fn a_layer_that_the_target_has_is_not_read() {
-    // Given an image on a base,
-    let copy = Copying::of(LAYER, well, well);
+    // Given an image on a base, at a registry whatever it makes of mounts,
+    for is_plain in [false, true] {
+        let rule = move |asked: &Asked| (is_plain && asked.is("POST", "mount=")).then_some(Fault::Plain);
+        is_not_read_again(&Copying::of(40_000, well, rule));
+    }
+}
+
+fn is_not_read_again(copy: &Copying) {
     copy.succeeds();
     // when another program is put on the same base, with nothing known from before,
     let before = copy.reads().len();
@@ -70,14 +76,27 @@ fn a_layer_on_the_same_registry_is_mounted() {
     push.succeeds().says("2 of 3 blobs sent, 1 mounted from `base`");
     let layer = layer(&push.registry, "base");
     assert_eq!(push.proxy.count("GET", &layer), 0);
+    // Where the mount becomes an upload, it is read, but not again.
+    let push = Pushing::through(|asked| asked.is("POST", "from=base").then_some(Fault::Plain));
+    push.registry.publish("base:1", "a base");
+    put_on(&push.repository, &push.proxy.image("base:1"));
+    push.succeeds().says("2 of 3 blobs sent, 1 copied from `127.0.0.1:");
+    push.repository.write("app/run", "another\n").commit("Change the program");
+    push.succeeds().says("2 of 3 blobs sent, 1 there already");
+    assert_eq!(push.proxy.count("GET", &layer), 1);
     // Where it cannot be mounted, it is read and sent at the same registry.
     let push = Pushing::through(|asked| match asked.is("POST", "mount=") {
         true if !asked.path.contains("from=shop") => answer(401, "", ""),
         _ => None,
     });
     push.registry.publish("base:1", "a base");
-    put_on(&push.repository, &push.proxy.image("base:1"));
-    push.succeeds().says("2 of 3 blobs sent, 1 copied from `127.0.0.1:");
+    let base = push.proxy.image("base:1");
+    let component = |name| format!("{name}: {{path: app, base: '{base}', prebuilt: {{linux/amd64: run}}}}");
+    let text = format!("components:\n  {}\n  {}\n", component("app"), component("web"));
+    push.repository.write("hephy.yaml", &text).commit("Put two components on it");
+    // What is in another repository of the same run still is mounted.
+    let output = push.succeeds().says("app (linux/amd64)  2 of 3 blobs sent, 1 copied from `127.0.0.1:");
+    output.says("web (linux/amd64)  1 of 3 blobs sent, 2 mounted from `shop/app`");
     assert_eq!(push.proxy.count("GET", &layer), 1);
 }
 

@@ -1,5 +1,7 @@
 //! Tags: none moves before everything can be read, all of a run move together, and back if one cannot.
 
+mod requests;
+
 use crate::support::faulty::{Asked, Fault, Faulty, answer};
 use crate::support::guarded::{Door, Generation, Guarded};
 use crate::support::registry::Registry;
@@ -198,60 +200,6 @@ fn another_image_under_a_key_that_may_not_change_is_said() {
     let output = up(&repository, &proxy.address.to_string()).args(["--all"]).run().exits(4);
     assert!(output.error().contains(&format!("/shop/one:{key}")), "{output}");
     output.says("lets nobody change this tag").says("run without `--all` to use that");
-}
-
-#[test]
-fn a_tag_that_points_at_the_image_already_costs_no_request_more() {
-    let registry = Registry::start();
-    let repository = shop(&["amd64"]);
-    up(&repository, registry.address()).run().exits(0);
-    // Given one tag of eight that points elsewhere,
-    registry.publish("shop/two:stable", "#!/bin/sh\n# other\n");
-    let proxy = Faulty::start(registry.address(), |_| None);
-    // when nothing else is to do, then that one is written, and the others are looked at.
-    let output = up(&repository, &proxy.address.to_string()).run().exits(0);
-    let written: Vec<Asked> = proxy.asked().into_iter().filter(|asked| asked.method == "PUT").collect();
-    assert_eq!(written.len(), 1, "{written:?}");
-    assert!(written[0].path.ends_with("/two/manifests/stable"), "{written:?}");
-    // Two keys, eight tags, and the manifest that gets the tag: read and written.
-    assert_eq!(proxy.count("HEAD", ""), 2 + 8, "{:?}", proxy.asked());
-    assert_eq!(proxy.count("GET", "/manifests/"), 1, "{:?}", proxy.asked());
-    assert_eq!(digests(registry.address()), made(&output));
-}
-
-#[test]
-fn several_tags_go_in_one_request_where_the_registry_says_that_it_took_them() {
-    // Given a registry that says so of all but one tag, and another one that has no word for it,
-    let (registry, repository) = (Registry::start(), shop(&["amd64"]));
-    let saying = Faulty::start(registry.address(), |asked| {
-        let (_, query) = asked.path.split_once('?').filter(|_| asked.is("PUT", "/manifests/sha256:"))?;
-        let tags: Vec<&str> = query.split('&').filter_map(|pair| pair.strip_prefix("tag=")).collect();
-        let all = tags.iter().filter(|tag| **tag != "v1").copied().collect::<Vec<_>>().join("\r\nOCI-Tag: ");
-        Some(Fault::With("OCI-Tag", all))
-    });
-    up(&repository, &saying.address.to_string()).run().exits(0);
-    // then that one tag of each component has a request of its own;
-    let alone: Vec<String> = saying.asked().into_iter().filter(is_tag).map(|asked| asked.path).collect();
-    let alone: BTreeSet<&str> = alone.iter().map(String::as_str).collect();
-    assert_eq!(alone, ["/v2/shop/one/manifests/v1", "/v2/shop/two/manifests/v1"].into());
-    assert_eq!(saying.count("PUT", "?tag="), 2);
-    // the other one is asked once, and gets eight requests.
-    let silent = Faulty::start(registry.address(), |_| None);
-    let output = up(&repository, &silent.address.to_string()).run().exits(0);
-    assert_eq!((silent.count("PUT", "?tag="), digests(registry.address())), (1, made(&output)));
-    assert_eq!(silent.asked().iter().filter(|asked| is_tag(asked)).count(), 6, "{:?}", silent.asked());
-}
-
-#[test]
-fn fewer_tags_go_in_one_request_when_the_address_is_too_long() {
-    let (registry, repository) = (Registry::start(), shop(&["amd64"]));
-    let proxy = Faulty::start(registry.address(), |asked| {
-        if asked.path.matches("tag=").count() > 1 { answer(414, "", "") } else { None }
-    });
-    let output = up(&repository, &proxy.address.to_string()).run().exits(0);
-    assert_eq!(digests(registry.address()), made(&output));
-    // Four tags, then two, which the second component may try as well, then each alone.
-    assert!((2..=3).contains(&proxy.count("PUT", "?tag=")), "{:?}", proxy.asked());
 }
 
 #[test]

@@ -4,6 +4,8 @@ pub(crate) mod attached;
 pub(crate) mod buildkit;
 pub(crate) mod cluster;
 pub(crate) mod copying;
+pub(crate) mod docker;
+pub(crate) mod dockerfiles;
 pub(crate) mod faulty;
 pub(crate) mod guarded;
 mod left_behind;

@@ -177,6 +177,11 @@ async fn end_7_takes_manifests() {
                     "SBOM",
                     "201 docker-content-digest={SBOM} location=/v2/{SECRET}/app/manifests/{SBOM} oci-subject={MANIFEST}",
                 ),
+                // Only a manifest that is named by its digest takes tags beside its name, and only one that is taken.
+                put("app/manifests/v1?tag=v5", image, "MANIFEST", stored),
+                put("app/manifests/{HELLO}?tag=v5", image, "MANIFEST", "400 DIGEST_INVALID"),
+                put("other/manifests/{MANIFEST}?tag=v5", image, "MANIFEST", "404 MANIFEST_BLOB_UNKNOWN"),
+                put("app/manifests/{MANIFEST}?tag=v5&tag=..", image, "MANIFEST", "400 MANIFEST_INVALID"),
                 put("app/manifests/{MANIFEST}?tag=..", image, "MANIFEST", "400 MANIFEST_INVALID"),
                 put("app/manifests/{HELLO}", image, "MANIFEST", "400 DIGEST_INVALID"),
                 put("app/manifests/-", image, "MANIFEST", "400 MANIFEST_INVALID"),

@@ -59,7 +59,7 @@ fn faults_name_their_place_and_a_way_out() {
         ),
         (
             "components:\n  api: {pth: src}",
-            "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, inputs, image, needs, fail-fast, dockerfile, context, target, build-args, bin, bins, features, profile, assets, base, user, prebuilt, tags, flavor, labels, annotations; did you mean `path`?",
+            "`hephy.yaml:2:9`: unknown key `pth`, expected one of path, backend, platforms, watch, inputs, image, needs, fail-fast, dockerfile, context, target, build-args, bin, bins, features, profile, assets, base, user, prebuilt, sbom, tags, flavor, labels, annotations; did you mean `path`?",
         ),
         ("components: [api]", "`hephy.yaml:1:13`: expected keys with values, for example `key: value`"),
         ("version: 2", "`hephy.yaml:1:10`: version 2 is unknown; write `version: 1`"),
@@ -100,6 +100,26 @@ fn faults_name_their_place_and_a_way_out() {
         (
             "environments:\n  prod: {deploy: {via: helm}}",
             "`hephy.yaml:2:24`: `prod` deploys via `helm`, which this version cannot; write `via: apply`",
+        ),
+    ] {
+        assert_eq!(read(text).expect_err(text), expected);
+    }
+}
+
+#[test]
+fn documents_of_the_user_are_files_of_json() {
+    for (text, expected) in [
+        (
+            "components:\n  a: {path: src, sbom: app.xml}",
+            "`hephy.yaml:2:24`: `sbom: app.xml` is no JSON file; write `required`, or the path of a document of CycloneDX or SPDX: `app.cdx.json`",
+        ),
+        (
+            "components:\n  a: {path: src, sbom: {linux/amd64: ../a.cdx.json}}",
+            "`hephy.yaml:2:24`: `../a.cdx.json` leads out of the repository; write a path below it",
+        ),
+        (
+            "components:\n  a: {path: src, sbom: {linux/z80: a.cdx.json}}",
+            "`hephy.yaml:2:24`: read platform `linux/z80`",
         ),
     ] {
         assert_eq!(read(text).expect_err(text), expected);

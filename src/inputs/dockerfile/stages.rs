@@ -11,6 +11,8 @@ pub(super) struct Stage {
     pub(super) variables: Variables,
     /// The image at the bottom of it, `None` if there is nothing.
     pub(super) base: Option<String>,
+    /// It may be for another platform than the image.
+    pub(super) is_elsewhere: bool,
     /// What it starts from and copies from: stages, by name or number, and images.
     pub(super) needs: BTreeSet<String>,
     pub(super) found: Reading,
@@ -29,6 +31,7 @@ pub(super) fn read_for(target: Option<&str>, stages: Vec<Stage>, mut found: Read
         if wanted.is_empty() || wanted.contains(&number) {
             found.sources.extend(stage.found.sources);
             found.assumed.extend(stage.found.assumed);
+            found.runs |= stage.found.runs;
             for (name, spellings) in stage.found.images {
                 found.images.entry(name).or_default().extend(spellings);
             }

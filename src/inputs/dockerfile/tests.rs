@@ -42,6 +42,27 @@ fn sources_are_those_of_copy_and_add() {
 }
 
 #[test]
+fn lines_that_surely_run_on_the_platform_are_noticed() {
+    for (text, expected) in [
+        ("FROM a\nrun make\n", true),
+        ("FROM a\nCOPY run /\n", false),
+        ("FROM a\nONBUILD RUN make\n", false),
+        ("FROM --platform=$BUILDPLATFORM a\nRUN make\n", false),
+        ("FROM --platform=linux/amd64 a AS b\nFROM b\nRUN make\n", false),
+        ("FROM --platform=linux/amd64 a AS b\nRUN make\nFROM c\nCOPY --from=b /x /\n", false),
+        ("FROM --platform=$TARGETPLATFORM a\nRUN make\n", true),
+        ("FROM --platform=arm64 a AS b\nFROM b\nRUN make\n", true),
+        // A stage that nobody needs is not built.
+        ("FROM a\nRUN make\nFROM b\n", false),
+        // It is not known which stage is meant.
+        ("FROM a AS b\nRUN make\nFROM $UNKNOWN\n", false),
+        ("no Dockerfile", false),
+    ] {
+        assert_eq!(reading(text).runs, expected, "{text}");
+    }
+}
+
+#[test]
 fn other_stages_images_and_the_network_are_not_the_context() {
     check(
         "FROM golang:1 AS Build\nFROM build\nFROM scratch\nCOPY --from=build a /\nCOPY --from=0 a /\n\

@@ -1,9 +1,12 @@
 //! What is attached to an image in a registry, as oci-client finds it.
 
-use crate::support::Output;
+use crate::support::{Output, path_with};
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
 use serde_json::Value;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// The digest of the only image that a run printed.
 pub(crate) fn digest(output: &Output) -> String {
@@ -50,4 +53,23 @@ pub(crate) fn attached(image: &str) -> Vec<(String, Value, Value)> {
 /// The kinds of what is attached to an image.
 pub(crate) fn kinds(image: &str) -> Vec<String> {
     attached(image).into_iter().map(|(kind, ..)| kind).collect()
+}
+
+/// Fails the test unless the published schema of CycloneDX accepts the document, in CycloneDX's own library.
+#[track_caller]
+pub(crate) fn ensure_valid(sbom: &Value) {
+    let tools = path_with(&["cyclonedx-library"]);
+    let programs = std::env::split_paths(&tools).next().expect("a folder");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/cyclonedx-library/validate.cjs");
+    let mut node = Command::new("node")
+        .arg(script)
+        // The library has no programs; it lies beside the folder for them.
+        .env("NODE_PATH", programs.parent().expect("a folder"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("node starts");
+    node.stdin.take().expect("a pipe").write_all(sbom.to_string().as_bytes()).expect("write");
+    let output = node.wait_with_output().expect("node ends");
+    assert!(output.status.success(), "{sbom}\n{}", String::from_utf8_lossy(&output.stderr));
 }

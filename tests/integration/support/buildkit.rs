@@ -21,7 +21,7 @@ impl BuildKit {
         let at = |name: &str| folder.path().join(name).display().to_string();
         let configuration = format!(
             "root = \"{}\"\n[grpc]\naddress = [\"unix://{}\"]\n[worker.oci]\nenabled = true\nnetworkMode = \"host\"\n\
-             [worker.containerd]\nenabled = false\n[cdi]\ndisabled = true\n",
+             platforms = [\"linux/amd64\"]\n[worker.containerd]\nenabled = false\n[cdi]\ndisabled = true\n",
             at("root"),
             at("socket"),
         );

@@ -146,6 +146,22 @@ impl Registry {
         assert!(copied.expect("skopeo starts").success());
     }
 
+    /// Lets the tag `name` point at an index of the same images in other words.
+    pub(crate) fn rewrite_index(&self, name: &str) {
+        let (repository, tag) = name.rsplit_once(':').expect("a tag");
+        let url = format!("http://{}/v2/{repository}/manifests/{tag}", self.address);
+        let kind = "application/vnd.oci.image.index.v1+json";
+        let read =
+            Command::new("curl").args(["--silent", "--header", &format!("Accept: {kind}"), &url]).output();
+        let index: serde_json::Value =
+            serde_json::from_slice(&read.expect("curl starts").stdout).expect("JSON");
+        let index = serde_json::to_string_pretty(&index).expect("JSON");
+        let header = format!("Content-Type: {kind}");
+        let write =
+            ["--silent", "--fail", "--request", "PUT", "--header", &header, "--data-binary", &index, &url];
+        assert!(Command::new("curl").args(write).status().expect("curl starts").success());
+    }
+
     /// Ends it; whoever asks later gets no answer.
     pub(crate) fn stop(&mut self) {
         let _ = self.server.kill();

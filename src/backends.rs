@@ -1,6 +1,7 @@
 //! Backends: what turns a leg into a layout. Each gets an [`Order`] and leaves an OCI layout in its folder.
 
 mod answers;
+mod apart;
 mod asking;
 mod buildah;
 mod buildkit;
@@ -16,9 +17,11 @@ mod helm;
 mod ko;
 mod prebuilt;
 mod program;
+mod rewriting;
 mod spin;
 mod tool;
 
+pub(crate) use apart::{Apart, kaniko_arguments};
 pub(crate) use asking::ask;
 pub(crate) use choose::{Choice, ChooseError, Tried, choose};
 pub(crate) use engine::{Answer, Chosen, Engine};
@@ -126,6 +129,10 @@ pub(crate) enum BuildError {
     OtherPlatform { found: String, platform: Platform },
     #[error("build on `{image}`: the Dockerfile cannot be given the very image that the plan saw")]
     Unpinned { image: String },
+    #[error("take the image from the cluster: {what} is missing or damaged")]
+    Cut { what: String },
+    #[error("build on `{image}` as the plan saw it: kaniko cannot be told which image that is")]
+    Unpinnable { image: String },
     #[error("find an engine that builds a Dockerfile ({backend}): {}", tried.join("; "))]
     NoEngine {
         backend: Backend,
@@ -155,7 +162,8 @@ pub(crate) async fn ensure_possible(
         | Backend::Dockerfile
         | Backend::Buildkit
         | Backend::Buildah
-        | Backend::Docker => Ok(()),
+        | Backend::Docker
+        | Backend::Kaniko => Ok(()),
         Backend::Ko => tool::ensure(&ko::TOOLS, root).await,
         Backend::Spin => tool::ensure(&spin::TOOLS, root).await,
         Backend::Helm => helm::ensure_possible(root, component),
@@ -188,7 +196,7 @@ pub(crate) async fn build(
     match backend {
         Backend::Cargo => cargo::build(events, cancel, order).await,
         Backend::Prebuilt => Ok(Built { manifest: prebuilt::build(events, order)?, reads: vec![] }),
-        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Docker => {
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Docker | Backend::Kaniko => {
             let manifest = dockerfile::build(events, cancel, order).await?;
             Ok(Built { manifest, reads: vec![] })
         }
@@ -239,7 +247,8 @@ impl Order<'_> {
         self.root.join(self.component.context())
     }
 
-    fn subject(&self) -> String {
+    /// The leg, as messages name it.
+    pub(crate) fn subject(&self) -> String {
         format!("{} ({})", self.component.name, self.platform)
     }
 

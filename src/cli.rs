@@ -82,6 +82,9 @@ Examples:
         attesting: Attesting,
         #[command(flatten)]
         selecting: Selecting,
+        /// Print what would happen and touch nothing
+        #[arg(long, help_heading = "Options", env = "HEPHY_DRY_RUN", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+        dry_run: bool,
     },
     /// Push what was built by digest, join platforms, move tags last
     #[command(after_help = "\
@@ -179,9 +182,12 @@ async fn start(cli: Cli) -> ExitCode {
                 _ => commands::plan::plan(context, settings, shape).await,
             }
         }
-        Verb::Build { planning, attesting, selecting } => {
-            let settings = attesting.add_to(settings);
-            commands::build::build(context, selecting.add_to(planning.add_to(settings))).await
+        Verb::Build { planning, attesting, selecting, dry_run } => {
+            let settings = selecting.add_to(planning.add_to(attesting.add_to(settings)));
+            match dry_run {
+                true => commands::build::dry_run(context, settings).await,
+                false => commands::build::build(context, settings).await,
+            }
         }
         Verb::Push { planning, joining, selecting, dry_run } => {
             let settings = selecting.add_to(joining.add_to(planning.add_to(settings)));

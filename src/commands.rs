@@ -8,15 +8,15 @@ pub(crate) mod up;
 pub(crate) mod wait;
 
 use crate::ci::{Ci, Host};
+use crate::event::Stage;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::mask::Mask;
 use crate::pipeline::{self, Configured, Ending, Run, Settings};
-use crate::plan::{Plan, Target};
-use crate::report::{self, Reporter, Style, Summary};
+use crate::plan::{Action, Plan, Target};
+use crate::report::{self, LegSummary, Reporter, Style, Summary, What};
 use std::path::{Path, PathBuf};
-
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// What every verb needs: where to work, and how to talk about it.
@@ -157,6 +157,26 @@ fn hand_over(github_output: Option<&Path>, plan: &Plan) -> Result<(), Failure> {
     report::append(file, &report::metadata_outputs(plan)).map_err(|error| {
         Failure::new(ExitCode::Unexpected, format!("write the outputs to `{}`: {error}", file.display()))
     })
+}
+
+/// What a dry run says on stdout: a line for each step, then the Jobs that a cluster would get, as YAML.
+fn print_preview(run: &Run, plan: &Plan, steps: &[(Stage, String)]) -> Result<(), Failure> {
+    let jobs = pipeline::preview_jobs(run, plan)?;
+    print(&mask(run).lines(&format!("{}{jobs}", report::preview_text(steps))))
+}
+
+/// What would become of each leg.
+fn foresee(plan: &Plan, summary: &mut Summary) {
+    for planned in &plan.components {
+        for leg in &planned.legs {
+            let (what, digest) = match &leg.action {
+                Action::Build => (What::WouldBuild, None),
+                Action::Reuse(found) => (What::Reused, Some(found.digest.clone())),
+                Action::Skip(_) => continue,
+            };
+            summary.legs.insert(planned.leg(leg), LegSummary { what, digest, duration: Duration::ZERO });
+        }
+    }
 }
 
 /// Writes data to stdout.

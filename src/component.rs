@@ -66,6 +66,8 @@ pub(crate) enum Backend {
     Buildah,
     /// A daemon of Docker, without BuildKit.
     Docker,
+    /// Only in a cluster.
+    Kaniko,
     Ko,
     Spin,
     Buildpacks,
@@ -74,13 +76,14 @@ pub(crate) enum Backend {
 
 impl Backend {
     /// Every backend, for messages and documentation.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Cargo,
         Self::Prebuilt,
         Self::Dockerfile,
         Self::Buildkit,
         Self::Buildah,
         Self::Docker,
+        Self::Kaniko,
         Self::Ko,
         Self::Spin,
         Self::Buildpacks,
@@ -96,6 +99,7 @@ impl Backend {
             Self::Buildkit => "buildkit",
             Self::Buildah => "buildah",
             Self::Docker => "docker",
+            Self::Kaniko => "kaniko",
             Self::Ko => "ko",
             Self::Spin => "spin",
             Self::Buildpacks => "buildpacks",
@@ -105,7 +109,7 @@ impl Backend {
 
     /// Whether it builds a Dockerfile: what that reads is the same for every engine.
     pub(crate) fn is_dockerfile(self) -> bool {
-        matches!(self, Self::Dockerfile | Self::Buildkit | Self::Buildah | Self::Docker)
+        matches!(self, Self::Dockerfile | Self::Buildkit | Self::Buildah | Self::Docker | Self::Kaniko)
     }
 }
 

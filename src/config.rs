@@ -2,6 +2,7 @@
 
 mod attest;
 mod build_config;
+mod builder;
 mod check;
 mod definition;
 mod definitions;
@@ -13,6 +14,7 @@ mod source;
 mod sources;
 
 pub(crate) use attest::Attest;
+pub(crate) use builder::Builder;
 pub(crate) use definitions::Definitions;
 pub(crate) use sources::discover;
 
@@ -47,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) attest: Option<Attest>,
     /// Which image the name of a base image is, where `base-images` is `pin`.
     pub(crate) pins: BTreeMap<String, Digest>,
+    /// Where Dockerfiles are built, and how a cluster does it.
+    pub(crate) builder: Builder,
     pub(crate) environments: BTreeMap<String, Environment>,
     pub(crate) wait: Wait,
     /// Paths and globs of the release's manifests, from the root; `None` if nobody names them.

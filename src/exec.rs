@@ -176,7 +176,7 @@ pub(crate) async fn stream(
 }
 
 /// Calls `on_line` for each line, without its line end. A line longer than [`LONGEST_LINE`] comes in pieces.
-async fn each_line(
+pub(crate) async fn each_line(
     stream: Option<impl AsyncRead + Unpin>,
     mut on_line: impl FnMut(&str),
 ) -> std::io::Result<()> {

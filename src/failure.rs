@@ -2,6 +2,7 @@
 
 mod hints;
 mod words;
+mod jobs;
 
 use crate::attestation::SbomError;
 use crate::backends::{BuildError, ChooseError};

@@ -211,7 +211,7 @@ pub(crate) async fn reads(
     }
     let mut reads = match backend {
         Backend::Cargo => cargo::reads(events, known, &checkout.root, component).await?,
-        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Docker => {
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Docker | Backend::Kaniko => {
             let docker = buildah::reads(&checkout.root, component, platforms)?;
             match component.is_workspace_package {
                 true => {

@@ -38,6 +38,7 @@ mod release;
 mod deploy;
 mod logs;
 mod health;
+mod jobs;
 
 // Tell: events become text.
 mod mask;

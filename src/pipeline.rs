@@ -5,6 +5,7 @@ mod base;
 mod base_images;
 mod basing;
 mod building;
+mod clustering;
 mod deploying;
 mod describing;
 mod explaining;
@@ -160,6 +161,16 @@ pub(crate) async fn wait(run: &Run, plan: &Plan, summary: &mut Summary) -> Resul
     let images = run.unless_cancelled(publishing::collect(run, plan, summary)).await?;
     let release = deploying::pin(run, &release, &images, summary)?;
     deploying::wait(run, &cluster, &release, &images).await
+}
+
+/// The Jobs that the build stage would make in a cluster, as YAML.
+pub(crate) fn preview_jobs(run: &Run, plan: &Plan) -> Result<String, Failure> {
+    clustering::preview(run, plan)
+}
+
+/// What [`build`] would do, without doing any of it.
+pub(crate) fn preview_build(plan: &Plan) -> Vec<(Stage, String)> {
+    building::preview(plan)
 }
 
 /// What each stage of [`up`] would do, without doing any of it.

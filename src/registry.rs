@@ -16,6 +16,7 @@ mod pace;
 mod pulse;
 mod push;
 mod referrers;
+mod remove;
 mod retry;
 mod session;
 mod tags;

@@ -55,25 +55,48 @@ fn is_worth_another_try(error: &ExecError) -> bool {
 }
 
 fn buildctl(order: &Order<'_>, reading: &Reading, staged: &Staged, metadata: &Path) -> Program {
-    let mut program = Program::new("buildctl", order.root)
-        .args(["build", "--progress=plain", "--frontend=dockerfile.v0"])
-        .args(["--local", &format!("context={}", staged.context().display())])
-        .args(["--local", &format!("dockerfile={}", staged.beside().display())])
-        .args(["--opt", &format!("filename={DOCKERFILE}"), "--opt", &format!("platform={}", order.platform)])
-        .arg("--output")
-        .arg(output(order.out))
-        .arg("--metadata-file")
-        .arg(metadata);
+    let places = Places {
+        context: &staged.context().display().to_string(),
+        dockerfile: &staged.beside().display().to_string(),
+        output: &output(order.out),
+        metadata: &metadata.display().to_string(),
+    };
+    Program::new("buildctl", order.root).args(arguments(order, reading, &places))
+}
+
+/// Where `buildctl` finds things and leaves them, on whatever machine it runs.
+pub(super) struct Places<'a> {
+    /// What the Dockerfile copies from.
+    pub(super) context: &'a str,
+    /// The folder with the Dockerfile.
+    pub(super) dockerfile: &'a str,
+    /// The value of `--output`.
+    pub(super) output: &'a str,
+    /// The file in which it says what it has made.
+    pub(super) metadata: &'a str,
+}
+
+/// What `buildctl` is told to do: the same wherever it runs, so that the image is the same.
+pub(super) fn arguments(order: &Order<'_>, reading: &Reading, places: &Places<'_>) -> Vec<String> {
+    let Places { context, dockerfile, output, metadata } = places;
+    let mut arguments = ["build", "--progress=plain", "--frontend=dockerfile.v0"].map(str::to_owned).to_vec();
+    let mut option = |flag: &str, value: String| arguments.extend([flag.to_owned(), value]);
+    option("--local", format!("context={context}"));
+    option("--local", format!("dockerfile={dockerfile}"));
+    option("--opt", format!("filename={DOCKERFILE}"));
+    option("--opt", format!("platform={}", order.platform));
+    option("--output", (*output).to_owned());
+    option("--metadata-file", (*metadata).to_owned());
     for (key, value) in build_args(order) {
-        program = program.args(["--opt", &format!("build-arg:{key}={value}")]);
+        option("--opt", format!("build-arg:{key}={value}"));
     }
     if let Some(stage) = &order.component.recipe.target {
-        program = program.args(["--opt", &format!("target={stage}")]);
+        option("--opt", format!("target={stage}"));
     }
     for (name, image) in pinned(order, reading) {
-        program = program.args(["--opt", &format!("context:{}=docker-image://{image}", familiar(name))]);
+        option("--opt", format!("context:{}=docker-image://{image}", familiar(name)));
     }
-    program
+    arguments
 }
 
 fn buildx(order: &Order<'_>, reading: &Reading, staged: &Staged, metadata: &Path) -> Program {
@@ -102,11 +125,18 @@ fn buildx(order: &Order<'_>, reading: &Reading, staged: &Staged, metadata: &Path
 /// value is a line of CSV, in which a path may have commas if it is quoted.
 fn output(out: &Path) -> String {
     let place = out.display().to_string().replace('"', "\"\"");
-    format!("type=oci,\"dest={place}\",tar=false,oci-mediatypes=true,rewrite-timestamp=true")
+    format!("type=oci,\"dest={place}\",tar=false,{FORM}")
 }
 
+/// Of the same form as an archive on stdout.
+pub(super) fn output_on_stdout() -> String {
+    format!("type=oci,{FORM}")
+}
+
+const FORM: &str = "oci-mediatypes=true,rewrite-timestamp=true";
+
 /// The arguments of the component, and the only time that the build gets, unless the user gives it another.
-fn build_args<'a>(order: &'a Order<'_>) -> impl Iterator<Item = (&'a str, String)> {
+pub(super) fn build_args<'a>(order: &'a Order<'_>) -> impl Iterator<Item = (&'a str, String)> {
     let own = order.component.recipe.build_args.iter().map(|(key, value)| (key.as_str(), value.clone()));
     [("SOURCE_DATE_EPOCH", order.epoch.to_string())].into_iter().chain(own)
 }
@@ -122,14 +152,18 @@ fn familiar(name: &str) -> &str {
 /// The digest of the image in the file that BuildKit wrote about its work.
 fn said(metadata: &Path) -> Result<Digest, BuildError> {
     let fault = |source| BuildError::Read { path: metadata.to_owned(), source };
-    let text = std::fs::read_to_string(metadata).map_err(fault)?;
-    let said: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    said_in(&std::fs::read(metadata).map_err(fault)?)
+}
+
+/// The same in the content of the file.
+pub(super) fn said_in(metadata: &[u8]) -> Result<Digest, BuildError> {
+    let said: serde_json::Value = serde_json::from_slice(metadata).unwrap_or_default();
     let digest = said["containerimage.digest"].as_str().and_then(|digest| digest.parse().ok());
     digest.ok_or(BuildError::NoImage { tool: "BuildKit" })
 }
 
-/// What is in the layout, called by the key of the leg and by nothing else. BuildKit may wrap the image into an index.
-fn taken(order: &Order<'_>, said: &Digest) -> Result<Descriptor, BuildError> {
+/// The image in the layout, called by the key of the leg and by nothing else. BuildKit may wrap it into an index.
+pub(super) fn taken(order: &Order<'_>, said: &Digest) -> Result<Descriptor, BuildError> {
     let layout = Layout::at(order.out);
     let made = layout.only()?.ok_or(BuildError::NoImage { tool: "BuildKit" })?;
     if made.digest != said.to_string() {

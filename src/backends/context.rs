@@ -21,6 +21,11 @@ pub(super) struct Staged {
 }
 
 impl Staged {
+    /// The folder with the two below.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// What the Dockerfile copies from.
     pub(super) fn context(&self) -> PathBuf {
         self.folder.path().join("context")

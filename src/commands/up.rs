@@ -1,11 +1,8 @@
 //! `hephy up`: the whole line.
 
-use super::{Context, hand_over, perform, sentence};
+use super::{Context, foresee, hand_over, perform, print_preview, sentence};
 use crate::exit::ExitCode;
 use crate::pipeline::{self, Settings};
-use crate::plan::{Action, Plan};
-use crate::report::{self, LegSummary, Summary, What};
-use std::time::Duration;
 
 /// Runs plan, build, push, deploy and wait; prints `repository@digest` for each component on stdout.
 pub(crate) async fn up(context: Context, settings: Settings) -> ExitCode {
@@ -24,23 +21,10 @@ pub(crate) async fn dry_run(context: Context, settings: Settings) -> ExitCode {
     perform(context, settings, async |run, summary| {
         let plan = pipeline::plan(run).await?;
         let steps = pipeline::preview(run, &plan).await?;
+        print_preview(run, &plan, &steps)?;
         foresee(&plan, summary);
         summary.plan = Some(plan);
-        super::print(&super::mask(run).lines(&report::preview_text(&steps)))?;
         Ok("dry run: nothing was touched".to_owned())
     })
     .await
-}
-
-fn foresee(plan: &Plan, summary: &mut Summary) {
-    for planned in &plan.components {
-        for leg in &planned.legs {
-            let (what, digest) = match &leg.action {
-                Action::Build => (What::WouldBuild, None),
-                Action::Reuse(found) => (What::Reused, Some(found.digest.clone())),
-                Action::Skip(_) => continue,
-            };
-            summary.legs.insert(planned.leg(leg), LegSummary { what, digest, duration: Duration::ZERO });
-        }
-    }
 }

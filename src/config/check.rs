@@ -42,6 +42,7 @@ impl Source<'_> {
                 .unwrap_or_default(),
             attest: file.attest.as_ref().map(|text| self.parse(text)).transpose()?,
             pins: BTreeMap::new(),
+            builder: self.builder(file.builder)?,
             environments: self.environments(file.environments)?,
             wait: Wait {
                 timeout: file.wait.timeout.as_ref().map(|text| self.duration(text)).transpose()?,
@@ -227,7 +228,7 @@ impl Source<'_> {
         }
     }
 
-    fn duration(&self, text: &Spanned<String>) -> Result<Duration, ConfigError> {
+    pub(super) fn duration(&self, text: &Spanned<String>) -> Result<Duration, ConfigError> {
         let read = text.value.parse::<jiff::SignedDuration>().ok().and_then(|read| read.try_into().ok());
         read.ok_or_else(|| {
             self.fault(

@@ -21,6 +21,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) runners: BTreeMap<String, Spanned<Labels>>,
     #[serde(default)]
+    pub(super) builder: BuilderFile,
+    #[serde(default)]
     pub(super) environments: BTreeMap<String, EnvironmentFile>,
     #[serde(default)]
     pub(super) wait: WaitFile,
@@ -82,6 +84,26 @@ pub(super) struct ComponentFile {
     pub(super) labels: Lines,
     #[serde(default)]
     pub(super) annotations: Lines,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct BuilderFile {
+    #[serde(rename = "in")]
+    pub(super) place: Option<Spanned<String>>,
+    pub(super) context: Option<String>,
+    pub(super) namespace: Option<Spanned<String>>,
+    pub(super) buildkit: Option<Spanned<String>>,
+    pub(super) kaniko: Option<Spanned<String>>,
+    pub(super) secret: Option<Spanned<String>>,
+    pub(super) config_map: Option<Spanned<String>>,
+    pub(super) service_account: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) node_selector: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) privileged: bool,
+    pub(super) memory: Option<Spanned<String>>,
+    pub(super) timeout: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,5 +1,6 @@
 //! The build stage: every leg that the plan says, several at once.
 
+use super::clustering::{self, Away};
 use super::{Run, attesting, basing, describing, guarding, sboms, unseen};
 use crate::backends::{self, Answer, BuildError, Chosen, Engine, Order};
 use crate::component::{Backend, Component, Leg};
@@ -49,11 +50,13 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     }
     let before = run.unless_cancelled(guarding::ensure_current(run, plan)).await?;
     let answers = run.unless_cancelled(ask_engines(run, &to_build)).await?;
+    let planned: Vec<&Planned> = to_build.iter().map(|(planned, _)| *planned).collect();
+    let away = clustering::reach(run, plan, &planned).await?;
     ensure_possible(run, &to_build, &answers).await?;
     let stop = run.cancel.child_token();
     let mut results = stream::iter(to_build)
         .map(|(planned, leg)| {
-            let work = Work { run, plan, stop: &stop, answers: &answers };
+            let work = Work { run, plan, stop: &stop, answers: &answers, away: away.as_ref() };
             async move { (planned, planned.leg(leg), one(work, planned, leg).await) }
         })
         .buffer_unordered(PARALLEL_LEGS);
@@ -85,7 +88,9 @@ async fn ensure_possible(
     answers: &[(Engine, Answer)],
 ) -> Result<(), Failure> {
     for (planned, leg) in to_build.iter().filter(|(planned, _)| planned.component.fail_fast) {
-        engine(run, planned, leg, answers)?;
+        if clustering::engine(run, planned.backend).is_none() {
+            engine(run, planned, leg, answers)?;
+        }
         let refused = |error| Failure::from(error).during(&format!("build {}", planned.leg(leg)));
         let (backend, component) = (planned.backend, &planned.component);
         run.unless_cancelled(async {
@@ -104,14 +109,17 @@ struct Work<'a> {
     stop: &'a CancellationToken,
     /// What the engines of this machine said.
     answers: &'a [(Engine, Answer)],
+    /// The cluster that builds, where one does.
+    away: Option<&'a Away>,
 }
 
-/// Nobody is asked where no Dockerfile is built.
+/// Nobody is asked where no Dockerfile is built here.
 async fn ask_engines(
     run: &Run,
     to_build: &[(&Planned, &PlannedLeg)],
 ) -> Result<Vec<(Engine, Answer)>, Failure> {
-    let backends: Vec<Backend> = to_build.iter().map(|(planned, _)| planned.backend).collect();
+    let here = to_build.iter().map(|(planned, _)| planned.backend);
+    let backends: Vec<Backend> = here.filter(|backend| clustering::engine(run, *backend).is_none()).collect();
     Ok(backends::ask(&run.root, &backends).await)
 }
 
@@ -162,14 +170,19 @@ async fn with_backend(
     leg: &PlannedLeg,
     name: &Leg,
 ) -> Result<Digest, Failure> {
-    let Work { run, plan, stop, answers } = work;
+    let Work { run, plan, stop, answers, away } = work;
     let during = |failure: Failure| failure.during(&format!("build {name}"));
-    let engine = engine(run, planned, leg, answers)?;
+    let away = away.zip(clustering::engine(run, planned.backend));
+    let engine = match away {
+        Some(_) => None,
+        None => engine(run, planned, leg, answers)?,
+    };
     let watches = |component: &Component| {
         component.name == name.component && (!component.watch.is_empty() || component.is_workspace_package)
     };
     let is_watched = run.config.components.iter().any(watches);
-    if engine.as_ref().is_some_and(|chosen| chosen.engine != Engine::Buildah) && !is_watched {
+    let is_buildah = engine.as_ref().is_some_and(|chosen| chosen.engine == Engine::Buildah);
+    if planned.backend.is_dockerfile() && !is_buildah && !is_watched {
         let check = unseen::ensure_seen(run, planned, &leg.platform);
         // A run that was cancelled builds nothing; the build says so.
         stop.run_until_cancelled(check).await.unwrap_or(Ok(())).map_err(during)?;
@@ -189,8 +202,11 @@ async fn with_backend(
         is_watched,
         engine: engine.as_ref(),
     };
-    let built = backends::build(&run.events, stop, planned.backend, &order).await;
-    let built = built.map_err(Failure::from).map_err(during)?;
+    let built = match away {
+        Some((away, engine)) => away.build(run, stop, engine, planned, &order).await,
+        None => backends::build(&run.events, stop, planned.backend, &order).await.map_err(Failure::from),
+    };
+    let built = built.map_err(during)?;
     guarding::ensure_listed(run, planned, leg, &built.reads).await.map_err(during)?;
     let stamp = describing::stamp(run, planned, leg);
     let layout = Layout::at(order.out);

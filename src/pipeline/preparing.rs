@@ -209,7 +209,7 @@ fn selected<'f>(
         Backend::Cargo | Backend::Ko | Backend::Spin | Backend::Buildpacks | Backend::Helm => {
             inputs::behind_links(checkout, component, files, &selected)?
         }
-        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Docker => {
+        Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Docker | Backend::Kaniko => {
             inputs::behind_links_in_context(checkout, component, files, &selected)?
         }
         Backend::Prebuilt => vec![],

@@ -1,7 +1,7 @@
 # What `up` puts into the new cluster, what it waits for, and what it tells the tests.
 
 set_up_objects() {
-  admin apply -f "$here/rbac.yaml" -f "$here/creator.yaml" >/dev/null
+  admin apply -f "$here/rbac.yaml" -f "$here/creator.yaml" -f "$here/builds.yaml" >/dev/null
   # Without these two, pods of the namespace are refused or wait: the controller-manager makes them a moment later.
   wait_for controller-manager 30 admin -n "$namespace" get serviceaccount/default configmap/kube-root-ca.crt
   # The second alone could be the word of a kubelet that has died since.
@@ -25,6 +25,7 @@ write_environment() {
     HEPHY_TEST_STRANGER_KUBECONFIG "$data/stranger.kubeconfig"
     HEPHY_TEST_NAMESPACE "$namespace"
     HEPHY_TEST_API_SERVER "$apiserver_url"
+    HEPHY_TEST_POD_GATEWAY "$address_prefix.0.1"
     HEPHY_TEST_REGISTRY "127.0.0.1:$registry_port"
     HEPHY_TEST_REGISTRY_AUTH "127.0.0.1:$registry_auth_port"
     HEPHY_TEST_REGISTRY_USER "$registry_user"

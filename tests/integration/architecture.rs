@@ -38,6 +38,9 @@ const PURE: &[&str] = &[
     "backends/choose",
     "backends/engine",
     "backends/answers",
+    "backends/rewriting",
+    "jobs/spec",
+    "jobs/stand",
     "health/verdict",
     "health/rules",
 ];
@@ -57,8 +60,8 @@ const WORLD: [&str; 11] = [
 ];
 /// Foreign things and the modules that own them.
 const OWNERS: [(&str, &[&str]); 11] = [
-    ("kube", &["cluster", "deploy", "health", "logs"]),
-    ("k8s_openapi", &["cluster", "deploy", "health", "logs"]),
+    ("kube", &["cluster", "deploy", "health", "jobs", "logs"]),
+    ("k8s_openapi", &["cluster", "deploy", "health", "jobs", "logs"]),
     ("reqwest", &["registry"]),
     ("axum", &["capture"]),
     ("clap", &["cli", "commands"]),

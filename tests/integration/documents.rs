@@ -115,6 +115,7 @@ fn the_schema_has_the_keys_that_the_program_reads() {
         ("components: {app: {x: 1}}\n", &schema["$defs"]["component"]["properties"]),
         ("environments: {prod: {x: 1}}\n", &schema["$defs"]["environment"]["properties"]),
         ("wait: {x: 1}\n", &schema["properties"]["wait"]["properties"]),
+        ("builder: {x: 1}\n", &schema["properties"]["builder"]["properties"]),
     ] {
         // The program lists its keys when it meets one that it does not know.
         let repository = Repository::app();

@@ -5,6 +5,7 @@ mod support;
 mod architecture;
 
 mod asked;
+mod away;
 mod backend_cargo;
 mod backend_helm;
 mod backend_ko;

@@ -1,9 +1,11 @@
 //! End to end: real git, real builds, a real registry, a real cluster.
 
+mod builds;
 mod changes;
 mod faults;
 mod network;
 mod refusals;
+mod running;
 mod verbs;
 
 use crate::support::Repository;

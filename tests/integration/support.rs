@@ -1,6 +1,7 @@
 //! What tests are written with: hephy in a clean environment, and throw-away repositories.
 
 pub(crate) mod attached;
+pub(crate) mod builders;
 pub(crate) mod buildkit;
 pub(crate) mod cluster;
 pub(crate) mod copying;

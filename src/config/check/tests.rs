@@ -55,7 +55,7 @@ fn faults_name_their_place_and_a_way_out() {
     for (text, expected) in [
         (
             "componets: {}",
-            "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, base-images, attest, runners, environments, wait, tags, flavor, labels, annotations; did you mean `components`?",
+            "`hephy.yaml:1:1`: unknown key `componets`, expected one of version, components, ignore, registry, base-images, attest, runners, builder, environments, wait, tags, flavor, labels, annotations; did you mean `components`?",
         ),
         (
             "components:\n  api: {pth: src}",
@@ -158,4 +158,31 @@ fn the_excerpt_points_at_the_fault() {
     let source = Source { file: "hephy.yaml".into(), text: "version: 1\nfoo: 2\n", root: Path::new("/") };
     let Err(ConfigError::At { excerpt, .. }) = source.read() else { panic!("a fault") };
     assert_eq!(excerpt, "2 | foo: 2\n  | ^");
+}
+
+#[test]
+fn a_cluster_that_builds_is_described_as_kubernetes_wants_it() {
+    let builder = |keys: &str| read(&format!("builder: {{{keys}}}")).map(|config| config.builder);
+    let read = builder("in: cluster, namespace: ci.builds, memory: 1.5Gi, timeout: 90s").expect("valid");
+    assert!(read.is_in_cluster && !read.is_privileged);
+    assert_eq!(read.timeout, Duration::from_secs(90));
+    assert!(!builder("").expect("valid").is_in_cluster);
+    for (keys, expected) in [
+        (
+            "in: clutser",
+            "`hephy.yaml:1:15`: `in: clutser` is unknown, expected `here` or `cluster`; did you mean `cluster`?",
+        ),
+        (
+            "secret: Regcred",
+            "`hephy.yaml:1:19`: `Regcred` is no name of an object in a cluster; it has lower-case letters, digits, `-` and `.`",
+        ),
+        (
+            "kaniko: 'https://x'",
+            "`hephy.yaml:1:19`: `https://x` is no image; write it as after `FROM`: HOST/NAME@sha256:...",
+        ),
+        ("memory: 4GB", "`hephy.yaml:1:19`: read memory `4GB`; write it like `4Gi` or `512Mi`"),
+        ("timeout: 0s", "`hephy.yaml:1:20`: a build needs some time; write it like `30m`"),
+    ] {
+        assert_eq!(builder(keys).expect_err(keys), expected);
+    }
 }

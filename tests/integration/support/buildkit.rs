@@ -16,14 +16,19 @@ pub(crate) struct BuildKit {
 impl BuildKit {
     /// Starts it and waits until it answers.
     pub(crate) fn start() -> Self {
+        Self::start_trusting(None)
+    }
+
+    /// The same, which speaks plain HTTP to a registry that is not on loopback.
+    pub(crate) fn start_trusting(registry: Option<&str>) -> Self {
         let tools = tools();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = |name: &str| folder.path().join(name).display().to_string();
         let configuration = format!(
-            "root = \"{}\"\n[grpc]\naddress = [\"unix://{}\"]\n[worker.oci]\nenabled = true\nnetworkMode = \"host\"\n\
-             platforms = [\"linux/amd64\"]\n[worker.containerd]\nenabled = false\n[cdi]\ndisabled = true\n",
+            "root = \"{}\"\n[grpc]\naddress = [\"unix://{}\"]\n{}",
             at("root"),
             at("socket"),
+            configuration(registry),
         );
         std::fs::write(at("buildkitd.toml"), configuration).expect("write the configuration");
         let log = std::fs::File::create(at("log")).expect("create the log");
@@ -75,13 +80,20 @@ impl Drop for BuildKit {
     }
 }
 
+/// What the daemon of a test is told, wherever it runs: containers in the network of their host, for there is no other.
+pub(crate) fn configuration(registry: Option<&str>) -> String {
+    let trust = registry.map(|registry| format!("[registry.\"{registry}\"]\nhttp = true\n"));
+    let worker = "[worker.oci]\nenabled = true\nnetworkMode = \"host\"\nplatforms = [\"linux/amd64\"]\n[worker.containerd]\nenabled = false\n";
+    format!("{worker}[cdi]\ndisabled = true\n{}", trust.unwrap_or_default())
+}
+
 /// `PATH` with this folder in front.
 pub(crate) fn path_with(folder: &Path) -> String {
     format!("{}:{}", folder.display(), std::env::var("PATH").expect("a path"))
 }
 
 /// The folder with `buildkitd` and `buildctl`.
-fn tools() -> PathBuf {
+pub(crate) fn tools() -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/run");
     let output = Command::new(script).arg("buildkit").stderr(Stdio::inherit()).output().expect("it starts");
     assert!(output.status.success(), "tests/tools/run buildkit: {}", output.status);

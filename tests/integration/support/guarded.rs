@@ -156,7 +156,7 @@ impl Drop for Guarded {
     }
 }
 
-fn program(generation: Generation) -> PathBuf {
+pub(crate) fn program(generation: Generation) -> PathBuf {
     if generation == Generation::Second {
         return PathBuf::from("docker-registry");
     }

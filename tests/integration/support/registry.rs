@@ -1,5 +1,6 @@
 //! A registry of one test: the real program, on a loopback port of its own, gone with the test.
 
+use super::guarded::{Generation, program};
 use super::{Hephy, Repository, prebuilt};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -17,14 +18,20 @@ pub(crate) struct Registry {
 impl Registry {
     /// Starts it and waits until it answers.
     pub(crate) fn start() -> Self {
+        Self::start_on(Generation::Second, "127.0.0.1", "127.0.0.1")
+    }
+
+    /// The same on `listen`, an address of this machine that others know as `host`.
+    pub(crate) fn start_on(generation: Generation, listen: &str, host: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = free.local_addr().expect("an address").to_string();
+        let free = TcpListener::bind((listen, 0)).expect("a free port");
+        let port = free.local_addr().expect("an address").port();
+        let (address, listen) = (format!("{host}:{port}"), format!("{listen}:{port}"));
         drop(free);
         let configuration = folder.path().join("config.yml");
         let storage = folder.path().join("storage");
         let text = format!(
-            "version: 0.1\nlog: {{accesslog: {{disabled: true}}, level: error}}\nhttp: {{addr: '{address}'}}\n\
+            "version: 0.1\nlog: {{accesslog: {{disabled: true}}, level: error}}\nhttp: {{addr: '{listen}'}}\n\
              storage: {{filesystem: {{rootdirectory: '{}'}}, delete: {{enabled: true}}}}\n",
             storage.display()
         );
@@ -32,9 +39,10 @@ impl Registry {
         // buildah wants to be told that this registry has no TLS.
         let trust = format!("[[registry]]\nlocation = \"{address}\"\ninsecure = true\n");
         std::fs::write(folder.path().join("registries.conf"), trust).expect("write the trust");
-        let server = Command::new("docker-registry")
+        let server = Command::new(program(generation))
             .arg("serve")
             .arg(&configuration)
+            .env("OTEL_TRACES_EXPORTER", "none")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

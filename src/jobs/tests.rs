@@ -1,0 +1,277 @@
+//! Jobs as data: what is asked of the cluster, and what its answers mean.
+
+use super::spec::{Engine, Work, yaml};
+use super::stand::{Known, Stand, Warning, stand};
+use crate::component::Name;
+use crate::config::Builder;
+use crate::image::Tag;
+use crate::platform::Platform;
+use k8s_openapi::api::batch::v1::Job;
+use serde_json::{Value, json};
+
+/// What a test does with the Job of a builder.
+fn with<T>(builder: &Builder, engine: Engine, then: impl FnOnce(Work<'_>) -> T) -> T {
+    let component: Name = "api".parse().expect("a name");
+    let (platform, key): (_, Tag) = (Platform::new("linux", "arm64"), "in-0123".parse().expect("a tag"));
+    let arguments = if engine == Engine::Kaniko { vec!["--context=tar://stdin".to_owned()] } else { vec![] };
+    then(Work {
+        builder,
+        engine,
+        component: &component,
+        platform: &platform,
+        key: &key,
+        run: "run-7",
+        arguments,
+    })
+}
+
+const BUILDKIT: &str = "---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  annotations:
+    hephy.dev/key: in-0123
+  labels:
+    app.kubernetes.io/managed-by: hephy
+    hephy.dev/component: api
+    hephy.dev/platform: linux-arm64
+    hephy.dev/run: run-7
+  name: hephy-api-linux-arm64-dry-run
+  namespace: builds
+spec:
+  activeDeadlineSeconds: 1800
+  backoffLimit: 0
+  template:
+    metadata:
+      annotations:
+        cluster-autoscaler.kubernetes.io/safe-to-evict: \"false\"
+        karpenter.sh/do-not-disrupt: \"true\"
+      labels:
+        app.kubernetes.io/managed-by: hephy
+        hephy.dev/component: api
+        hephy.dev/platform: linux-arm64
+        hephy.dev/run: run-7
+    spec:
+      automountServiceAccountToken: false
+      containers:
+      - args:
+        - --addr
+        - unix:///run/user/1000/buildkit/buildkitd.sock
+        - --oci-worker-no-process-sandbox
+        image: docker.io/moby/buildkit:buildx-stable-1-rootless
+        name: builder
+        securityContext:
+          appArmorProfile:
+            type: Unconfined
+          runAsGroup: 1000
+          runAsUser: 1000
+          seccompProfile:
+            type: Unconfined
+        startupProbe:
+          exec:
+            command:
+            - buildctl
+            - --addr
+            - unix:///run/user/1000/buildkit/buildkitd.sock
+            - debug
+            - workers
+          failureThreshold: 120
+          periodSeconds: 1
+          timeoutSeconds: 10
+        volumeMounts:
+        - mountPath: /home/user/.local/share/buildkit
+          name: state
+        - mountPath: /hephy
+          name: files
+      enableServiceLinks: false
+      nodeSelector:
+        kubernetes.io/arch: arm64
+      restartPolicy: Never
+      terminationGracePeriodSeconds: 5
+      volumes:
+      - emptyDir: {}
+        name: state
+      - emptyDir: {}
+        name: files
+  ttlSecondsAfterFinished: 600
+";
+
+#[test]
+fn buildkit_asks_for_no_more_than_it_needs() {
+    let text =
+        with(&Builder::default(), Engine::Buildkit, |work| yaml(&[work], Some("builds")).expect("YAML"));
+    assert_eq!(text, BUILDKIT);
+}
+
+/// A builder of which everything is said.
+fn full() -> Builder {
+    let text = |text: &str| Some(text.to_owned());
+    Builder {
+        buildkit: text("registry.example.com/buildkit@sha256:1"),
+        kaniko: text("registry.example.com/kaniko@sha256:2"),
+        secret: text("regcred"),
+        config_map: text("buildkitd"),
+        service_account: text("builder"),
+        node_selector: [
+            ("kubernetes.io/arch".to_owned(), "amd64".to_owned()),
+            ("pool".to_owned(), "ci".to_owned()),
+        ]
+        .into(),
+        is_privileged: true,
+        memory: text("4Gi"),
+        ..Builder::default()
+    }
+}
+
+#[test]
+fn what_the_user_says_is_in_the_pod() {
+    let pod =
+        |engine| with(&full(), engine, |work| work.job("x", "builds")["spec"]["template"]["spec"].clone());
+    let (buildkit, kaniko) = (pod(Engine::Buildkit), pod(Engine::Kaniko));
+    for pod in [&buildkit, &kaniko] {
+        assert_eq!(pod["serviceAccountName"], "builder");
+        assert_eq!(pod["imagePullSecrets"], json!([{"name": "regcred"}]));
+        assert_eq!(pod["nodeSelector"], json!({"kubernetes.io/arch": "amd64", "pool": "ci"}));
+        assert_eq!(
+            pod["containers"][0]["resources"],
+            json!({"requests": {"memory": "4Gi"}, "limits": {"memory": "4Gi"}})
+        );
+    }
+    let container = &buildkit["containers"][0];
+    assert_eq!(container["image"], "registry.example.com/buildkit@sha256:1");
+    assert_eq!(container["securityContext"], json!({"privileged": true, "runAsUser": 0, "runAsGroup": 0}));
+    assert_eq!(
+        container["args"],
+        json!([
+            "--addr",
+            "unix:///run/buildkit/buildkitd.sock",
+            "--config",
+            "/etc/hephy-buildkit/buildkitd.toml"
+        ])
+    );
+    assert_eq!(container["env"], json!([{"name": "DOCKER_CONFIG", "value": "/etc/hephy-logins"}]));
+    let container = &kaniko["containers"][0];
+    assert_eq!(container["image"], "registry.example.com/kaniko@sha256:2");
+    assert_eq!(container["args"], json!(["--context=tar://stdin"]));
+    assert_eq!((&container["stdin"], &container["stdinOnce"]), (&json!(true), &json!(true)));
+    assert_eq!(container["securityContext"], Value::Null);
+    assert_eq!(
+        container["volumeMounts"],
+        json!([{"name": "logins", "mountPath": "/kaniko/.docker", "readOnly": true}])
+    );
+}
+
+#[test]
+fn a_job_is_one_for_the_api_too_and_its_name_fits() {
+    for engine in [Engine::Buildkit, Engine::Kaniko] {
+        let job = with(&full(), engine, |work| work.job("x", "builds"));
+        let read: Job = serde_json::from_value(job.clone()).expect("a Job");
+        // Nothing of it is unknown to the API.
+        assert_eq!(serde_json::to_value(&read).expect("JSON"), job);
+    }
+    let long: Name = "a".repeat(63).parse().expect("a name");
+    let name = with(&Builder::default(), Engine::Kaniko, |work| {
+        Work { component: &long, ..work }.name("0123456789")
+    });
+    assert_eq!((name.len(), name.ends_with("a-0123456789")), (63, true), "{name}");
+}
+
+/// What is known of a pod with this status.
+fn known(status: Value) -> Known {
+    let pod =
+        json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "builder"}]}, "status": status});
+    Known { pod: Some(serde_json::from_value(pod).expect("a pod")), ..Known::default() }
+}
+
+/// The status of a pod whose container is in this state.
+fn container(state: Value, ready: bool) -> Value {
+    let status = json!({"name": "builder", "image": "i", "imageID": "", "ready": ready, "restartCount": 0, "state": state});
+    json!({"phase": "Pending", "containerStatuses": [status]})
+}
+
+fn ended(reason: &str, code: i32, message: &str) -> Value {
+    container(json!({"terminated": {"reason": reason, "exitCode": code, "message": message}}), false)
+}
+
+#[test]
+fn a_pod_stands_where_its_status_says() {
+    let pulling =
+        |message: &str| container(json!({"waiting": {"reason": "ErrImagePull", "message": message}}), false);
+    let evicted =
+        json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."});
+    let mut drained = ended("Error", 0, "sha256:1");
+    drained["conditions"] = json!([{"type": "DisruptionTarget", "status": "True", "message": "preempted"}]);
+    for (status, expected) in [
+        (json!({}), "waits: it is not ready"),
+        (
+            json!({"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}]}),
+            "waits: cannot be scheduled: 0/1 nodes",
+        ),
+        (container(json!({"running": {}}), false), "waits: container builder runs and is not ready"),
+        (container(json!({"running": {}}), true), "runs"),
+        (ended("Completed", 0, "sha256:1"), "ended 0 sha256:1"),
+        (ended("Error", 1, ""), "ended 1 "),
+        (ended("OOMKilled", 137, ""), "out of memory: was killed because it is out of memory"),
+        (
+            ended("StartError", 128, "exec: no such file or directory"),
+            "refused: container builder cannot be started, code 128: exec: no such file or directory",
+        ),
+        (pulling("i: not found"), "refused: container builder cannot pull image `i`: not found"),
+        (
+            pulling("dial tcp: i/o timeout"),
+            "waits: container builder cannot pull image `i`: dial tcp: i/o timeout",
+        ),
+        (evicted, "lost: the cluster has ended its pod: The node was low on resource: memory."),
+        // A program that the cluster ends may still say that all is well.
+        (drained, "lost: the cluster has ended its pod: preempted"),
+    ] {
+        assert_eq!(told(&stand(&known(status.clone()))), expected, "{status}");
+    }
+}
+
+#[test]
+fn what_its_controller_says_counts_too() {
+    let warned = |reason: &str, message: &str| {
+        vec![Warning { reason: reason.to_owned(), message: message.to_owned() }]
+    };
+    let without_pod = |warnings| Known { warnings, ..Known::default() };
+    let running = || known(container(json!({"running": {}}), true));
+    let mut deleted = running();
+    deleted.is_pod_gone = true;
+    let mut late = running();
+    let status = json!({"status": {"conditions": [{"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}]}});
+    late.job = Some(serde_json::from_value(status).expect("a Job"));
+    let mount = |message| Known { warnings: warned("FailedMount", message), ..known(json!({})) };
+    for (known, expected) in [
+        (without_pod(vec![]), "waits: its controller has made no pod yet"),
+        (
+            without_pod(warned(
+                "FailedCreate",
+                "Error creating: pods \"p\" is forbidden: violates PodSecurity",
+            )),
+            "refused: pods \"p\" is forbidden: violates PodSecurity",
+        ),
+        (
+            without_pod(warned("FailedCreate", "Error creating: pods \"p\" is forbidden: exceeded quota: q")),
+            "waits: pods \"p\" is forbidden: exceeded quota: q",
+        ),
+        (mount("secret \"regcred\" not found"), "refused: secret \"regcred\" not found"),
+        (mount("timed out"), "waits: timed out"),
+        (deleted, "lost: its pod was deleted"),
+        (late, "too long"),
+    ] {
+        assert_eq!(told(&stand(&known)), expected);
+    }
+}
+
+fn told(stand: &Stand) -> String {
+    match stand {
+        Stand::Waiting { why } => format!("waits: {why}"),
+        Stand::Running { .. } => "runs".to_owned(),
+        Stand::Ended { code, message, .. } => format!("ended {code} {message}"),
+        Stand::Refused { why } => format!("refused: {why}"),
+        Stand::Lost { why } => format!("lost: {why}"),
+        Stand::TooLong => "too long".to_owned(),
+        Stand::OutOfMemory { why } => format!("out of memory: {why}"),
+    }
+}

@@ -171,17 +171,16 @@ pub(crate) async fn ensure_possible(
     }
 }
 
-/// Refuses a leg for whose platform nothing can be built here. Engines of a Dockerfile: [`engine_for`].
+/// Refuses a leg that cannot be built here, or whose program could not start. Engines of a Dockerfile: [`engine_for`].
 pub(crate) async fn ensure_platform(
     backend: Backend,
     root: &Path,
     component: &Component,
     platform: &Platform,
 ) -> Result<(), BuildError> {
-    let folder = root.join(&component.path);
     match backend {
-        Backend::Cargo => cargo::ensure_possible(&folder, platform).await,
-        Backend::Prebuilt => prebuilt::find(&folder, &component.recipe, platform).map(drop),
+        Backend::Cargo => cargo::ensure_possible(root, component, platform).await,
+        Backend::Prebuilt => prebuilt::ensure_possible(root, component, platform),
         _ => Ok(()),
     }
 }

@@ -1,15 +1,18 @@
 //! The `cargo` backend: `cargo build`, and the binary in an image without a Dockerfile.
 
 mod dependencies;
+mod folders;
 mod target;
 
+use super::program::{self, Finished};
 use super::tool::{self, Tool};
-use super::{BuildError, Built, Order, program};
-use crate::component::Recipe;
+use super::{BuildError, Built, Order};
+use crate::component::{Component, Recipe};
 use crate::event::{Events, Progress, Stage};
 use crate::exec::{self, Program};
 use crate::platform::Platform;
 use cargo_metadata::{Artifact, Message, TargetKind};
+use folders::Folders;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use target::Target;
@@ -25,10 +28,16 @@ const TOOLS: [Tool; 1] = [
 /// because the next build may put another program of the same name in its place.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// Refuses a platform that this machine's Rust does not build for.
-pub(super) async fn ensure_possible(folder: &Path, platform: &Platform) -> Result<(), BuildError> {
-    tool::ensure(&TOOLS, folder).await?;
-    target::find(folder, platform).await.map(drop)
+/// Refuses a platform that this machine's Rust does not build for, and an image whose assets are not there.
+pub(super) async fn ensure_possible(
+    root: &Path,
+    component: &Component,
+    platform: &Platform,
+) -> Result<(), BuildError> {
+    let folder = root.join(&component.path);
+    program::ensure_possible(root, component, platform, &[])?;
+    tool::ensure(&TOOLS, &folder).await?;
+    target::find(&folder, platform).await.map(drop)
 }
 
 /// Builds the package's binaries for the platform and assembles the image.
@@ -41,26 +50,28 @@ pub(super) async fn build(
     let text = format!("for {}: {}", target.triple, target.why);
     events.step(Stage::Build, order.subject(), Progress::Doing, text);
     let _turn = TURN.lock().await;
-    let mut artifacts = compile(events, cancel, order, &target).await?;
+    let folders = folders::ask(order).await?;
+    let command = || command(order, &target, &folders);
+    let mut artifacts = compile(events, cancel, order, &command()).await?;
     // Cargo judges by the times of files, and caches and checkouts set those as they like: of what lies in this
     // repository, nothing is taken that was not compiled just now.
     let stale = artifacts.stale(order.root);
     if !stale.is_empty() {
         let packages = stale.iter().flat_map(|package| ["--package", package]);
-        let clean = Program::new("cargo", &order.folder())
+        let clean = cargo(order)
             .args(["clean", "--quiet", "--profile", profile(order), "--locked", "--offline"])
             .args(["--target", target.triple])
             .args(packages);
         exec::capture(&clean).await?;
-        artifacts = compile(events, cancel, order, &target).await?;
+        artifacts = compile(events, cancel, order, &command()).await?;
     }
     let binaries = artifacts.binaries(&order.folder().join("Cargo.toml"));
-    let first = started(&binaries, order)?;
-    let start = file_name(first);
-    let manifest = program::package(events, order, &binaries, &start, first)?;
+    let start = file_name(started(&binaries, order)?);
+    let finished = Finished { sources: binaries.clone(), start, programs: binaries };
+    let manifest = program::package(events, order, &finished)?;
     let mut reads = vec![];
-    for binary in &binaries {
-        reads.extend(dependencies::of(binary, order.root)?);
+    for binary in &finished.programs {
+        reads.extend(dependencies::of(binary, order.root, &folders)?);
     }
     Ok(Built { manifest, reads })
 }
@@ -93,11 +104,11 @@ async fn compile(
     events: &Events,
     cancel: &CancellationToken,
     order: &Order<'_>,
-    target: &Target,
+    command: &Program,
 ) -> Result<Artifacts, BuildError> {
     let mut artifacts = Artifacts(vec![]);
     let on_stdout = |line: &str| artifacts.0.extend(artifact(line));
-    exec::stream(events, cancel, &order.subject(), &command(order, target), on_stdout).await?;
+    exec::stream(events, cancel, &order.subject(), command, on_stdout).await?;
     Ok(artifacts)
 }
 
@@ -138,19 +149,22 @@ fn same_file(left: &Path, right: &Path) -> bool {
         || matches!((left.canonicalize(), right.canonicalize()), (Ok(left), Ok(right)) if left == right)
 }
 
-fn command(order: &Order<'_>, target: &Target) -> Program {
-    // Paths of this machine must not end up in the binary: two checkouts in two places make one digest.
-    let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned(), remap(order.root, "/source")];
-    flags.extend(order.cargo_home.map(|home| remap(home, "/cargo")));
+fn command(order: &Order<'_>, target: &Target, folders: &Folders) -> Program {
+    let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
+    flags.extend(folders.remaps(order.root, order.cargo_home));
     let flags = serde_json::to_string(&flags).expect("a list of strings always serialises");
-    let program = Program::new("cargo", &order.folder())
+    cargo(order)
         .args([target.subcommand, "--profile", profile(order), "--locked"])
         .args(["--message-format=json-render-diagnostics", "--target", target.triple])
         .args(["--config", &format!("target.{}.rustflags={flags}", target.triple)])
         .args(chosen(&order.component.recipe))
         .env("SOURCE_DATE_EPOCH", order.epoch.to_string())
-        .env("CARGO_INCREMENTAL", "0");
-    order.foreign.iter().fold(program, Program::env_remove)
+        .env("CARGO_INCREMENTAL", "0")
+}
+
+/// Cargo in the folder of the package, without the variables of somebody's shell.
+fn cargo(order: &Order<'_>) -> Program {
+    order.foreign.iter().fold(Program::new("cargo", &order.folder()), Program::env_remove)
 }
 
 /// Which binaries are built, and with which features.
@@ -166,8 +180,4 @@ fn chosen(recipe: &Recipe) -> Vec<String> {
         arguments.push(format!("--features={}", recipe.features.join(",")));
     }
     arguments
-}
-
-fn remap(from: &Path, to: &str) -> String {
-    format!("--remap-path-prefix={}={to}", from.display())
 }

@@ -1,7 +1,10 @@
 //! The image of finished programs: what `cargo` and `prebuilt` share. A program that could not start is refused.
 
+mod certificates;
+
 use super::elf::{self, Kind};
 use super::{BuildError, Order};
+use crate::component::Component;
 use crate::event::Events;
 use crate::layout::{Descriptor, Layout, Program, assemble};
 use crate::platform::Platform;
@@ -10,42 +13,75 @@ use std::path::{Path, PathBuf};
 /// A larger program mostly has its debug information with it.
 const LARGE: u64 = 128 << 20;
 
-/// Puts `sources`, files or one folder, into the image of `order`. `start` is the file to start, `program` where it lies here.
+/// Programs that are ready to be put into an image.
+pub(super) struct Finished {
+    /// Files, or one folder that is taken whole.
+    pub(super) sources: Vec<PathBuf>,
+    /// The file to start: its name, or its path in the folder.
+    pub(super) start: String,
+    /// Where those lie that must be able to run in the image.
+    pub(super) programs: Vec<PathBuf>,
+}
+
+/// Refuses assets that are not there, and programs that could not start in the image of `component`. It looks only at names and
+/// headers. Returns warnings.
+pub(super) fn ensure_possible(
+    root: &Path,
+    component: &Component,
+    platform: &Platform,
+    programs: &[PathBuf],
+) -> Result<Vec<String>, BuildError> {
+    let assets = assets(root, component);
+    if let Some((path, _)) = assets.into_iter().find(|(path, _)| !path.exists()) {
+        return Err(BuildError::NoAsset { path });
+    }
+    let ground = Ground::of(component, platform);
+    let mut warnings = vec![];
+    for program in programs {
+        let kind = elf::read(program).map_err(unreadable(program))?;
+        warnings.extend(ensure_startable(program, &kind, &ground)?);
+    }
+    Ok(warnings)
+}
+
+/// Puts the programs into the image of `order`.
 pub(super) fn package(
     events: &Events,
     order: &Order<'_>,
-    sources: &[PathBuf],
-    start: &str,
-    program: &Path,
+    finished: &Finished,
 ) -> Result<Descriptor, BuildError> {
-    let recipe = &order.component.recipe;
-    let asset = |(source, place): (&String, &String)| (order.root.join(source), place.clone());
-    let assets: Vec<_> = recipe.assets.iter().map(asset).collect();
-    if let Some((path, _)) = assets.iter().find(|(path, _)| !path.exists()) {
-        return Err(BuildError::NoAsset { path: path.clone() });
+    let component = order.component;
+    let mut warnings = ensure_possible(order.root, component, order.platform, &finished.programs)?;
+    let ground = Ground::of(component, order.platform);
+    for program in &finished.programs {
+        let size = program.metadata().map(|metadata| metadata.len()).unwrap_or_default();
+        warnings.extend(about_size(program, size));
+        warnings.extend(certificates::warning(program, &ground).map_err(unreadable(program))?);
     }
-    let kind = elf::read(program).map_err(|source| BuildError::Read { path: program.to_owned(), source })?;
-    let ground = Ground {
-        platform: order.platform,
-        has_base: order.base.is_some(),
-        places: assets.iter().map(|(_, place)| place.as_str()).collect(),
-    };
-    let warning = ensure_startable(program, &kind, &ground)?;
-    let size = program.metadata().map(|metadata| metadata.len()).unwrap_or_default();
-    for text in warning.into_iter().chain(about_size(program, size)) {
+    for text in warnings {
         events.warn(format!("{}: {text}", order.subject()));
     }
     let layout = Layout::create(order.out)?;
     let image = Program {
-        sources,
-        start,
+        sources: &finished.sources,
+        start: &finished.start,
         platform: order.platform,
         created: order.epoch,
-        assets: &assets,
-        user: recipe.user.as_deref(),
+        assets: &assets(order.root, component),
+        user: component.recipe.user.as_deref(),
         base: order.base,
     };
     Ok(order.finish(&layout, assemble(&layout, &image)?)?)
+}
+
+/// What lies beside the programs, with its places in the image.
+fn assets(root: &Path, component: &Component) -> Vec<(PathBuf, String)> {
+    let assets = component.recipe.assets.iter();
+    assets.map(|(source, place)| (root.join(source), place.clone())).collect()
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> BuildError {
+    move |source| BuildError::Read { path: path.to_owned(), source }
 }
 
 /// A warning about a program of `size` bytes, if it is unusually large.
@@ -62,7 +98,13 @@ struct Ground<'a> {
     places: Vec<&'a str>,
 }
 
-impl Ground<'_> {
+impl<'a> Ground<'a> {
+    fn of(component: &'a Component, platform: &'a Platform) -> Self {
+        let recipe = &component.recipe;
+        let places = recipe.assets.values().map(String::as_str).collect();
+        Ground { platform, has_base: recipe.base.is_some(), places }
+    }
+
     /// Whether something may be at `path`; what is in a base is not looked at.
     fn may_have(&self, path: &str) -> bool {
         let is_above = |place: &&str| {

@@ -28,15 +28,15 @@ fn configure(repository: &Repository, keys: &str) {
 }
 
 /// An image as skopeo reads it: its manifest, its config, and the files of all layers with their content.
-struct Image {
+pub(crate) struct Image {
     manifest: Value,
     config: Value,
-    files: BTreeMap<String, Vec<u8>>,
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
 }
 
 /// The image of the only component for `architecture`, read and checked by skopeo.
 #[track_caller]
-fn image(repository: &Repository, architecture: &str) -> Image {
+pub(crate) fn image(repository: &Repository, architecture: &str) -> Image {
     let to = tempfile::tempdir().expect("a temporary folder");
     let component = if repository.path().join("api").is_dir() { "api" } else { "app" };
     let from = format!(
@@ -71,7 +71,7 @@ fn image(repository: &Repository, architecture: &str) -> Image {
 }
 
 /// Runs a program of the image, as it is on this machine.
-fn output(image: &Image, program: &str) -> String {
+pub(crate) fn output(image: &Image, program: &str) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("program");
     std::fs::write(&path, &image.files[program]).expect("write the program");
@@ -80,7 +80,7 @@ fn output(image: &Image, program: &str) -> String {
     String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
 }
 
-fn host() -> &'static str {
+pub(crate) fn host() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }
 }
 
@@ -141,13 +141,26 @@ fn two_folders_make_one_image_with_assets_and_a_base() {
     let registry = Registry::start();
     registry.publish_index("base:1");
     let repository = package();
-    configure(
-        &repository,
-        &format!("bin: api, base: '{}', assets: {{web: /srv/www}}", registry.image("base:1")),
-    );
+    let base = format!("{}@{}", registry.image("base"), digest_of(&registry, "base:1"));
+    configure(&repository, &format!("bin: api, base: '{base}', assets: {{web: /srv/www}}"));
     let elsewhere = repository.clone_with(&[]);
     let up = |repository: &Repository| repository.hephy(["up"]).run().exits(0).stdout;
     assert_eq!(up(&repository), up(&elsewhere));
+    let image = image(&repository, host());
+    let annotations = &image.manifest["annotations"];
+    assert_eq!(annotations["org.opencontainers.image.base.name"], base);
+    assert!(base.ends_with(annotations["org.opencontainers.image.base.digest"].as_str().expect("a digest")));
+    assert_eq!(image.files["app/run"], format!("for {}", host()).into_bytes());
+}
+
+/// The digest of what a name means now, an index as a whole.
+fn digest_of(registry: &Registry, name: &str) -> String {
+    let image = format!("docker://{}", registry.image(name));
+    let output = Command::new("skopeo")
+        .args(["inspect", "--tls-verify=false", "--format={{.Digest}}", &image])
+        .output()
+        .expect("skopeo (./dev tools)");
+    String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
 }
 
 #[test]
@@ -259,15 +272,16 @@ fn a_large_base_of_docker_s_kind_arrives_whole() {
 fn a_base_that_is_pinned_or_that_has_no_such_platform() {
     let registry = Registry::start();
     registry.publish_index("base:1");
-    let base = registry.image("base:1");
+    let (base, first) = (registry.image("base:1"), digest_of(&registry, "base:1"));
     let repository = Repository::empty();
     repository.write("app/run", "#!/bin/sh\n");
-    let configure = |platform: &str, more: &str| {
+    let configure_on = |base: &str, platform: &str, more: &str| {
         let text = format!(
             "{more}components: {{app: {{path: app, base: '{base}', prebuilt: {{{platform}: run}}}}}}\n"
         );
         repository.write("hephy.yaml", &text).commit("Configure");
     };
+    let configure = |platform: &str, more: &str| configure_on(&base, platform, more);
     configure("linux/s390x", "");
     let output = repository.hephy(["build"]).run().exits(3);
     let expected = format!(
@@ -290,6 +304,15 @@ fn a_base_that_is_pinned_or_that_has_no_such_platform() {
     // and where nobody asks for the plan, the build still finds it.
     configure("linux/amd64", "base-images: offline\n");
     repository.hephy(["build"]).run().exits(0);
+    // A digest needs no pin and no name, wherever that has moved on to.
+    let exact = format!("{}@{first}", registry.image("base"));
+    for more in ["", "base-images: pin\n", "base-images: offline\n"] {
+        configure_on(&exact, "linux/amd64", more);
+        repository.hephy(["up"]).run().exits(0);
+        let image = image(&repository, "amd64");
+        assert_eq!(image.manifest["annotations"]["org.opencontainers.image.base.digest"], first, "{more}");
+        assert_eq!(image.config["rootfs"]["diff_ids"].as_array().map(Vec::len), Some(2), "{more}");
+    }
 }
 
 #[test]
@@ -388,7 +411,7 @@ fn another_platform_is_linked_by_zig() {
     assert!(call.starts_with(&expected) && call.contains("--bin=api"), "{call}");
 }
 
-fn stand_in(path: &Path, script: &str) {
+pub(crate) fn stand_in(path: &Path, script: &str) {
     std::fs::write(path, format!("#!/bin/sh\n{script}\n")).expect("write the program");
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("make it a program");
 }

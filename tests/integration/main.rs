@@ -10,6 +10,7 @@ mod backend_cargo;
 mod backend_helm;
 mod backend_ko;
 mod backend_others;
+mod backend_programs;
 mod attested;
 mod attesting;
 mod bad_configuration;

@@ -1,16 +1,15 @@
 //! What the compiler really read: the file that Cargo writes beside a binary, in the syntax of `make`.
 
 use super::BuildError;
+use super::folders::Folders;
 use std::path::{Component, Path, PathBuf};
 
-/// The files below `root` that went into `binary`, as paths from there. What Cargo itself made is left out.
-pub(super) fn of(binary: &Path, root: &Path) -> Result<Vec<PathBuf>, BuildError> {
+/// The files below `root` that went into `binary`, as paths from there. What Cargo made in its own folders is left out.
+pub(super) fn of(binary: &Path, root: &Path, folders: &Folders) -> Result<Vec<PathBuf>, BuildError> {
     let path = binary.with_extension("d");
     let text = std::fs::read_to_string(&path).map_err(|source| BuildError::Read { path, source })?;
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-    // The binary is `TARGET_FOLDER/TRIPLE/release/NAME`.
-    let made = binary.ancestors().nth(3).unwrap_or(binary);
-    let paths = read(&text).into_iter().map(|path| plain(&path)).filter(|path| !path.starts_with(made));
+    let paths = read(&text).into_iter().map(|path| plain(&path)).filter(|path| !folders.have(path));
     Ok(paths.filter_map(|path| path.strip_prefix(&root).ok().map(Path::to_owned)).collect())
 }
 

@@ -17,7 +17,6 @@ mod helm;
 mod ko;
 mod prebuilt;
 mod program;
-mod rewriting;
 mod spin;
 mod tool;
 
@@ -131,8 +130,6 @@ pub(crate) enum BuildError {
     Unpinned { image: String },
     #[error("take the image from the cluster: {what} is missing or damaged")]
     Cut { what: String },
-    #[error("build on `{image}` as the plan saw it: kaniko cannot be told which image that is")]
-    Unpinnable { image: String },
     #[error("find an engine that builds a Dockerfile ({backend}): {}", tried.join("; "))]
     NoEngine {
         backend: Backend,

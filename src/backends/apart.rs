@@ -3,8 +3,6 @@
 
 use super::buildkit::{self, Places};
 use super::context::{DOCKERFILE, Staged, stage};
-use super::dockerfile::pinned;
-use super::rewriting::rewritten;
 use super::{BuildError, Order, empty};
 use crate::image::Digest;
 use crate::inputs::{self, Reading};
@@ -95,10 +93,9 @@ impl<'a> Apart<'a> {
         let path = self.staged.beside().join(DOCKERFILE);
         let text = std::fs::read_to_string(&path)
             .map_err(|source| BuildError::Read { path: path.clone(), source })?;
-        let pins: Vec<_> = pinned(self.order, &self.reading)
-            .map(|(name, image)| (name.as_str(), self.reading.clear_spellings(name), image.to_string()))
-            .collect();
-        let text = rewritten(&text, &pins).map_err(|image| BuildError::Unpinnable { image })?;
+        let Order { base_images, platform, .. } = self.order;
+        let text = inputs::with_images(&text, &self.reading, base_images, platform)
+            .map_err(|image| BuildError::Unpinned { image })?;
         std::fs::write(&path, text).map_err(|source| BuildError::Prepare { path, source })
     }
 

@@ -110,7 +110,8 @@ pub(super) fn of_build(error: &BuildError) -> Vec<String> {
             )
         }
         BuildError::Unpinned { .. } => {
-            "give the stage another name than the image has, or use another engine: `backend: buildkit`".to_owned()
+            "give a stage another name than an image has, mount no image in `RUN`, or use another engine: `backend: buildkit`"
+                .to_owned()
         }
         BuildError::NoEngine { tried, .. } if of_words(tried).is_some() => {
             of_words(tried).unwrap_or_default().to_owned()

@@ -18,6 +18,9 @@ pub(super) enum Rung {
     Chunks,
 }
 
+/// A host that refused to mount from so many repositories is not asked again.
+const REFUSALS: usize = 2;
+
 /// Whether a registry answers 201 to a mount from the repository itself, if it has the blob.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum SelfMount {
@@ -55,7 +58,7 @@ pub(super) struct Learnt {
     hosts: Arc<Mutex<BTreeMap<String, Habits>>>,
     blobs: Arc<Mutex<Blobs>>,
     /// By host, the repositories from which it refused to mount: a base image may be readable and not mountable.
-    unmountable: Arc<Mutex<BTreeSet<(String, String)>>>,
+    unmountable: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>,
     /// Of several images with the same blob, the others wait for the first.
     turns: Arc<Mutex<Turns>>,
     /// Manifests that were pushed, for their tags.
@@ -111,16 +114,17 @@ impl Learnt {
     /// Another repository of the same host that has the blob and from which it may be mounted.
     pub(super) fn elsewhere(&self, target: &Target, digest: &Digest) -> Option<String> {
         let key = (target.host.clone(), digest.clone());
-        let unmountable = lock(&self.unmountable);
-        let is_other = |path: &&String| {
-            **path != target.path && !unmountable.contains(&(target.host.clone(), (*path).clone()))
-        };
+        let unmountable = lock(&self.unmountable).get(&target.host).cloned().unwrap_or_default();
+        if unmountable.len() >= REFUSALS {
+            return None;
+        }
+        let is_other = |path: &&String| **path != target.path && !unmountable.contains(*path);
         lock(&self.blobs).get(&key)?.iter().find(is_other).cloned()
     }
 
     /// The host refused to mount from the repository `path`.
     pub(super) fn cannot_mount(&self, host: &str, path: String) {
-        lock(&self.unmountable).insert((host.to_owned(), path));
+        lock(&self.unmountable).entry(host.to_owned()).or_default().insert(path);
     }
 }
 

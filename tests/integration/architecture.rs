@@ -38,7 +38,6 @@ const PURE: &[&str] = &[
     "backends/choose",
     "backends/engine",
     "backends/answers",
-    "backends/rewriting",
     "jobs/spec",
     "jobs/stand",
     "health/verdict",

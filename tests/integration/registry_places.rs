@@ -59,7 +59,7 @@ fn is_foreign_mount(asked: &Asked) -> bool {
 }
 
 #[test]
-fn a_registry_that_refuses_to_mount_is_asked_once() {
+fn a_registry_that_refuses_to_mount_is_asked_about_two_repositories() {
     each([401, 403, 405], |status| {
         let push = Pushing::of(
             400_000,
@@ -74,7 +74,7 @@ fn a_registry_that_refuses_to_mount_is_asked_once() {
         }
         let asked = push.proxy.asked();
         let mounts = asked.iter().filter(|asked| is_foreign_mount(asked)).count();
-        assert_eq!(mounts, 1, "{status}");
+        assert_eq!(mounts, 2, "{status}");
         // The layer was sent to each.
         assert_eq!(
             asked.iter().filter(|asked| asked.is("PUT", UPLOAD) && asked.length() > 100_000).count(),

@@ -74,7 +74,7 @@ fn faults_name_their_place_and_a_way_out() {
         ),
         (
             "components:\n  a: {path: src, backend: carg}",
-            "`hephy.yaml:2:27`: backend `carg` is unknown, expected one of cargo, prebuilt, dockerfile, buildkit, buildah, kaniko, ko, spin, buildpacks, helm; did you mean `cargo`?",
+            "`hephy.yaml:2:27`: backend `carg` is unknown, expected one of cargo, prebuilt, dockerfile, buildkit, buildah, docker, kaniko, ko, spin, buildpacks, helm; did you mean `cargo`?",
         ),
         (
             "components:\n  a: {path: src, platforms: [linux/z80]}",

@@ -16,8 +16,14 @@ pub(crate) fn with_images(
     images: &BTreeMap<String, Image>,
     platform: &Platform,
 ) -> Result<String, String> {
-    // The engine will say what is wrong with it.
-    let Ok(file) = parse_dockerfile::parse(text) else { return Ok(text.to_owned()) };
+    let Ok(file) = parse_dockerfile::parse(text) else {
+        // If nothing is pinned either, the engine will say what is wrong with it.
+        return images
+            .keys()
+            .find(|name| reading.images.contains_key(*name))
+            .cloned()
+            .map_or(Ok(text.to_owned()), Err);
+    };
     let pins = Pins { reading, images };
     let mut edits = vec![];
     let mut is_global = true;
@@ -32,10 +38,17 @@ pub(crate) fn with_images(
                     edits.extend(pins.edit(name)?);
                 }
             }
+            // Engines that need this mount nothing; one that did would mount what the name means by now.
+            Instruction::Run(run) => {
+                if let Some(name) = run.options.iter().find_map(|flag| pins.name(mounted(flag)?)) {
+                    return Err(name.to_owned());
+                }
+            }
             // It becomes a part of the image, and means there what it says here.
             Instruction::Onbuild(onbuild) => {
                 if let Instruction::Copy(copy) = &*onbuild.instruction
-                    && let Some(name) = copy.options.iter().filter_map(from).find_map(|name| pins.name(name))
+                    && let Some(name) =
+                        copy.options.iter().filter_map(from).find_map(|name| pins.name(&name.value))
                 {
                     return Err(name.to_owned());
                 }
@@ -63,15 +76,15 @@ struct Pins<'a> {
 
 impl<'a> Pins<'a> {
     /// The image that is written so, if the plan knows what it is.
-    fn name(&self, written: &UnescapedString<'_>) -> Option<&'a str> {
+    fn name(&self, written: &str) -> Option<&'a str> {
         let is_it = |name: &&String| {
-            self.reading.images.get(*name).is_some_and(|spellings| spellings.contains(&*written.value))
+            self.reading.images.get(*name).is_some_and(|spellings| spellings.contains(written))
         };
         self.images.keys().find(is_it).map(String::as_str)
     }
 
     fn edit(&self, written: &UnescapedString<'_>) -> Result<Option<Edit>, String> {
-        let Some(name) = self.name(written) else { return Ok(None) };
+        let Some(name) = self.name(&written.value) else { return Ok(None) };
         match self.images.get(name).filter(|_| self.reading.is_replaceable(name)) {
             Some(image) => Ok(Some((written.span.clone(), image.to_string()))),
             None => Err(name.to_owned()),
@@ -81,6 +94,12 @@ impl<'a> Pins<'a> {
 
 fn from<'a, 'b>(flag: &'b Flag<'a>) -> Option<&'b UnescapedString<'a>> {
     flag.value.as_ref().filter(|_| flag.name.value == "from")
+}
+
+/// The image or stage that `RUN --mount` reads.
+fn mounted<'a>(flag: &'a Flag<'_>) -> Option<&'a str> {
+    let options = flag.value.as_ref().filter(|_| flag.name.value == "mount")?;
+    options.value.split(',').find_map(|option| option.strip_prefix("from="))
 }
 
 /// What BuildKit says of platforms without being asked. The machine that builds is one of the platform.
@@ -172,6 +191,7 @@ mod tests {
             // One spelling that means two images.
             ("ARG T=1\nFROM a:$T\nARG T=2\n", &["a:1"], ""),
             ("FROM a\nONBUILD COPY --from=b /x /\n", &["a", "b"], "b"),
+            ("FROM a\nRUN --mount=type=bind,from=b,target=/b true\n", &["a", "b"], "b"),
         ] {
             let rewritten = rewritten(text, names);
             assert_eq!(rewritten.err().unwrap_or_default(), expected, "{text}");

@@ -133,7 +133,7 @@ fn what_an_archive_should_not_have_is_refused() {
     };
     let listed = list("c", &["l"]);
     check(&[], "the archive does not have it");
-    check(&[("manifest.json", b"[]", 0)], "it has 0");
+    check(&[("manifest.json", b"[]", 0)], "it lists not one image");
     check(&[("manifest.json", b"no", 0)], "understand `manifest.json`");
     check(&[("manifest.json", &listed, 0), ("c", &config, 0)], "add `l` to an image: the archive does not");
     check(

@@ -18,7 +18,7 @@ mod watch;
 mod tests;
 
 pub(crate) use found::expected_now;
-pub(crate) use rules::{Signal, findings, waits_for};
+pub(crate) use rules::{Finding, Signal, findings, waits_for};
 pub(crate) use settle::{Settings, settle};
 pub(crate) use watch::Watches;
 

@@ -2,6 +2,7 @@
 //! the API server, and nothing of it stays.
 
 mod buildkit;
+mod ending;
 mod kaniko;
 mod object;
 mod remote;
@@ -76,7 +77,8 @@ pub(crate) enum JobError {
     Write { source: std::io::Error },
 }
 
-/// Builds `order` with `engine` in the cluster, into the layout at `order.out`. Whatever happens, the Job goes away.
+/// Builds `order` with `engine` in the cluster, into the layout at `order.out`. Whatever happens, the Job goes away,
+/// and so does the tag that kaniko pushes.
 pub(crate) async fn build(
     events: &Events,
     cancel: &CancellationToken,
@@ -93,14 +95,17 @@ pub(crate) async fn build(
     let object = Object::create(events, site, &work, &suffix).await?;
     let building = async {
         match (engine, destination) {
-            (Engine::Kaniko, Some((handover, tag))) => {
-                kaniko::build(events, site, &object, &apart, handover, tag).await
+            (Engine::Kaniko, Some((handover, _))) => {
+                kaniko::build(events, site, &object, &apart, handover).await
             }
             _ => buildkit::build(events, site, &object, &apart).await,
         }
     };
     let result = cancel.run_until_cancelled(building).await;
     object.delete(events).await;
+    if let (Engine::Kaniko, Some((handover, tag))) = (engine, destination) {
+        kaniko::forget(events, handover, tag).await;
+    }
     let manifest = result.unwrap_or_else(|| Err(cancelled()))?;
     Ok(Built { manifest, reads: vec![] })
 }

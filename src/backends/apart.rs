@@ -88,15 +88,9 @@ impl<'a> Apart<'a> {
         Ok(taken)
     }
 
-    /// Writes the images that the plan saw into the copied Dockerfile, for an engine that can be told in no other way.
+    /// Writes the images that the plan saw into the copied Dockerfile.
     pub(crate) fn pin(&self) -> Result<(), BuildError> {
-        let path = self.staged.beside().join(DOCKERFILE);
-        let text = std::fs::read_to_string(&path)
-            .map_err(|source| BuildError::Read { path: path.clone(), source })?;
-        let Order { base_images, platform, .. } = self.order;
-        let text = inputs::with_images(&text, &self.reading, base_images, platform)
-            .map_err(|image| BuildError::Unpinned { image })?;
-        std::fs::write(&path, text).map_err(|source| BuildError::Prepare { path, source })
+        self.staged.pin(self.order, &self.reading).map(drop)
     }
 
     /// The folder that becomes the layout.

@@ -1,6 +1,5 @@
 //! The `buildah` backend: a Dockerfile, built without a daemon.
 
-use super::dockerfile::is_pinned;
 use super::{BuildError, Order};
 use crate::event::Events;
 use crate::exec::{self, Program};
@@ -83,7 +82,7 @@ fn build_command(order: &Order<'_>, reading: &Reading, image_id: &Path, ignore: 
     for (key, value) in &order.component.recipe.build_args {
         program = program.args(["--build-arg", &format!("{key}={value}")]);
     }
-    for name in reading.images.keys().filter(|name| is_pinned(reading, name)) {
+    for name in reading.images.keys().filter(|name| !reading.is_stage(name)) {
         let Some(image) = order.base_images.get(name) else { continue };
         for spelling in reading.clear_spellings(name) {
             program = program.args(["--build-context", &format!("{spelling}=docker-image://{image}")]);
@@ -91,7 +90,7 @@ fn build_command(order: &Order<'_>, reading: &Reading, image_id: &Path, ignore: 
     }
     // What cannot be pinned is at least what its registry has, and not an old copy of this machine.
     let is_followed = |name: &String| order.base_images.contains_key(name);
-    if reading.images.keys().all(is_followed) && reading.images.keys().any(|name| !is_pinned(reading, name)) {
+    if reading.images.keys().all(is_followed) && reading.images.keys().any(|name| reading.is_stage(name)) {
         program = program.arg("--pull=always");
     }
     if let Some(stage) = &order.component.recipe.target {
@@ -108,7 +107,7 @@ async fn ensure_seen(order: &Order<'_>, reading: &Reading) -> Result<(), BuildEr
     }
     let format = "{{range .Docker.Config.OnBuild}}ONBUILD {{println .}}{{end}}{{range .Docker.Config.Env}}{{println .}}{{end}}";
     for name in reading.images.keys() {
-        let image = order.base_images.get(name).filter(|_| is_pinned(reading, name));
+        let image = order.base_images.get(name).filter(|_| !reading.is_stage(name));
         let image = image.map_or_else(|| name.clone(), ToString::to_string);
         let program = Program::new("buildah", &order.folder())
             .args(["inspect", "--type", "image", "--format", format, &image]);

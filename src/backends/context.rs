@@ -5,7 +5,7 @@
 
 use super::{BuildError, Order};
 use crate::config::LOCK_NAME;
-use crate::inputs::{self, Dockerignore};
+use crate::inputs::{self, Dockerignore, Reading};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -34,6 +34,18 @@ impl Staged {
     /// The folder with the Dockerfile, called [`DOCKERFILE`], and its ignore file.
     pub(super) fn beside(&self) -> PathBuf {
         self.folder.path().join("dockerfile")
+    }
+
+    /// Writes the images that the plan saw into the copied Dockerfile, for an engine that can be told in no other way, and
+    /// returns that.
+    pub(super) fn pin(&self, order: &Order<'_>, reading: &Reading) -> Result<String, BuildError> {
+        let path = self.beside().join(DOCKERFILE);
+        let text =
+            fs::read_to_string(&path).map_err(|source| BuildError::Read { path: path.clone(), source })?;
+        let text = inputs::with_images(&text, reading, order.base_images, order.platform)
+            .map_err(|image| BuildError::Unpinned { image })?;
+        fs::write(&path, &text).map_err(|source| BuildError::Prepare { path, source })?;
+        Ok(text)
     }
 }
 

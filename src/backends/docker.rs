@@ -49,14 +49,10 @@ fn docker(order: &Order<'_>) -> Program {
 /// `.dockerignore`, whichever file it is that counts, and adds a random name to it (for a Dockerfile that lies elsewhere),
 /// so that file must not get into the image.
 fn prepare(order: &Order<'_>, reading: &Reading, staged: &Staged) -> Result<String, BuildError> {
-    let path = staged.beside().join(DOCKERFILE);
+    let text = staged.pin(order, reading)?;
+    let path = staged.beside().join(format!("{DOCKERFILE}.dockerignore"));
     let fault = |source| BuildError::Prepare { path: path.clone(), source };
-    let text = std::fs::read_to_string(&path).map_err(fault)?;
-    let text = inputs::with_images(&text, reading, order.base_images, order.platform)
-        .map_err(|image| BuildError::Unpinned { image })?;
-    std::fs::write(&path, &text).map_err(fault)?;
-    let mut ignore =
-        std::fs::read(staged.beside().join(format!("{DOCKERFILE}.dockerignore"))).map_err(fault)?;
+    let mut ignore = std::fs::read(&path).map_err(fault)?;
     ignore.extend(b"\n.dockerignore\n");
     std::fs::write(staged.context().join(".dockerignore"), ignore).map_err(fault)?;
     Ok(text)

@@ -43,10 +43,6 @@ pub(super) fn pinned<'a>(
     order: &'a Order<'_>,
     reading: &'a Reading,
 ) -> impl Iterator<Item = (&'a String, &'a Image)> {
-    let names = reading.images.keys().filter(|name| is_pinned(reading, name));
+    let names = reading.images.keys().filter(|name| !reading.is_stage(name));
     names.filter_map(|name| Some((name, order.base_images.get(name)?)))
-}
-
-pub(super) fn is_pinned(reading: &Reading, name: &str) -> bool {
-    !reading.stages.contains(&name.to_lowercase())
 }

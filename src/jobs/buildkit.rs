@@ -1,5 +1,6 @@
 //! BuildKit in a pod: the files go there as a tar, its own client builds there, and the image comes back as a tar.
 
+use super::ending::{failed, last_lines, trouble, unless_ended};
 use super::object::Object;
 use super::remote::{End, Remote};
 use super::spec::PLACE;
@@ -10,9 +11,6 @@ use crate::backends::{Apart, BuildError};
 use crate::event::Events;
 use crate::exec::ExecError;
 use crate::layout::Descriptor;
-use crate::logs;
-use std::os::unix::process::ExitStatusExt as _;
-use std::process::ExitStatus;
 use std::time::Duration;
 
 /// How long the cluster may take to say what has become of a pod whose connection broke.
@@ -35,7 +33,9 @@ pub(super) async fn build(
         other => return Err(ended_early(object, site, other).await),
     };
     let remote = Remote { object, pod: &pod };
-    let worked = work(events, object, &remote, apart).await;
+    let limit = site.builder.timeout + LAST_WORD;
+    let worked = work(events, object, &remote, apart);
+    let worked = unless_ended(&pod, worked, watch.until_ended(limit)).await;
     let Err(error) = worked else { return worked };
     match watch.until_ended(doubt(&error)).await? {
         Stand::Waiting { .. } | Stand::Running { .. } => Err(error),
@@ -90,12 +90,6 @@ fn done(remote: &Remote<'_>, program: &str, end: End) -> Result<(), JobError> {
     }
 }
 
-/// A program that ended with `code`.
-pub(super) fn failed(program: &str, code: i32, last_lines: Vec<String>) -> JobError {
-    let status = ExitStatus::from_raw(code << 8);
-    BuildError::Exec(ExecError::Failed { program: program.to_owned(), status, last_lines }).into()
-}
-
 /// Why a pod that ought to run does not.
 async fn ended_early(object: &Object, site: &Site<'_>, stand: Stand) -> JobError {
     match stand {
@@ -105,29 +99,4 @@ async fn ended_early(object: &Object, site: &Site<'_>, stand: Stand) -> JobError
         }
         other => trouble(object, site, other),
     }
-}
-
-/// What is wrong where the container has not ended by itself.
-pub(super) fn trouble(object: &Object, site: &Site<'_>, stand: Stand) -> JobError {
-    let job = object.name.clone();
-    match stand {
-        Stand::Refused { why } => JobError::Refused { job, why },
-        Stand::Lost { why } | Stand::Waiting { why } => JobError::Lost { job, why },
-        Stand::TooLong => JobError::TooLong { job, seconds: site.builder.timeout.as_secs() },
-        Stand::OutOfMemory { why } => JobError::OutOfMemory { job, why },
-        Stand::Running { pod } | Stand::Ended { pod, .. } => {
-            JobError::Lost { job, why: format!("nobody knows what pod `{pod}` does") }
-        }
-    }
-}
-
-/// What its container said last; nothing where nobody can tell.
-pub(super) async fn last_lines(object: &Object, pod: &str) -> Vec<String> {
-    let container = logs::Container {
-        namespace: object.namespace.clone(),
-        pod: pod.to_owned(),
-        container: super::spec::CONTAINER.to_owned(),
-    };
-    let read = logs::tail(&object.cluster, &container, logs::Run::Current, logs::LINES).await;
-    read.ok().flatten().unwrap_or_default()
 }

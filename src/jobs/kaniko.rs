@@ -1,6 +1,6 @@
 //! kaniko in a pod: the files go to its stdin, and it can only push, so the image comes back from the registry.
 
-use super::buildkit::{failed, last_lines, trouble};
+use super::ending::{failed, last_lines, trouble, unless_ended};
 use super::object::Object;
 use super::remote::Remote;
 use super::stand::Stand;
@@ -12,9 +12,12 @@ use crate::image::{Digest, ImageError, Tag};
 use crate::layout::{Contents, Descriptor, Layout};
 use crate::registry::RegistryError;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// How long the cluster may take to say that the deadline of the Job has passed.
 const LAST_WORD: Duration = Duration::from_secs(30);
+/// How long the registry may take to delete a tag.
+const FORGETTING: Duration = Duration::from_secs(30);
 
 /// What the executor is told about where the image goes (its README, "Additional Flags").
 pub(super) fn push_arguments(handover: &Handover<'_>, tag: &Tag) -> Vec<String> {
@@ -26,28 +29,42 @@ pub(super) fn push_arguments(handover: &Handover<'_>, tag: &Tag) -> Vec<String> 
     arguments
 }
 
-/// Lets the pod of `object` build and push, and takes the image into the layout. The tag goes away again.
+/// Lets the pod of `object` build and push, and takes the image into the layout. The tag is left to [`forget`].
 pub(super) async fn build(
     events: &Events,
     site: &Site<'_>,
     object: &Object,
     apart: &Apart<'_>,
     handover: &Handover<'_>,
-    tag: &Tag,
 ) -> Result<Descriptor, JobError> {
     apart.pin()?;
     let digest = pushed(events, site, object, apart).await?;
-    let taken = take(apart, handover, &digest).await;
-    if let Err(error) = handover.registry.remove_tag(handover.repository, tag).await {
-        let name = format!("{}:{tag}", handover.repository);
-        let why = match error {
-            // What some say of it is about digests, and of no use.
-            RegistryError::Refused { status, .. } => format!("the registry deletes no tags ({status})"),
-            error => error.to_string(),
-        };
-        events.warn(format!("`{name}` stays, and nothing needs it any more: {why}"));
+    take(apart, handover, &digest).await
+}
+
+/// Deletes the tag if kaniko has pushed it, however the build ended, and warns of one that stays.
+pub(super) async fn forget(events: &Events, handover: &Handover<'_>, tag: &Tag) {
+    let Handover { registry, repository, .. } = handover;
+    let removal = async {
+        let is_there = registry.find(repository, tag.as_str()).await.map(|found| found.is_some());
+        match is_there.map_err(|error| ("may stay", error.to_string()))? {
+            true => registry.remove_tag(repository, tag).await.map_err(|error| ("stays", why_kept(error))),
+            false => Ok(()),
+        }
+    };
+    let removed = timeout(FORGETTING, removal).await;
+    let removed = removed.unwrap_or_else(|_| Err(("may stay", "the registry does not answer".to_owned())));
+    if let Err((verb, why)) = removed {
+        events.warn(format!("`{repository}:{tag}` {verb}, and nothing needs it any more: {why}"));
     }
-    taken
+}
+
+fn why_kept(error: RegistryError) -> String {
+    match error {
+        // What some say of it is about digests, and of no use.
+        RegistryError::Refused { status, .. } => format!("the registry deletes no tags ({status})"),
+        error => error.to_string(),
+    }
 }
 
 /// The digest that kaniko says it has pushed.
@@ -63,8 +80,16 @@ async fn pushed(
         other => return Err(unwell(object, site, other).await),
     };
     let remote = Remote { object, pod: &pod };
-    let fed = remote.feed(events, apart.compressed_archive()?).await;
-    match (watch.until_ended(site.builder.timeout + LAST_WORD).await?, fed) {
+    let limit = site.builder.timeout + LAST_WORD;
+    let feed = remote.feed(events, apart.compressed_archive()?);
+    let fed = unless_ended(&pod, feed, watch.until_ended(limit)).await;
+    // Not all of the context got there.
+    if let Err(error @ JobError::Build(_)) = fed {
+        return Err(error);
+    }
+    // Without a connection it may never get what it waits for.
+    let rest = if fed.is_ok() { limit } else { LAST_WORD };
+    match (watch.until_ended(rest).await?, fed) {
         (Stand::Ended { code: 0, message, .. }, _) => {
             let said = message.trim();
             said.parse().map_err(|_| JobError::NoDigest { said: said.chars().take(100).collect() })

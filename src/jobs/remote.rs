@@ -4,6 +4,7 @@
 use super::JobError;
 use super::object::Object;
 use super::spec::CONTAINER;
+use crate::backends::BuildError;
 use crate::event::Events;
 use crate::exec;
 use k8s_openapi::api::core::v1::Pod;
@@ -11,7 +12,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{Api, AttachParams, AttachedProcess, LogParams};
 use std::collections::VecDeque;
 use std::fs::File;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use std::path::PathBuf;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 
 /// How much is under way at once; more than kube's default of 1 KiB, with which an image takes hours.
@@ -63,18 +65,18 @@ impl Remote<'_> {
         let mut process = cluster.ask(&what, pods.attach(self.pod, &only_stdin)).await?;
         let writer = process.stdin();
         let subject = self.object.subject.as_str();
-        let _ = tokio::join!(
-            send(Some(stdin), writer),
-            exec::each_line(Some(lines.compat()), |line| events.output(subject, line)),
-        );
-        Ok(())
+        let passing_on = async {
+            let _ = exec::each_line(Some(lines.compat()), |line| events.output(subject, line)).await;
+            Ok(())
+        };
+        tokio::try_join!(send(Some(stdin), writer), passing_on).map(drop)
     }
 
     fn pods(&self) -> Api<Pod> {
         Api::namespaced(self.object.cluster.client(), &self.object.namespace)
     }
 
-    /// All streams move at once: one that stands still would stop the others.
+    /// All streams move at once: one that stands still would stop the others. A fault of this machine ends them all.
     async fn accompany(
         &self,
         events: &Events,
@@ -95,32 +97,44 @@ impl Remote<'_> {
         };
         let status = process.take_status();
         let (writer, output, errors) = (process.stdin(), process.stdout(), process.stderr());
-        let ((), taken, (), status) = tokio::join!(
+        let ((), (), (), status) = tokio::try_join!(
             send(stdin, writer),
-            take(output, stdout, events, subject),
+            async { take(output, stdout, events, subject).await.map_err(fault) },
             async {
                 let _ = exec::each_line(errors, &mut on_line).await;
+                Ok(())
             },
             async {
-                match status {
+                Ok(match status {
                     Some(status) => status.await,
                     None => None,
-                }
+                })
             }
-        );
-        taken.map_err(fault)?;
+        )?;
         let code = status.as_ref().and_then(code);
         let problem = status.filter(|_| code.is_none()).and_then(|status| status.message);
         Ok(End { code, problem, last_lines: last_lines.into() })
     }
 }
 
-/// Sends a file and says that it has ended. A program that ends before that says itself why.
-async fn send(file: Option<File>, writer: Option<impl AsyncWrite + Unpin>) {
-    if let (Some(file), Some(mut writer)) = (file, writer) {
-        let _ = tokio::io::copy(&mut tokio::fs::File::from_std(file), &mut writer).await;
-        let _ = writer.shutdown().await;
+/// Sends a file and says that it has ended. A program that ends before that says itself why; a file that cannot be read
+/// is an error, because the program would take its beginning for all of it.
+async fn send(file: Option<File>, writer: Option<impl AsyncWrite + Unpin>) -> Result<(), JobError> {
+    let (Some(file), Some(mut writer)) = (file, writer) else { return Ok(()) };
+    let fault = |source| BuildError::Read { path: PathBuf::from("the copy of the context"), source };
+    let mut file = tokio::fs::File::from_std(file);
+    let mut piece = vec![0; BUFFER];
+    loop {
+        let length = file.read(&mut piece).await.map_err(fault)?;
+        if length == 0 {
+            break;
+        }
+        if writer.write_all(&piece[..length]).await.is_err() {
+            return Ok(());
+        }
     }
+    let _ = writer.shutdown().await;
+    Ok(())
 }
 
 /// Bytes into a file where there is one; else lines for people.
@@ -167,6 +181,29 @@ fn code(status: &Status) -> Option<i32> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[tokio::test]
+    async fn a_file_gets_there_whole_or_the_build_fails() {
+        let bytes = vec![7; BUFFER + 1];
+        let whole = || {
+            let mut file = tempfile::tempfile().expect("a temporary file");
+            std::io::Write::write_all(&mut file, &bytes).expect("write it");
+            std::io::Seek::rewind(&mut file).expect("rewind it");
+            Some(file)
+        };
+        let mut received = vec![];
+        send(whole(), Some(&mut received)).await.expect("sent");
+        assert!(received == bytes);
+        // A program that has ended takes nothing more.
+        let (writer, reader) = tokio::io::duplex(16);
+        drop(reader);
+        send(whole(), Some(writer)).await.expect("its own matter");
+        // A folder can be opened like a file, and not be read.
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let unreadable = File::open(folder.path()).expect("open it");
+        let error = send(Some(unreadable), Some(&mut vec![])).await.expect_err("not read");
+        assert_eq!(error.to_string(), "read `the copy of the context`");
+    }
 
     #[test]
     fn the_kubelet_says_how_a_program_ended() {

@@ -1,8 +1,12 @@
 //! Where the pod of a Job stands: what the cluster says of both comes in, what it means for the build goes out. Pure.
 
-use crate::health::{Signal, findings, waits_for};
+use super::spec::CONTAINER;
+use crate::health::{Finding, Signal, findings, waits_for};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
+
+/// So many warnings are remembered.
+pub(super) const MOST_WARNINGS: usize = 50;
 
 /// What the cluster has said of a Job so far.
 #[derive(Debug, Default)]
@@ -13,6 +17,16 @@ pub(super) struct Known {
     pub(super) is_pod_gone: bool,
     /// Warnings of the cluster about both, the newest last.
     pub(super) warnings: Vec<Warning>,
+}
+
+impl Known {
+    /// Takes in a warning; it counts more than the oldest one.
+    pub(super) fn warn(&mut self, warning: Warning) {
+        if self.warnings.len() == MOST_WARNINGS {
+            self.warnings.remove(0);
+        }
+        self.warnings.push(warning);
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +75,9 @@ pub(super) fn stand(known: &Known) -> Stand {
     }
     let name = pod.metadata.name.clone().unwrap_or_default();
     let status = pod.status.as_ref();
-    let container = status.and_then(|status| status.container_statuses.as_ref()?.first());
+    // The cluster may have put others beside it.
+    let containers = status.into_iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let container = containers.into_iter().find(|container| container.name == CONTAINER);
     let state = container.and_then(|container| container.state.as_ref());
     if let Some(end) = state.and_then(|state| state.terminated.as_ref()) {
         return ended(pod, name, end);
@@ -70,14 +86,14 @@ pub(super) fn stand(known: &Known) -> Stand {
     if status.and_then(|status| status.phase.as_deref()) == Some("Failed") {
         return Stand::Lost { why: why_failed(pod) };
     }
-    if let Some(finding) = findings(pod).into_iter().next() {
+    if container.is_some_and(|container| container.ready) {
+        return Stand::Running { pod: name };
+    }
+    if let Some(finding) = own_findings(pod).next() {
         let why = format!("container {} {}", finding.container, finding.text);
         // The registry of the image may come back.
         let may_change = finding.signal == Signal::ImageUnavailable;
         return if may_change { Stand::Waiting { why } } else { Stand::Refused { why } };
-    }
-    if container.is_some_and(|container| container.ready) {
-        return Stand::Running { pod: name };
     }
     match known.warnings.iter().rev().find(|warning| warning.reason == "FailedMount") {
         Some(warning) if warning.message.contains("not found") => {
@@ -86,6 +102,13 @@ pub(super) fn stand(known: &Known) -> Stand {
         Some(warning) => Stand::Waiting { why: warning.message.clone() },
         None => Stand::Waiting { why: waits_for(pod).unwrap_or_else(|| "it is not ready".to_owned()) },
     }
+}
+
+/// The signals of the container, and of those that must be done before it starts.
+fn own_findings(pod: &Pod) -> impl Iterator<Item = Finding> {
+    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let beside: Vec<&str> = statuses.map(|one| one.name.as_str()).filter(|name| *name != CONTAINER).collect();
+    findings(pod).into_iter().filter(move |finding| !beside.contains(&finding.container.as_str()))
 }
 
 fn is_too_long(known: &Known) -> bool {
@@ -112,7 +135,7 @@ fn without_pod(known: &Known) -> Stand {
 
 fn ended(pod: &Pod, name: String, end: &ContainerStateTerminated) -> Stand {
     if end.reason.as_deref() == Some("OOMKilled") {
-        let text = findings(pod).into_iter().next().map(|finding| finding.text);
+        let text = own_findings(pod).next().map(|finding| finding.text);
         return Stand::OutOfMemory { why: text.unwrap_or_else(|| "it is out of memory".to_owned()) };
     }
     let is_disrupted = pod
@@ -124,7 +147,7 @@ fn ended(pod: &Pod, name: String, end: &ContainerStateTerminated) -> Stand {
     if is_disrupted {
         return Stand::Lost { why: why_failed(pod) };
     }
-    let finding = findings(pod).into_iter().find(|finding| finding.signal == Signal::CannotStart);
+    let finding = own_findings(pod).find(|finding| finding.signal == Signal::CannotStart);
     if let Some(finding) = finding {
         return Stand::Refused { why: format!("container {} {}", finding.container, finding.text) };
     }

@@ -1,7 +1,7 @@
 //! Jobs as data: what is asked of the cluster, and what its answers mean.
 
 use super::spec::{Engine, Work, yaml};
-use super::stand::{Known, Stand, Warning, stand};
+use super::stand::{Known, MOST_WARNINGS, Stand, Warning, stand};
 use crate::component::Name;
 use crate::config::Builder;
 use crate::image::Tag;
@@ -227,6 +227,47 @@ fn a_pod_stands_where_its_status_says() {
     ] {
         assert_eq!(told(&stand(&known(status.clone()))), expected, "{status}");
     }
+}
+
+#[test]
+fn what_the_cluster_puts_beside_the_container_does_not_count() {
+    let beside = |state: Value, ready: bool| json!({"name": "a-proxy", "image": "p", "imageID": "", "ready": ready, "restartCount": 0, "state": state});
+    let done = beside(json!({"terminated": {"reason": "Error", "exitCode": 1}}), false);
+    let unfit = json!({"waiting": {"reason": "ErrImagePull", "message": "p: not found"}});
+    for (first, own, expected) in [
+        (beside(json!({"running": {}}), true), ended("Completed", 0, "sha256:1"), "ended 0 sha256:1"),
+        (
+            beside(json!({"running": {}}), true),
+            ended("OOMKilled", 137, ""),
+            "out of memory: was killed because it is out of memory",
+        ),
+        (beside(unfit, false), container(json!({"running": {}}), true), "runs"),
+        (done.clone(), container(json!({"running": {}}), true), "runs"),
+        (
+            done,
+            container(json!({"waiting": {"reason": "ErrImagePull", "message": "i: not found"}}), false),
+            "refused: container builder cannot pull image `i`: not found",
+        ),
+    ] {
+        let mut status = own;
+        status["containerStatuses"].as_array_mut().expect("a list").insert(0, first);
+        assert_eq!(told(&stand(&known(status.clone()))), expected, "{status}");
+    }
+    // What must be done before it starts does count.
+    let mut status = json!({"phase": "Pending"});
+    let waiting = json!({"waiting": {"reason": "ErrImagePull", "message": "p: not found"}});
+    status["initContainerStatuses"] = json!([beside(waiting, false)]);
+    assert!(told(&stand(&known(status))).starts_with("refused: container a-proxy cannot pull"));
+}
+
+#[test]
+fn the_newest_warning_counts_however_many_there_were() {
+    let mut known = Known::default();
+    for number in 0..=MOST_WARNINGS {
+        known.warn(Warning { reason: "FailedCreate".to_owned(), message: number.to_string() });
+    }
+    assert_eq!(known.warnings.len(), MOST_WARNINGS);
+    assert_eq!(told(&stand(&known)), format!("refused: {MOST_WARNINGS}"));
 }
 
 #[test]

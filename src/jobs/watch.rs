@@ -22,8 +22,6 @@ const START: Duration = Duration::from_secs(300);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long the cluster may take to say why it took a pod away.
 const SECOND_WORD: Duration = Duration::from_secs(2);
-/// More warnings say nothing more.
-const MOST_WARNINGS: usize = 50;
 
 /// Open watches on one Job.
 pub(super) struct Watch<'a> {
@@ -154,9 +152,9 @@ impl<'a> Watch<'a> {
         let is_ours = about
             .strip_prefix(&self.object.name)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
-        if is_ours && self.known.warnings.len() < MOST_WARNINGS {
+        if is_ours {
             let (reason, message) = (event.reason.unwrap_or_default(), event.message.unwrap_or_default());
-            self.known.warnings.push(Warning { reason, message });
+            self.known.warn(Warning { reason, message });
         }
     }
 

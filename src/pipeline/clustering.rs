@@ -37,6 +37,7 @@ pub(super) async fn reach(run: &Run, plan: &Plan, planned: &[&Planned]) -> Resul
     if away.is_empty() {
         return Ok(None);
     }
+    ensure_own(run)?;
     let mut registry = None;
     for planned in away.into_iter().filter(|planned| planned.backend == Backend::Kaniko) {
         ensure_kaniko(run, plan, planned)?;
@@ -77,13 +78,19 @@ fn ensure_kaniko(run: &Run, plan: &Plan, planned: &Planned) -> Result<(), Failur
         let problem = format!("it pushes from the cluster, where `{host}` is another machine");
         return refused(&problem, "name a registry that the cluster can reach with `--registry`");
     }
-    match foreign::why_withheld(run, plan) {
-        Some(why) => refused(
-            &format!("{why}, and it can only push"),
-            "name another `backend`, or build this after the merge",
-        ),
-        None => Ok(()),
-    }
+    Ok(())
+}
+
+/// Refuses code that may be anybody's, wherever its image would go: `builder` is its own word, and names the secrets, the
+/// service account, the namespace and the rights of the pod.
+fn ensure_own(run: &Run) -> Result<(), Failure> {
+    let Some(why) = foreign::why_foreign(run) else { return Ok(()) };
+    let headline =
+        format!("build in the cluster: {why}, and its `builder` would choose the rights of the pod");
+    Err(Failure::new(ExitCode::Usage, headline).hint(
+        "build it on the runner: `builder: {in: here}` in hephy.yaml, and a `backend` other than `kaniko`; or after the \
+         merge",
+    ))
 }
 
 /// What the Jobs of this run have in common: the run of the CI system, else the commit.
@@ -139,6 +146,7 @@ pub(super) fn preview(run: &Run, plan: &Plan) -> Result<String, Failure> {
     if away.is_empty() {
         return Ok(String::new());
     }
+    ensure_own(run)?;
     let (registry, label) = (run.registry()?, label(run, plan));
     let mut works = vec![];
     for (planned, engine) in away {

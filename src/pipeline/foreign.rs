@@ -7,18 +7,22 @@ use crate::failure::Failure;
 use crate::plan::{Plan, Target};
 use crate::registry;
 
-/// Why this run must not publish or deploy the plan; `None` if it may. What stays on this machine may always be made,
-/// so that a fork can be tested against a registry and a cluster of the job's own.
-pub(super) fn why_withheld(run: &Run, plan: &Plan) -> Option<&'static str> {
+/// Why the code that this run builds, and its configuration, may be anybody's; `None` if they are not.
+pub(super) fn why_foreign(run: &Run) -> Option<&'static str> {
     let Trigger::PullRequest(request) = &run.ci.trigger else { return None };
-    let hosts = plan.components.iter().filter_map(|planned| planned.image.host.as_deref());
-    let leaves = plan.target == Target::Registry && !hosts.into_iter().all(registry::is_loopback);
     match request.source {
         Source::Own => None,
-        _ if !leaves => None,
         Source::Fork => Some("the pull request comes from a fork"),
         Source::Unknown => Some("the CI system does not say whether the pull request comes from a fork"),
     }
+}
+
+/// Why this run must not publish or deploy the plan; `None` if it may. What stays on this machine may always be made,
+/// so that a fork can be tested against a registry and a cluster of the job's own.
+pub(super) fn why_withheld(run: &Run, plan: &Plan) -> Option<&'static str> {
+    let hosts = plan.components.iter().filter_map(|planned| planned.image.host.as_deref());
+    let leaves = plan.target == Target::Registry && !hosts.into_iter().all(registry::is_loopback);
+    why_foreign(run).filter(|_| leaves)
 }
 
 /// Refuses to `verb` what must not be published.

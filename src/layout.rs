@@ -16,7 +16,7 @@ mod programs;
 mod referrers;
 mod stamp;
 
-pub(crate) use archive::{Archive, take};
+pub(crate) use archive::{Archive, LONGEST_DOCUMENT, take};
 pub(crate) use arriving::Arriving;
 pub(crate) use assemble::{Base, Program, assemble};
 pub(crate) use chart::{ChartPackage, package};

@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 
 /// The list of images in an archive.
 const LIST: &str = "manifest.json";
-/// No config and no list is longer; they are read into memory.
-const LONGEST_DOCUMENT: u64 = 16 << 20;
+/// No config and no list is longer: bytes. They are read into memory.
+pub(crate) const LONGEST_DOCUMENT: u64 = 16 << 20;
 /// How often a name may stand for another one.
 const MOST_LINKS: usize = 8;
 

@@ -74,6 +74,58 @@ fn what_kaniko_cannot_do_is_refused_before_anything_is_asked() {
     }
 }
 
+/// The configuration is the fork's too, so neither a registry on loopback nor none at all makes it more trustworthy.
+#[test]
+fn the_pull_request_of_a_fork_gets_no_pod_wherever_its_image_would_go() {
+    // Given the pull request of a fork, or one that may be, which asks for rights in the cluster,
+    let registry = Registry::start();
+    let rights = "namespace: builds, secret: deploy-key, privileged: true";
+    for (backend, builder) in
+        [("dockerfile", "in: cluster"), ("buildkit", "in: cluster"), ("kaniko", "kaniko: x")]
+    {
+        let repository = web(backend, &format!("{builder}, {rights}"));
+        let id = repository.id("HEAD");
+        let event = |head: &str| {
+            format!(
+                r#"{{"repository": {{"id": 7}}, "pull_request": {{"head": {{"sha": "{id}", "repo": {head}}}}}}}"#
+            )
+        };
+        for (event, why) in [
+            (event(r#"{"id": 8}"#), "the pull request comes from a fork"),
+            ("{".to_owned(), "the CI system does not say whether the pull request comes from a fork"),
+        ] {
+            let file = repository.beside("event.json");
+            std::fs::write(&file, event).expect("write the event");
+            for (verb, target) in [
+                (&["build"][..], vec![]),
+                (&["build"], vec!["--registry".to_owned(), registry.image("shop")]),
+                (&["build"], vec!["--registry".to_owned(), "registry.invalid/acme/shop".to_owned()]),
+                (&["build", "--dry-run"], vec![]),
+                (&["up", "--dry-run"], vec![]),
+                (&["up"], vec!["--registry".to_owned(), "registry.invalid/acme/shop".to_owned()]),
+            ] {
+                // when it is built, then nobody asks the cluster, whose address nobody knows.
+                let hephy = repository.hephy(verb).args(&target).args(["--all"]).env("GITHUB_SHA", &id);
+                let hephy = hephy.env("GITHUB_ACTIONS", "true").env("GITHUB_EVENT_NAME", "pull_request");
+                let hephy = hephy.env("GITHUB_BASE_REF", "main").env("GITHUB_EVENT_PATH", &file);
+                let output = hephy.run().exits(2).says("build it on the runner: `builder: {in: here}`");
+                let expected = format!("build in the cluster: {why}, and its `builder` would choose");
+                assert!(output.error().contains(&expected), "{output}");
+                assert!(!output.stdout.contains("kind: Job"), "{output}");
+            }
+        }
+    }
+    // A branch of the repository itself may.
+    let repository = web("dockerfile", &format!("in: cluster, {rights}"));
+    let file = repository.beside("event.json");
+    let payload = r#"{"repository": {"id": 7}, "pull_request": {"head": {"repo": {"id": 7}}}}"#;
+    std::fs::write(&file, payload).expect("write the event");
+    let hephy = repository.hephy(["build", "--dry-run", "--all"]).env("GITHUB_ACTIONS", "true");
+    let hephy = hephy.env("GITHUB_EVENT_NAME", "pull_request").env("GITHUB_EVENT_PATH", file);
+    let output = hephy.run().exits(0);
+    assert_eq!(documents(&output.stdout).len(), 2, "{output}");
+}
+
 #[test]
 fn a_cluster_that_cannot_be_reached_is_named_with_a_way_out() {
     let repository = web("dockerfile", "in: cluster");

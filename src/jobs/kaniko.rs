@@ -121,3 +121,77 @@ async fn take(apart: &Apart<'_>, handover: &Handover<'_>, digest: &Digest) -> Re
     let manifest = layout.write(&bytes, &found.media_type).map_err(BuildError::from)?;
     Ok(apart.finish(manifest)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::registry::{Registry, Settings};
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+    use std::sync::{Arc, Mutex};
+
+    /// A registry that answers a question for a tag, and its deletion, with these; and the methods that it was asked.
+    fn registry(look: &'static str, delete: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its address").to_string();
+        let asked = Arc::new(Mutex::new(vec![]));
+        let noted = asked.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a connection");
+                let lines = BufReader::new(stream.try_clone().expect("the same")).lines();
+                let lines: Vec<String> =
+                    lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+                let Some(method) = lines.first().and_then(|line| line.split(' ').next()) else { continue };
+                noted.lock().expect("not poisoned").push(method.to_owned());
+                let answer = if method == "DELETE" { delete } else { look };
+                let text = format!(
+                    "HTTP/1.1 {answer}\r\nDocker-Content-Digest: {}\r\n\
+                     Content-Type: application/vnd.oci.image.manifest.v1+json\r\n\
+                     Content-Length: 0\r\nConnection: close\r\n\r\n",
+                    Digest::of(b"x")
+                );
+                stream.write_all(text.as_bytes()).expect("answered");
+            }
+        });
+        (address, asked)
+    }
+
+    #[tokio::test]
+    async fn a_tag_that_was_pushed_goes_away_or_is_told() {
+        // Its HTTP client wants a TLS provider, also where there is no TLS; another test may have installed it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (stays, may_stay) = ("hephy-tmp-1` stays, and nothing", "hephy-tmp-1` may stay, and nothing");
+        for (look, delete, is_deleted, warning) in [
+            ("404 Not Found", "400 Bad Request", false, None),
+            ("200 OK", "202 Accepted", true, None),
+            ("200 OK", "400 Bad Request", true, Some(stays)),
+            ("400 Bad Request", "202 Accepted", false, Some(may_stay)),
+        ] {
+            let (address, asked) = registry(look, delete);
+            let (events, told) = Events::channel();
+            let settings = Settings {
+                login: None,
+                login_files: vec![],
+                insecure: vec![],
+                certificates: None,
+                silence: Duration::from_secs(60),
+            };
+            let registry = Registry::new(events.clone(), settings).expect("a client");
+            let repository = format!("{address}/made/web").parse().expect("a repository");
+            let handover = Handover { registry: &registry, repository: &repository, insecure: &[] };
+            forget(&events, &handover, &"hephy-tmp-1".parse().expect("a tag")).await;
+            drop((events, registry));
+            let warnings: Vec<String> = told
+                .into_iter()
+                .filter_map(|event| if let Event::Warning { text } = event { Some(text) } else { None })
+                .collect();
+            let asked = asked.lock().expect("not poisoned").clone();
+            let found = asked.iter().any(|method| method == "DELETE");
+            assert_eq!(found, is_deleted, "{look}, {delete}: {asked:?} {warnings:?}");
+            assert_eq!(warnings.len(), usize::from(warning.is_some()), "{warnings:?}");
+            assert!(warning.is_none_or(|words| warnings[0].contains(words)), "{warnings:?}");
+        }
+    }
+}

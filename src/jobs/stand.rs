@@ -1,12 +1,15 @@
 //! Where the pod of a Job stands: what the cluster says of both comes in, what it means for the build goes out. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use super::spec::CONTAINER;
 use crate::health::{Finding, Signal, findings, waits_for};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 
 /// So many warnings are remembered.
-pub(super) const MOST_WARNINGS: usize = 50;
+const MOST_WARNINGS: usize = 50;
 
 /// What the cluster has said of a Job so far.
 #[derive(Debug, Default)]

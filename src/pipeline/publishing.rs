@@ -65,8 +65,8 @@ async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushe
 /// A component of which every leg is in the store.
 type Whole<'a> = (&'a Planned, Vec<(Platform, Found)>);
 
-/// Brings the legs into the store, several at once. Returns also the components that can be joined. After a failure no
-/// other leg is begun; those under way come to their end, and the next run finds them.
+/// Brings the legs into the store, several at once. Returns also the components that can be joined. After a failure the
+/// others stop; what they have brought stays, and the next run finds it.
 async fn push_legs<'a>(
     run: &Run,
     store: &Store,
@@ -75,9 +75,9 @@ async fn push_legs<'a>(
 ) -> Result<(Pushes, Vec<Whole<'a>>), Failure> {
     let stop = CancellationToken::new();
     let all = plan.components.iter().flat_map(|planned| planned.legs.iter().map(move |leg| (planned, leg)));
-    let bring = async |(planned, leg)| match stop.is_cancelled() {
-        true => Ok(None),
-        false => bring(run, store, planned, leg).await.inspect_err(|_| stop.cancel()),
+    let bring = async |(planned, leg)| match stop.run_until_cancelled(bring(run, store, planned, leg)).await {
+        None => Ok(None),
+        Some(brought) => brought.inspect_err(|_| stop.cancel()),
     };
     let brought: Vec<_> = stream::iter(all).map(bring).buffered(LEGS_AT_ONCE).collect().await;
     let mut brought = brought.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter();

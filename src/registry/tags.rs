@@ -44,7 +44,7 @@ impl Registry {
         stop: &CancellationToken,
     ) -> Result<(), RegistryError> {
         let action = format!("tag {}", tag_or_digest(image.repository, tag.as_str()));
-        let host = self.http.to_write(image.repository, String::new())?.target.host;
+        let host = self.http.target(image.repository)?.host;
         let _permit = self.http.governor.permit(&host, 0).await;
         if stop.is_cancelled() {
             return Ok(());
@@ -61,7 +61,7 @@ impl Registry {
         tags: &[&'a Tag],
         stop: &CancellationToken,
     ) -> Result<Vec<&'a Tag>, RegistryError> {
-        let host = self.http.to_write(image.repository, String::new())?.target.host;
+        let host = self.http.target(image.repository)?.host;
         let _turn = match self.learnt.habits(&host).tags_at_once {
             None => Some(self.asking.lock().await),
             Some(_) => None,

@@ -170,6 +170,7 @@ mod tests {
     #[tokio::test]
     async fn a_registry_that_takes_several_tags_gets_them_in_one_request() {
         // Given the registry that hephy opens itself, which takes them, with two images in it,
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let [ours, theirs] =
             ["ours", "theirs"].map(|name| Layout::create(&folder.path().join(name)).expect("create"));

@@ -22,9 +22,9 @@ use std::path::PathBuf;
 /// The media type of an SBOM as CycloneDX JSON.
 const CYCLONEDX: &str = "application/vnd.cyclonedx+json";
 /// The media type of a statement that nobody has signed.
-const IN_TOTO: &str = "application/vnd.in-toto+json";
+pub(crate) const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// The annotation by which readers find a kind of statement without fetching it.
-const PREDICATE: &str = "in-toto.io/predicate-type";
+pub(crate) const PREDICATE: &str = "in-toto.io/predicate-type";
 
 /// A document that is attached to an image.
 #[derive(Clone, Debug, PartialEq, Eq)]

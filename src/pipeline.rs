@@ -20,8 +20,8 @@ mod preparing;
 mod published;
 mod publishing;
 mod run;
-mod tagging;
 mod sboms;
+mod tagging;
 mod unseen;
 
 use crate::event::Stage;

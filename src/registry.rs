@@ -16,7 +16,6 @@ mod pace;
 mod pulse;
 mod push;
 mod referrers;
-mod remove;
 mod retry;
 mod session;
 mod tags;

@@ -5,7 +5,7 @@ mod pushing;
 mod tagging;
 
 pub(crate) use pushing::Built;
-pub(crate) use tagging::{Fate, Step};
+pub(crate) use tagging::{Fate, Step, Stuck};
 
 use crate::component::Leg;
 use crate::image::{Digest, Image, ImageError, Repository, Tag};

@@ -6,14 +6,13 @@
 
 mod times;
 
-use super::layer::{Packing, packed};
+use super::layer::{Packing, digest_of, packed};
 use super::manifest::{IMAGE_CONFIG, LAYER_GZIP, annotated};
 use super::{Descriptor, IMAGE_MANIFEST, Layout, LayoutError};
 use crate::image::Digest;
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
@@ -205,9 +204,7 @@ impl<'a> Parts<'a> {
         archive: &Archive<'_>,
     ) -> Result<(Descriptor, Digest), LayoutError> {
         let fault = |source| LayoutError::Read { path: self.archive.to_owned(), source };
-        let mut hasher = Sha256::new();
-        io::copy(&mut self.tar(name)?, &mut Hasher(&mut hasher)).map_err(fault)?;
-        let diff_id = Digest::of_hasher(hasher);
+        let diff_id = digest_of(self.tar(name)?).map_err(fault)?;
         if diff_id.to_string() != said {
             return Err(LayoutError::Corrupt { path: PathBuf::from(name) });
         }
@@ -217,19 +214,6 @@ impl<'a> Parts<'a> {
             return packed(layout, LAYER_GZIP, limited);
         }
         packed(layout, LAYER_GZIP, |out| io::copy(&mut self.tar(name)?, out).map(drop).map_err(fault))
-    }
-}
-
-struct Hasher<'a>(&'a mut Sha256);
-
-impl io::Write for Hasher<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

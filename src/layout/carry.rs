@@ -2,14 +2,9 @@
 
 use super::flatten::Flat;
 use super::{Contents, Descriptor, Layout, LayoutError};
-use crate::attestation::Attachment;
+use crate::attestation::{Attachment, IN_TOTO, PREDICATE};
 use crate::image::Digest;
 use serde_json::Value;
-
-/// A statement that nobody has signed.
-const IN_TOTO: &str = "application/vnd.in-toto+json";
-/// The annotation that says what kind of statement it is.
-const PREDICATE: &str = "in-toto.io/predicate-type";
 
 impl Layout {
     /// Attaches to `stamped` every statement that came with the image it was made of, byte for byte, unless it would speak

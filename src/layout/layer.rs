@@ -8,7 +8,7 @@ use gzp::{Compression, GzpError, ZWriter as _};
 use ignore::WalkBuilder;
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 use tempfile::NamedTempFile;
@@ -177,6 +177,13 @@ fn add_link(tar: &mut tar::Builder<impl Write>, name: &str, path: &Path) -> Resu
     tar.append_link(&mut header(tar::EntryType::Symlink, 0o777, 0), name, &target).map_err(fault)
 }
 
+/// The digest of all that can be read.
+pub(super) fn digest_of(mut from: impl Read) -> io::Result<Digest> {
+    let mut hashing = Hashing::new(io::sink());
+    io::copy(&mut from, &mut hashing)?;
+    Ok(Digest::of_hasher(hashing.hasher))
+}
+
 /// A writer that hashes and counts what passes through.
 pub(super) struct Hashing<W> {
     inner: W,
@@ -206,7 +213,6 @@ impl<W: Write> Write for Hashing<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read as _;
 
     #[test]
     fn the_bytes_of_a_layer_do_not_depend_on_the_number_of_processors() {

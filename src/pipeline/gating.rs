@@ -92,7 +92,7 @@ pub(super) async fn ensure_no_platform_lost(
 }
 
 async fn keeps_platforms(store: &Store, moved: &Move<'_>, of_base: Option<&Tag>) -> Result<(), Failure> {
-    let Move { planned, image, before } = moved;
+    let Move { planned, image, before, .. } = moved;
     let is_other = |found: &Found| found.digest != *image;
     let mut others: Vec<(Tag, Found)> = before
         .iter()

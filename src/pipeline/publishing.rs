@@ -63,10 +63,15 @@ async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushe
 }
 
 /// A component of which every leg is in the store.
-type Whole<'a> = (&'a Planned, Vec<(Platform, Found)>);
+struct Whole<'a> {
+    planned: &'a Planned,
+    legs: Vec<(Platform, Found)>,
+    /// The registry did not have one of them before.
+    is_new: bool,
+}
 
-/// Brings the legs into the store, several at once. Returns also the components that can be joined. After a failure no
-/// other leg is begun; those under way come to their end, and the next run finds them.
+/// Brings the legs into the store, several at once. Returns also the components that can be joined. After a failure the
+/// others stop; what they have brought stays, and the next run finds it.
 async fn push_legs<'a>(
     run: &Run,
     store: &Store,
@@ -75,31 +80,32 @@ async fn push_legs<'a>(
 ) -> Result<(Pushes, Vec<Whole<'a>>), Failure> {
     let stop = CancellationToken::new();
     let all = plan.components.iter().flat_map(|planned| planned.legs.iter().map(move |leg| (planned, leg)));
-    let bring = async |(planned, leg)| match stop.is_cancelled() {
-        true => Ok(None),
-        false => bring(run, store, planned, leg).await.inspect_err(|_| stop.cancel()),
+    let bring = async |(planned, leg)| match stop.run_until_cancelled(bring(run, store, planned, leg)).await {
+        None => Ok(None),
+        Some(brought) => brought.inspect_err(|_| stop.cancel()),
     };
     let brought: Vec<_> = stream::iter(all).map(bring).buffered(LEGS_AT_ONCE).collect().await;
     let mut brought = brought.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter();
     let mut pushes = Pushes { legs: vec![], images: vec![], missing: vec![] };
     let mut whole = vec![];
     for planned in &plan.components {
-        let mut legs = vec![];
+        let (mut legs, mut is_any_new) = (vec![], false);
         for (leg, brought) in planned.legs.iter().zip(brought.by_ref()) {
             let name = planned.leg(leg);
-            let Some(Brought { found, is_pushed }) = brought else {
+            let Some(Brought { found, is_pushed, is_new }) = brought else {
                 pushes.missing.push(name);
                 continue;
             };
             if is_pushed && let Some(done) = summary.legs.get_mut(&name) {
                 done.what = What::Pushed;
             }
+            is_any_new |= is_new;
             let image = Image { repository: planned.image.clone(), digest: found.digest.clone() };
             pushes.legs.push((name, image));
             legs.push((leg.platform.clone(), found));
         }
         if run.settings.selection.is_everything() && legs.len() == planned.legs.len() {
-            whole.push((planned, legs));
+            whole.push(Whole { planned, legs, is_new: is_any_new });
         }
     }
     Ok((pushes, whole))
@@ -111,7 +117,7 @@ async fn join_all<'a>(
     whole: Vec<Whole<'a>>,
     images: &mut Vec<Pushed>,
 ) -> Result<Vec<Move<'a>>, Failure> {
-    let mut joined = stream::iter(whole).map(|(planned, legs)| join(store, planned, legs)).buffered(AT_ONCE);
+    let mut joined = stream::iter(whole).map(|whole| join(store, whole)).buffered(AT_ONCE);
     let mut moves = vec![];
     while let Some((pushed, moved)) = joined.try_next().await? {
         images.push(pushed);
@@ -122,15 +128,14 @@ async fn join_all<'a>(
 
 async fn join<'a>(
     store: &Store,
-    planned: &'a Planned,
-    legs: Vec<(Platform, Found)>,
+    Whole { planned, legs, is_new }: Whole<'a>,
 ) -> Result<(Pushed, Move<'a>), Failure> {
     let before = tagging::look(store, planned).await?;
     let seen: Vec<Found> = before.iter().filter_map(|(_, found)| found.clone()).collect();
     let published = store.join(&planned.image, &legs, &seen).await?;
     let image = published.image.digest.clone();
     let pushed = Pushed { component: planned.component.name.clone(), published };
-    Ok((pushed, Move { planned, image, before }))
+    Ok((pushed, Move { planned, image, is_new, before }))
 }
 
 /// A leg that is in the store.
@@ -138,6 +143,8 @@ struct Brought {
     found: Found,
     /// It was pushed just now.
     is_pushed: bool,
+    /// The registry had nothing of it before.
+    is_new: bool,
 }
 
 /// Brings a leg into the store, unless it is there. `None` if the plan leaves it out and it is not there either.
@@ -148,7 +155,7 @@ async fn bring(
     leg: &PlannedLeg,
 ) -> Result<Option<Brought>, Failure> {
     let (name, image) = (planned.leg(leg), &planned.image);
-    let there = |found| Brought { found, is_pushed: false };
+    let there = |found| Brought { found, is_pushed: false, is_new: false };
     let missing = || StoreError::NotBuilt { leg: planned.leg(leg), repository: image.clone() };
     match &leg.action {
         Action::Skip(_) if !run.settings.selection.is_everything() => return Ok(None),
@@ -172,8 +179,8 @@ async fn bring(
         None => None,
     };
     let built = Built { leg: &name, layout: &built, manifest, elsewhere };
-    let found = store.push_leg(&run.events, image, &leg.key, &built).await?;
-    Ok(Some(Brought { found, is_pushed: true }))
+    let (found, is_new) = store.push_leg(&run.events, image, &leg.key, &built).await?;
+    Ok(Some(Brought { found, is_pushed: true, is_new }))
 }
 
 /// Finds the images of a plan that another process has pushed.

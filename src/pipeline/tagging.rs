@@ -6,7 +6,7 @@ use crate::event::{Progress, Stage};
 use crate::failure::Failure;
 use crate::image::{Digest, Tag};
 use crate::plan::{Found, Planned};
-use crate::store::{Fate, Step, Store, StoreError};
+use crate::store::{Fate, Step, Store, StoreError, Stuck};
 use futures::future::try_join_all;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ const UNDO: Duration = Duration::from_secs(60);
 pub(super) struct Move<'a> {
     pub(super) planned: &'a Planned,
     pub(super) image: Digest,
+    /// No other tag can point at it.
+    pub(super) is_new: bool,
     /// Where they point until then.
     pub(super) before: Vec<(Tag, Option<Found>)>,
 }
@@ -56,9 +58,13 @@ pub(super) async fn move_all(
         tell(run, moves, &steps);
         return Ok(());
     };
-    let limit = if run.cancel.is_cancelled() { GRACE } else { UNDO };
-    let fates = store.put_back(&steps, limit).await;
-    Err(with_fates(failure, &steps, fates))
+    let is_stopped = run.cancel.is_cancelled();
+    let fates = store.put_back(&steps, if is_stopped { GRACE } else { UNDO }).await;
+    let failure = with_fates(failure, &steps, fates);
+    // What was under way then may still arrive, after the look at it.
+    let caution =
+        "a request that was under way when the run was stopped may still move its tag: run it again";
+    Err(if is_stopped { failure.hint(caution) } else { failure })
 }
 
 /// The tags that do not point at their images yet; those of one image together.
@@ -68,6 +74,7 @@ fn steps<'a>(moves: &'a [Move<'_>], images: &'a [Pushed]) -> Vec<Step<'a>> {
             published: &pushed.published,
             tag,
             before: before.as_ref(),
+            is_new: moved.is_new,
         };
         let is_elsewhere = |step: &Step<'_>| step.before.is_none_or(|found| found.digest != moved.image);
         moved.before.iter().map(step).filter(is_elsewhere).collect::<Vec<_>>()
@@ -78,7 +85,9 @@ fn steps<'a>(moves: &'a [Move<'_>], images: &'a [Pushed]) -> Vec<Step<'a>> {
 /// Says of each component which tags moved, in the order of the plan.
 fn tell(run: &Run, moves: &[Move<'_>], steps: &[Step<'_>]) {
     for Move { planned, image, .. } in moves {
-        let is_own = |step: &&Step<'_>| step.published.image.repository == planned.image;
+        let is_own = |step: &&Step<'_>| {
+            (&step.published.image.repository, &step.published.image.digest) == (&planned.image, image)
+        };
         let moved: Vec<String> =
             steps.iter().filter(is_own).map(|step| format!("tagged `{}`", step.tag)).collect();
         if !moved.is_empty() {
@@ -114,16 +123,20 @@ fn where_now(step: &Step<'_>, fate: Fate) -> String {
             format!("`{name}` points at sha256:{}, where somebody else has put it", digest.short())
         }
         (Fate::Elsewhere(None), _) => format!("`{name}` does not exist: somebody else has deleted it"),
-        (Fate::Moved(error), Some(before)) => format!(
-            "`{name}` points at sha256:{new}, which is the new image, and not at sha256:{}: {}",
-            before.digest.short(),
-            why(error)
-        ),
-        (Fate::Moved(error), None) => {
-            format!(
-                "`{name}` points at sha256:{new}, which is the new image, and did not exist before: {}",
-                why(error)
-            )
+        (Fate::Moved(stuck), before) => {
+            let before = before.map_or_else(
+                || "did not exist before".to_owned(),
+                |before| format!("not at sha256:{}", before.digest.short()),
+            );
+            let stuck = match stuck {
+                Stuck::Refused(error) => why(error),
+                Stuck::Ignored => "the registry answered that it changed it back, and did not".to_owned(),
+                Stuck::Shared => {
+                    "it is not deleted, because a registry may delete the image with it, which others use"
+                        .to_owned()
+                }
+            };
+            format!("`{name}` points at sha256:{new}, which is the new image, and {before}: {stuck}")
         }
         (Fate::Unknown(error), _) => {
             let why = error.map_or_else(|| "it took too long".to_owned(), why);

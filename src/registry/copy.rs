@@ -41,7 +41,7 @@ impl Registry {
     ) -> Result<Origin, RegistryError> {
         let action = format!("fetch blob {} of {repository}", digest.short());
         let errand = self.http.to_read(repository, action)?;
-        self.learnt.has(&errand.target, digest);
+        self.learnt.may_have(&errand.target, digest);
         let url = errand.target.url(&format!("blobs/{digest}"));
         Ok(Origin { http: self.http.clone(), errand, url, size })
     }

@@ -43,11 +43,13 @@ impl Registry {
         layout: &Layout,
     ) -> Result<Way, DownloadError> {
         let Track { digest, size, moved, .. } = track;
+        let origin = self.origin(repository, digest, *size)?;
+        // Several images on one base want the same layers.
+        let _turn = self.learnt.turn(origin.host(), digest).await;
         if layout.holds(digest, *size) {
             track.end();
             return Ok(Way::Present);
         }
-        let origin = self.origin(repository, digest, *size)?;
         let (mut coming, mut blob) = (origin.open(0..*size), layout.receive()?);
         while let Some(piece) = coming.next().await? {
             blob.write(&piece)?;

@@ -75,14 +75,19 @@ impl Http {
         self.errand(repository, action, &["pull", "push", "delete"])
     }
 
+    /// Where a repository is.
+    pub(super) fn target(&self, repository: &Repository) -> Result<Target, RegistryError> {
+        Target::new(repository, &self.wire.plain)
+            .ok_or_else(|| RegistryError::NoHost { repository: repository.to_string() })
+    }
+
     fn errand(
         &self,
         repository: &Repository,
         action: String,
         actions: &[&str],
     ) -> Result<Errand, RegistryError> {
-        let target = Target::new(repository, &self.wire.plain)
-            .ok_or_else(|| RegistryError::NoHost { repository: repository.to_string() })?;
+        let target = self.target(repository)?;
         let scopes = Scopes::of(&target.path, actions);
         Ok(Errand { target, action, scopes })
     }

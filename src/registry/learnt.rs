@@ -46,8 +46,8 @@ impl Habits {
     }
 }
 
-/// By host and digest, the paths of the repositories that have a blob.
-type Blobs = BTreeMap<(String, Digest), BTreeSet<String>>;
+/// By host and digest, the paths of the repositories that have a blob, and whether the registry has said so in this run.
+type Blobs = BTreeMap<(String, Digest), BTreeMap<String, bool>>;
 
 /// By host and digest, who may bring a blob.
 type Turns = BTreeMap<(String, Digest), Arc<tokio::sync::Mutex<()>>>;
@@ -86,10 +86,17 @@ impl Learnt {
         lock(&self.manifests).get(digest).cloned()
     }
 
-    /// The registry has this blob in this repository.
+    /// The registry has this blob in this repository: it has just said so.
     pub(super) fn has(&self, target: &Target, digest: &Digest) {
         let key = (target.host.clone(), digest.clone());
-        lock(&self.blobs).entry(key).or_default().insert(target.path.clone());
+        lock(&self.blobs).entry(key).or_default().insert(target.path.clone(), true);
+    }
+
+    /// A manifest says that this blob is in this repository, so it is worth a try to mount it from there. That proves
+    /// nothing: blobs are deleted, too.
+    pub(super) fn may_have(&self, target: &Target, digest: &Digest) {
+        let key = (target.host.clone(), digest.clone());
+        lock(&self.blobs).entry(key).or_default().entry(target.path.clone()).or_default();
     }
 
     /// What was believed of this repository's blobs is wrong.
@@ -102,7 +109,7 @@ impl Learnt {
     /// Whether the registry is known to have this blob in this repository.
     pub(super) fn is_known(&self, target: &Target, digest: &Digest) -> bool {
         let key = (target.host.clone(), digest.clone());
-        lock(&self.blobs).get(&key).is_some_and(|paths| paths.contains(&target.path))
+        lock(&self.blobs).get(&key).and_then(|paths| paths.get(&target.path)) == Some(&true)
     }
 
     /// Waits until nobody else brings this blob to the host. Until the guard is dropped, others wait.
@@ -119,7 +126,7 @@ impl Learnt {
             return None;
         }
         let is_other = |path: &&String| **path != target.path && !unmountable.contains(*path);
-        lock(&self.blobs).get(&key)?.iter().find(is_other).cloned()
+        lock(&self.blobs).get(&key)?.keys().find(is_other).cloned()
     }
 
     /// The host refused to mount from the repository `path`.

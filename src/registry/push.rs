@@ -58,7 +58,7 @@ impl Registry {
             Err(RegistryError::Refused { message: Some(message), .. })
                 if message.contains("BLOB_UNKNOWN") =>
             {
-                self.learnt.forget(&self.http.to_write(repository, String::new())?.target);
+                self.learnt.forget(&self.http.target(repository)?);
                 ways = self.push_blobs(repository, image, &image.blobs, &tell).await?;
                 self.put_manifest(repository, first, image.media_type, image.manifest).await?;
             }

@@ -44,7 +44,7 @@ impl Registry {
         stop: &CancellationToken,
     ) -> Result<(), RegistryError> {
         let action = format!("tag {}", tag_or_digest(image.repository, tag.as_str()));
-        let host = self.http.to_write(image.repository, String::new())?.target.host;
+        let host = self.http.target(image.repository)?.host;
         let _permit = self.http.governor.permit(&host, 0).await;
         if stop.is_cancelled() {
             return Ok(());
@@ -61,7 +61,7 @@ impl Registry {
         tags: &[&'a Tag],
         stop: &CancellationToken,
     ) -> Result<Vec<&'a Tag>, RegistryError> {
-        let host = self.http.to_write(image.repository, String::new())?.target.host;
+        let host = self.http.target(image.repository)?.host;
         let _turn = match self.learnt.habits(&host).tags_at_once {
             None => Some(self.asking.lock().await),
             Some(_) => None,
@@ -120,16 +120,19 @@ impl Registry {
         Ok(if taken.is_empty() { Took::None } else { Took::These(taken) })
     }
 
-    /// Takes a tag away again; the manifest stays. Whether it does so is looked at: some registries delete what the tag
-    /// points at, and then it is put there again.
-    pub(crate) async fn untag(&self, image: &Tagged<'_>, tag: &Tag) -> Result<(), RegistryError> {
-        let name = tag_or_digest(image.repository, tag.as_str());
-        let errand = self.http.to_delete(image.repository, format!("delete {name}"))?;
+    /// Takes a tag away and leaves its image (distribution spec, end-9). Many registries do not allow it, and some delete
+    /// what the tag points at.
+    pub(crate) async fn remove_tag(&self, repository: &Repository, tag: &Tag) -> Result<(), RegistryError> {
+        let name = tag_or_digest(repository, tag.as_str());
+        let errand = self.http.to_delete(repository, format!("delete {name}"))?;
         let url = errand.target.url(&format!("manifests/{tag}"));
         let answer = self.http.send(&errand, Method::DELETE, &url, |request| request).await?;
-        if answer.status != StatusCode::NOT_FOUND {
-            answer.successful()?;
-        }
+        if answer.status == StatusCode::NOT_FOUND { Ok(()) } else { answer.successful().map(drop) }
+    }
+
+    /// Takes a tag away again. If its manifest went with it, that is put there once more.
+    pub(crate) async fn untag(&self, image: &Tagged<'_>, tag: &Tag) -> Result<(), RegistryError> {
+        self.remove_tag(image.repository, tag).await?;
         let digest = Digest::of(image.bytes).to_string();
         if self.find(image.repository, &digest).await?.is_none() {
             self.put_manifest(image.repository, &digest, image.media_type, image.bytes).await?;
@@ -167,6 +170,7 @@ mod tests {
     #[tokio::test]
     async fn a_registry_that_takes_several_tags_gets_them_in_one_request() {
         // Given the registry that hephy opens itself, which takes them, with two images in it,
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let [ours, theirs] =
             ["ours", "theirs"].map(|name| Layout::create(&folder.path().join(name)).expect("create"));

@@ -108,7 +108,7 @@ impl Registry {
 impl Upload<'_> {
     async fn run(&self) -> Result<Option<Way>, RegistryError> {
         let host = &self.errand.target.host;
-        let Some(mut turn) = self.turn().await else { return Ok(None) };
+        let Some(mut permit) = self.permit().await else { return Ok(None) };
         let mut patience = Patience::default();
         let mut rung = self.learnt.habits(host).rung;
         let mut breaks = 0;
@@ -138,22 +138,22 @@ impl Upload<'_> {
                     }
                     let Some(pause) = patience.next(asked) else { return Err(error) };
                     // Those that were told to come later must not all come back at once.
-                    drop(turn);
+                    drop(permit);
                     let pause = tokio::time::sleep(pause);
                     if self.stop.run_until_cancelled(pause).await.is_none() {
                         return Ok(None);
                     }
-                    let Some(next) = self.turn().await else { return Ok(None) };
-                    turn = next;
+                    let Some(next) = self.permit().await else { return Ok(None) };
+                    permit = next;
                 }
             }
         }
     }
 
     /// The right to send this blob now, as far as the registry can take it; `None` if it is not wanted any more.
-    async fn turn(&self) -> Option<Permit> {
-        let turn = self.http.governor.permit(&self.errand.target.host, self.blob.size);
-        self.stop.run_until_cancelled(turn).await
+    async fn permit(&self) -> Option<Permit> {
+        let permit = self.http.governor.permit(&self.errand.target.host, self.blob.size);
+        self.stop.run_until_cancelled(permit).await
     }
 
     /// One try on one rung. A session that came to nothing is cancelled.

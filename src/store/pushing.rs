@@ -28,14 +28,14 @@ struct Parcel<'a> {
 }
 
 impl Store {
-    /// Brings the image of a leg into the store, under its key.
+    /// Brings the image of a leg into the store, under its key. Returns also whether it is new there.
     pub(crate) async fn push_leg(
         &self,
         events: &Events,
         repository: &Repository,
         key: &Tag,
         built: &Built<'_>,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<(Found, bool), StoreError> {
         let parcel = Parcel::of(built)?;
         let (leg, total) = (built.leg, parcel.total());
         let starting = format!("{}, {}", count(parcel.blobs.len(), "blob"), megabytes(total));
@@ -60,7 +60,7 @@ impl Store {
         let (blobs, attached) = (told(&ways, parcel.blobs.len()), parcel.attached());
         let text = format!("{blobs}, sha256:{}{attached}", digest.short());
         events.step(Stage::Push, leg.to_string(), Progress::Done, text);
-        Ok(found_in(&built.manifest)?)
+        Ok((found_in(&built.manifest)?, !ways.is_empty()))
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Step<'a> {
     pub(crate) tag: &'a Tag,
     /// Where it points until then.
     pub(crate) before: Option<&'a Found>,
+    /// The image came with this run, so that no other tag can point at it.
+    pub(crate) is_new: bool,
 }
 
 /// Where a tag points after a move that failed.
@@ -25,9 +27,19 @@ pub(crate) enum Fate {
     /// Somebody else has moved it meanwhile, or deleted it.
     Elsewhere(Option<Digest>),
     /// At the new image, and this is why it could not be put back.
-    Moved(StoreError),
+    Moved(Stuck),
     /// Nobody knows, for this reason; without one the time was over.
     Unknown(Option<StoreError>),
+}
+
+/// Why a tag stays where it is.
+#[derive(Debug)]
+pub(crate) enum Stuck {
+    Refused(StoreError),
+    /// The registry says that it put it back, and did not.
+    Ignored,
+    /// Some registries delete what a tag points at together with it, and other tags may need that.
+    Shared,
 }
 
 impl Store {
@@ -62,19 +74,26 @@ impl Store {
     }
 
     async fn put_one_back(&self, step: &Step<'_>) -> Fate {
+        match self.fate(step).await {
+            Fate::Moved(_) if step.before.is_none() && !step.is_new => Fate::Moved(Stuck::Shared),
+            Fate::Moved(_) => match self.undo(step).await {
+                Ok(()) => self.fate(step).await,
+                Err(error) => Fate::Moved(Stuck::Refused(error)),
+            },
+            fate => fate,
+        }
+    }
+
+    /// Where a tag points now.
+    async fn fate(&self, step: &Step<'_>) -> Fate {
         let now = match self.find(&step.published.image.repository, step.tag).await {
             Ok(now) => now.map(|found| found.digest),
             Err(error) => return Fate::Unknown(Some(error)),
         };
-        if now.as_ref() == step.before.map(|found| &found.digest) {
-            return Fate::AsBefore;
-        }
-        if now.as_ref() != Some(&step.published.image.digest) {
-            return Fate::Elsewhere(now);
-        }
-        match self.undo(step).await {
-            Ok(()) => Fate::AsBefore,
-            Err(error) => Fate::Moved(error),
+        match now {
+            now if now.as_ref() == step.before.map(|found| &found.digest) => Fate::AsBefore,
+            Some(digest) if digest == step.published.image.digest => Fate::Moved(Stuck::Ignored),
+            now => Fate::Elsewhere(now),
         }
     }
 

@@ -156,6 +156,29 @@ fn what_cannot_be_put_back_is_said() {
 }
 
 #[test]
+fn a_new_tag_of_an_old_image_is_not_deleted() {
+    // Given published images, and a commit that changes none of them,
+    let registry = Guarded::start(Generation::Third, Door::Open, false);
+    let repository = shop(&["amd64"]);
+    up(&repository, &registry.address).run().exits(0);
+    let before = digests(&registry.address);
+    repository.write("README.md", "more").commit("Write documentation");
+    // when the tag of the commit cannot be set on one of them,
+    let proxy = Faulty::start(&registry.address, |asked| {
+        if asked.is("PUT", "/two/manifests/sha-") { answer(503, "", "") } else { None }
+    });
+    let output = up(&repository, &proxy.address.to_string()).run().exits(75);
+    // then that of the other stays: a registry may delete with a tag what older tags point at.
+    assert!(output.error().ends_with("; 1 of 2 tags could not be put back"), "{output}");
+    let commit = format!("sha-{}", &repository.id("HEAD")[..7]);
+    assert_eq!(digest(&registry.address, "one", &commit), before[0]);
+    assert_eq!(digests(&registry.address), before);
+    assert_eq!(proxy.count("DELETE", ""), 0);
+    output
+        .says("and did not exist before: it is not deleted, because a registry may delete the image with it");
+}
+
+#[test]
 fn a_tag_that_may_not_change_is_said_with_where_it_points() {
     for (status, code, message) in [
         (

@@ -20,6 +20,8 @@ pub(crate) struct Cluster {
     client: kube::Client,
     namespace: String,
     server: String,
+    /// It is on this machine.
+    is_here: bool,
 }
 
 /// Why the cluster could not be asked, or how it refused.
@@ -82,7 +84,8 @@ impl Cluster {
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         // A read timeout would end quiet watches; `ask` limits every other request.
         config.read_timeout = None;
-        if config.cluster_url.host().is_some_and(is_loopback) {
+        let is_here = config.cluster_url.host().is_some_and(is_loopback);
+        if is_here {
             // kube takes `HTTPS_PROXY` for every server and compares `NO_PROXY` with the proxy itself.
             config.proxy_url = None;
         }
@@ -92,7 +95,7 @@ impl Cluster {
             server: server.clone(),
             problem: root_cause(&error),
         })?;
-        let cluster = Self { client, namespace, server };
+        let cluster = Self { client, namespace, server, is_here };
         let version = cluster.client.apiserver_version();
         cluster.ask_within(CONNECT_TIMEOUT, "ask for its version", version).await?;
         Ok(cluster)
@@ -101,6 +104,11 @@ impl Cluster {
     /// The namespace for objects that name none.
     pub(crate) fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    /// Whether it is on this machine, so that what it runs goes away with the job.
+    pub(crate) fn is_here(&self) -> bool {
+        self.is_here
     }
 
     /// The address of the API server.

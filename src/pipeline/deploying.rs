@@ -1,7 +1,7 @@
 //! The deploy and wait stages: manifests pinned by digest, handed over, and watched until the truth is known.
 
 use super::publishing::Pushed;
-use super::{Ending, OWN_FOLDER, Run, guarding};
+use super::{Ending, OWN_FOLDER, Run, foreign, guarding};
 use crate::cluster::{Cluster, Source};
 use crate::component::Name;
 use crate::config::Environment;
@@ -69,7 +69,8 @@ fn environment(run: &Run) -> Result<Environment, Failure> {
     }
 }
 
-/// Connects to the cluster, if there is something to deploy and somewhere to deploy it to.
+/// Connects to the cluster, if there is something to deploy and somewhere to deploy it to. Foreign code may name any
+/// registry, one on this machine too, and still gets into no cluster but one of the job's own.
 pub(super) async fn reach(
     run: &Run,
     plan: &Plan,
@@ -80,6 +81,13 @@ pub(super) async fn reach(
     let connect =
         async { Ok(Cluster::connect(&destination.source, destination.namespace.as_deref()).await?) };
     let cluster = run.unless_cancelled(connect).await.map_err(|failure| failure.during("deploy"))?;
+    if let Some(why) = foreign::why_foreign(run).filter(|_| !cluster.is_here()) {
+        let problem =
+            format!("deploy to {}: {why}, and the code of others is not deployed", cluster.server());
+        return Err(
+            Failure::new(ExitCode::Usage, problem).hint("run it with `--no-deploy`, or after the merge")
+        );
+    }
     if plan.target != Target::Registry {
         let problem = "deploy: the images stay in a layout folder, and no cluster can pull from there";
         let hint = "name a registry with `--registry`, or run with `--no-deploy`";

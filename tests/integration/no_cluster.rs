@@ -1,5 +1,6 @@
 //! Runs that should reach a cluster and cannot: said before anything is built, with nothing written.
 
+use crate::support::registry::Registry;
 use crate::support::{MANIFEST, Output, Repository, shows};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -121,6 +122,22 @@ fn a_release_that_nobody_can_prove_healthy() {
         output.error(),
         "error: wait for `StatefulSet/app` at `k8s/app.yaml:1`: this version can prove only Deployments"
     );
+}
+
+#[test]
+fn a_fork_gets_into_no_cluster_but_one_of_the_job_itself() {
+    // Given a cluster of which the address is none of this machine, and a fork that names a registry which is,
+    let (registry, repository) = (Registry::start(), Repository::app());
+    repository.write("k8s/app.yaml", MANIFEST).commit("Add manifests");
+    let elsewhere = cluster_that_says_its_version().replace("127.0.0.1", "[::ffff:127.0.0.1]");
+    let file = kubeconfig(&repository, &NOBODY_HOME.replace("127.0.0.1:1", &elsewhere));
+    // when its pull request runs everything (nobody says that it is no fork), then nothing is built.
+    let up = repository.hephy(["up", "--registry", &registry.image("shop")]).env("KUBECONFIG", file);
+    let output =
+        up.env("GITHUB_ACTIONS", "true").env("GITHUB_EVENT_NAME", "pull_request_target").run().exits(2);
+    assert!(output.error().starts_with("error: deploy to http://[::ffff:"), "{output}");
+    assert!(output.error().ends_with(", and the code of others is not deployed"), "{output}");
+    assert_eq!(registry.tags("shop/app"), Vec::<String>::new());
 }
 
 #[test]

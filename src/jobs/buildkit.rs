@@ -48,9 +48,11 @@ fn doubt(error: &JobError) -> Duration {
     match error {
         JobError::Connection { .. } | JobError::Cluster(_) => LAST_WORD,
         JobError::NoProgram { .. } => MOMENT,
-        JobError::Build(BuildError::Exec(ExecError::Failed { status, .. })) => {
+        JobError::Build(BuildError::Exec(ExecError::Failed { status, last_lines, .. })) => {
             let is_killed = status.code().is_some_and(|code| code > KILLED);
-            if is_killed { LAST_WORD } else { MOMENT }
+            // What gRPC says when the daemon goes away: it may be that which was killed.
+            let is_alone = last_lines.iter().any(|line| line.contains("code = Unavailable"));
+            if is_killed || is_alone { LAST_WORD } else { MOMENT }
         }
         _ => Duration::ZERO,
     }

@@ -2,10 +2,11 @@
 
 use super::faulty::{Asked, Fault, Faulty, answer};
 use super::pushing::PASSWORD;
+use super::registry::free_port;
 use super::{Hephy, Repository};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -44,9 +45,7 @@ impl Guarded {
     /// Starts it and waits until it answers.
     pub(crate) fn start(generation: Generation, door: Door, has_tls: bool) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = free.local_addr().expect("an address").to_string();
-        drop(free);
+        let address = format!("127.0.0.1:{}", free_port("127.0.0.1"));
         make_certificates(folder.path());
         let tokens = login_server(folder.path());
         let configuration = folder.path().join("config.yml");

@@ -5,6 +5,7 @@ use super::{Hephy, Repository, prebuilt};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -13,6 +14,19 @@ pub(crate) struct Registry {
     address: String,
     folder: TempDir,
     server: Child,
+}
+
+/// A port for a server that cannot choose one itself. No connection gets such a port meanwhile, as those begin at 32768,
+/// and no other test of this process.
+pub(crate) fn free_port(listen: &str) -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id().wrapping_mul(97) + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + u16::try_from(number % 12_000).expect("it is small");
+        if TcpListener::bind((listen, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Registry {
@@ -24,10 +38,8 @@ impl Registry {
     /// The same on `listen`, an address of this machine that others know as `host`.
     pub(crate) fn start_on(generation: Generation, listen: &str, host: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let free = TcpListener::bind((listen, 0)).expect("a free port");
-        let port = free.local_addr().expect("an address").port();
+        let port = free_port(listen);
         let (address, listen) = (format!("{host}:{port}"), format!("{listen}:{port}"));
-        drop(free);
         let configuration = folder.path().join("config.yml");
         let storage = folder.path().join("storage");
         let text = format!(

@@ -2,23 +2,16 @@
 
 mod hints;
 mod words;
+mod facts;
+mod decisions;
+mod builds;
 mod jobs;
+mod registries;
+mod releases;
 
-use crate::attestation::SbomError;
-use crate::backends::{BuildError, ChooseError};
-use crate::cluster::ClusterError;
-use crate::config::ConfigError;
-use crate::deploy::DeployError;
 use crate::exec::ExecError;
 use crate::exit::ExitCode;
-use crate::git::GitError;
-use crate::health::{HealthError, Outcome, Report};
-use crate::inputs::InputsError;
-use crate::metadata::RuleError;
-use crate::plan::{GateError, PlanError, SelectError};
-use crate::registry::{DownloadError, RegistryError};
-use crate::release::ReleaseError;
-use crate::store::StoreError;
+use crate::health::{Outcome, Report};
 use std::error::Error;
 
 /// Why a run ended without success.
@@ -128,243 +121,10 @@ fn evidence(report: &Report) -> Vec<String> {
     events.chain(logs).collect()
 }
 
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        let failure = Self::of(ExitCode::Usage, &error);
-        match error {
-            ConfigError::At { excerpt, hint, .. } => Self {
-                evidence: excerpt.lines().map(str::to_owned).collect(),
-                hints: hint.into_iter().collect(),
-                ..failure
-            },
-            ConfigError::UnknownComponent { hint, .. } => {
-                Self { hints: hint.into_iter().collect(), ..failure }
-            }
-            ConfigError::Unclear { .. } => failure.hint("say it in hephy.yaml, for each of them"),
-            ConfigError::Disagree { .. } => failure.hint("say it in one place only, or the same in both"),
-            ConfigError::SameName { .. } => failure.hint("name them apart under `components` in hephy.yaml"),
-            ConfigError::Name { .. } => failure.hint("name it under `components` in hephy.yaml"),
-            ConfigError::OtherName { .. } => failure.hint("rename it, or name it with `--config`"),
-            ConfigError::Read { .. } | ConfigError::Walk { .. } => failure,
-        }
-    }
-}
-
-impl From<GitError> for Failure {
-    fn from(error: GitError) -> Self {
-        let failure = Self::of(ExitCode::Usage, &error);
-        match error {
-            GitError::NoRepository { .. } => {
-                failure.hint("run `git init`, or name the repository with `--directory`")
-            }
-            GitError::Empty { .. } => failure.hint("commit something first: what hephy builds is a commit"),
-            GitError::Base { source, .. } | GitError::Fetch { source, .. } => {
-                failure.words_of(&source).hint("fetch it, or name another with `--base`")
-            }
-            GitError::OptionLikeBase { .. }
-            | GitError::FetchTooSlow { .. }
-            | GitError::Unfetchable { .. }
-            | GitError::NoMergeBase { .. }
-            | GitError::NoAncestor { .. } => failure,
-            GitError::Git { source, .. } => hints::of_git(failure.words_of(&source), &source),
-            GitError::Output { .. } => Self { code: ExitCode::Unexpected, ..failure },
-        }
-    }
-}
-
-impl From<InputsError> for Failure {
-    fn from(error: InputsError) -> Self {
-        let failure = Self { hints: hints::of_inputs(&error), ..Self::of(ExitCode::Usage, &error) };
-        match error {
-            InputsError::Cargo { source, .. } | InputsError::Go { source, .. } => {
-                hints::of_exec(failure.words_of(&source), &source)
-            }
-            InputsError::Packages { source, .. } => {
-                failure.words_of(&source).hint("run with `--attest none` for an image without an SBOM")
-            }
-            _ => failure,
-        }
-    }
-}
-
-impl From<ChooseError> for Failure {
-    fn from(error: ChooseError) -> Self {
-        let failure = Self::of(ExitCode::Usage, &error);
-        match error {
-            ChooseError::Several { first: (first, _), second: (second, _), .. } => {
-                failure.hint(format!("say which: `backend: {first}` or `backend: {second}` in hephy.yaml"))
-            }
-            ChooseError::None { .. } => failure.hint(
-                "add a Dockerfile, a Cargo.toml or a Go program, or name `prebuilt` programs in hephy.yaml",
-            ),
-        }
-    }
-}
-
-impl From<RuleError> for Failure {
-    fn from(error: RuleError) -> Self {
-        Self::of(ExitCode::Usage, &error).hint("docs/tags.md has every rule and expression")
-    }
-}
-
-impl From<GateError> for Failure {
-    fn from(error: GateError) -> Self {
-        let failure = Self::of(ExitCode::Usage, &error).during("read `--results`");
-        match error {
-            GateError::UnknownJob { .. } => failure.hint("`--may-skip` names jobs that the gate `needs`"),
-            GateError::Json(_) | GateError::NoJob => {
-                failure.hint("write `HEPHY_RESULTS: ${{ toJSON(needs) }}`")
-            }
-        }
-    }
-}
-
-impl From<PlanError> for Failure {
-    fn from(error: PlanError) -> Self {
-        Self::of(ExitCode::Usage, &error).hint("write a new one with `hephy plan --emit json`")
-    }
-}
-
-impl From<SelectError> for Failure {
-    fn from(error: SelectError) -> Self {
-        let failure = Self::of(ExitCode::Usage, &error);
-        let (SelectError::Component { known, .. }
-        | SelectError::Leg { known, .. }
-        | SelectError::Nothing { known }) = error;
-        if known.is_empty() { failure } else { failure.hint(format!("the plan has {}", known.join(", "))) }
-    }
-}
-
-impl From<SbomError> for Failure {
-    fn from(error: SbomError) -> Self {
-        let code = if matches!(error, SbomError::Silent) { ExitCode::Build } else { ExitCode::Usage };
-        Self::of(code, &error).hint(hints::of_sbom(&error))
-    }
-}
-
-impl From<BuildError> for Failure {
-    fn from(error: BuildError) -> Self {
-        let failure = Self::of(ExitCode::Build, &error);
-        match error {
-            BuildError::Inputs(error) => error.into(),
-            BuildError::Exec(source) => hints::of_exec(failure.words_of(&source), &source),
-            BuildError::Unwell { source } => Self { code: ExitCode::Infrastructure, ..failure }
-                .words_of(&source)
-                .hint("run again later; what the daemon wrote into its own log says more"),
-            error => Self { hints: hints::of_build(&error), ..failure },
-        }
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        let failure = Self::of(ExitCode::Registry, &error);
-        match error {
-            StoreError::Registry(error) => error.into(),
-            StoreError::Download(error) => error.into(),
-            StoreError::NotBuilt { .. } => Self { code: ExitCode::Usage, ..failure }
-                .hint("run `hephy build` and `hephy push` with the same plan first"),
-            StoreError::Layout(_)
-            | StoreError::Image(_)
-            | StoreError::Manifest { .. }
-            | StoreError::Index { .. } => failure,
-        }
-    }
-}
-
-impl From<DownloadError> for Failure {
-    fn from(error: DownloadError) -> Self {
-        match error {
-            DownloadError::Registry(error) => error.into(),
-            DownloadError::Layout(error) => StoreError::from(error).into(),
-        }
-    }
-}
-
-impl From<RegistryError> for Failure {
-    fn from(error: RegistryError) -> Self {
-        let code = match error {
-            RegistryError::Unreachable { .. }
-            | RegistryError::Silent { .. }
-            | RegistryError::Unwell { .. }
-            | RegistryError::Unreadable { .. } => ExitCode::Infrastructure,
-            RegistryError::NoHost { .. } | RegistryError::Certificates { .. } => ExitCode::Usage,
-            _ => ExitCode::Registry,
-        };
-        let failure = Self { hints: hints::of_registry(&error), ..Self::of(code, &error) };
-        match &error {
-            // The layers in between say "client error (Connect)" and the like, which helps nobody.
-            RegistryError::Unreachable { source, .. } | RegistryError::Untrusted { source, .. } => {
-                Self { headline: format!("{error}: {}", innermost(source)), ..failure }
-            }
-            _ => failure,
-        }
-    }
-}
-
-impl From<ReleaseError> for Failure {
-    fn from(error: ReleaseError) -> Self {
-        Self { hints: hints::of_release(&error), ..Self::of(ExitCode::Usage, &error) }
-    }
-}
-
-impl From<ClusterError> for Failure {
-    fn from(error: ClusterError) -> Self {
-        Self { hints: hints::of_cluster(&error), ..Self::of(hints::code_of_cluster(&error), &error) }
-    }
-}
-
-impl From<DeployError> for Failure {
-    fn from(error: DeployError) -> Self {
-        let failure = Self::of(ExitCode::Cluster, &error);
-        match error {
-            DeployError::MissingNamespace { .. } => {
-                failure.hint("create it, or run with `--create-namespace`")
-            }
-            DeployError::Conflict { .. } => {
-                failure.hint("run with `--take-ownership`, or remove the field from the manifest")
-            }
-            DeployError::UnknownKind { .. } => {
-                failure.hint("install what defines it (a CRD) before this release")
-            }
-            DeployError::Apply { source, .. } | DeployError::Prepare { source } => {
-                Self { code: hints::code_of_cluster(&source), hints: hints::of_cluster(&source), ..failure }
-            }
-        }
-    }
-}
-
-impl From<HealthError> for Failure {
-    fn from(error: HealthError) -> Self {
-        let failure = Self::of(ExitCode::Cluster, &error);
-        match error {
-            HealthError::Watch { source, .. } | HealthError::Find { source, .. } => {
-                Self { code: hints::code_of_cluster(&source), hints: hints::of_cluster(&source), ..failure }
-            }
-            HealthError::Look { source } => Self::from(*source),
-            HealthError::Read { .. } => failure,
-            HealthError::Missing { .. } => failure.hint("run `hephy deploy` with the same plan first"),
-            HealthError::OtherImage { .. } | HealthError::OtherSpec { .. } => {
-                Self { code: ExitCode::Superseded, ..failure }.hint(
-                    "another release was deployed since, or this one was not deployed: run `hephy deploy`",
-                )
-            }
-        }
-    }
-}
-
-/// The cause that all others only pass on.
-fn innermost(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ConfigError;
 
     #[test]
     fn the_first_line_has_the_whole_cause_and_repeats_nothing() {

@@ -1,5 +1,6 @@
 //! Variables of a Dockerfile, as far as the file itself says what they are.
 
+use crate::platform::Platform;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the variables are at one line of a stage.
@@ -16,6 +17,19 @@ pub(super) struct Variables {
 }
 
 impl Variables {
+    /// The arguments that every build has without being told.
+    pub(super) fn of_platform(build_args: &BTreeMap<String, String>, platform: &Platform) -> Self {
+        let mut globals = Self::default();
+        for (name, value) in [
+            ("TARGETPLATFORM", platform.to_string()),
+            ("TARGETOS", platform.os.clone()),
+            ("TARGETARCH", platform.architecture.clone()),
+        ] {
+            globals.argue(name, Some(build_args.get(name).cloned().unwrap_or(value)));
+        }
+        globals
+    }
+
     /// Those at the start of a stage.
     pub(super) fn of_stage(is_on_image: bool) -> Self {
         Self { is_on_image, ..Self::default() }

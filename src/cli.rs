@@ -1,15 +1,28 @@
 //! The command line: flags, their names in the environment, and which verb they start.
 
+mod global;
+mod planning;
+mod asking;
 mod attesting;
-mod flags;
+mod joining;
+mod selecting;
+mod deploying;
+mod previewing;
 
 use crate::commands;
 use crate::exit::ExitCode;
 use crate::pipeline::Settings;
+use asking::Asking;
 use attesting::Attesting;
-use clap::builder::{FalseyValueParser, Resettable};
-use clap::{Arg, ArgAction, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use flags::{Asking, Deploying, Global, Joining, Planning, Platforms, Rendering, Selecting, Waiting};
+use clap::builder::Resettable;
+use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use deploying::{Deploying, Rendering, Waiting};
+use global::Global;
+use joining::Joining;
+use planning::Planning;
+use previewing::Previewing;
+use selecting::{Platforms, Selecting};
+use std::time::Duration;
 
 /// Find what changed, build it, push it by digest, deploy it, and wait until it is really healthy
 #[derive(Debug, Parser)]
@@ -51,9 +64,8 @@ Examples:
         rendering: Rendering,
         #[command(flatten)]
         waiting: Waiting,
-        /// Print what would happen and touch nothing
-        #[arg(long, help_heading = "Options", env = "HEPHY_DRY_RUN", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
-        dry_run: bool,
+        #[command(flatten)]
+        previewing: Previewing,
     },
     /// Decide which components are built for which platforms, and say why
     #[command(after_help = "\
@@ -82,9 +94,8 @@ Examples:
         attesting: Attesting,
         #[command(flatten)]
         selecting: Selecting,
-        /// Print what would happen and touch nothing
-        #[arg(long, help_heading = "Options", env = "HEPHY_DRY_RUN", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
-        dry_run: bool,
+        #[command(flatten)]
+        previewing: Previewing,
     },
     /// Push what was built by digest, join platforms, move tags last
     #[command(after_help = "\
@@ -99,9 +110,8 @@ Examples:
         joining: Joining,
         #[command(flatten)]
         selecting: Selecting,
-        /// Print what would happen and touch nothing
-        #[arg(long, help_heading = "Options", env = "HEPHY_DRY_RUN", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
-        dry_run: bool,
+        #[command(flatten)]
+        previewing: Previewing,
     },
     /// Apply the manifests with the plan's images pinned by digest
     #[command(after_help = "\
@@ -159,14 +169,20 @@ fn forget_empty(command: Command) -> Command {
     command.mut_args(forget).mut_subcommands(forget_empty)
 }
 
+/// Reads `90s`, `10m`, `1h30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let read = text.parse::<jiff::SignedDuration>().ok().and_then(|read| Duration::try_from(read).ok());
+    read.ok_or_else(|| "write it like `10m` or `90s`".to_owned())
+}
+
 async fn start(cli: Cli) -> ExitCode {
     let context = cli.global.context();
     let settings = Settings::default();
     match cli.verb {
-        Verb::Up { planning, attesting, joining, deploying, rendering, waiting, dry_run } => {
+        Verb::Up { planning, attesting, joining, deploying, rendering, waiting, previewing } => {
             let settings = attesting.add_to(joining.add_to(settings));
             let settings = waiting.add_to(rendering.add_to(deploying.add_to(planning.add_to(settings))));
-            match dry_run {
+            match previewing.dry_run {
                 true => commands::up::dry_run(context, settings).await,
                 false => commands::up::up(context, settings).await,
             }
@@ -182,16 +198,16 @@ async fn start(cli: Cli) -> ExitCode {
                 _ => commands::plan::plan(context, settings, shape).await,
             }
         }
-        Verb::Build { planning, attesting, selecting, dry_run } => {
+        Verb::Build { planning, attesting, selecting, previewing } => {
             let settings = selecting.add_to(planning.add_to(attesting.add_to(settings)));
-            match dry_run {
+            match previewing.dry_run {
                 true => commands::build::dry_run(context, settings).await,
                 false => commands::build::build(context, settings).await,
             }
         }
-        Verb::Push { planning, joining, selecting, dry_run } => {
+        Verb::Push { planning, joining, selecting, previewing } => {
             let settings = selecting.add_to(joining.add_to(planning.add_to(settings)));
-            match dry_run {
+            match previewing.dry_run {
                 true => commands::push::dry_run(context, settings).await,
                 false => commands::push::push(context, settings).await,
             }

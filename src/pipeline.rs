@@ -8,6 +8,7 @@ mod building;
 mod clustering;
 mod deploying;
 mod describing;
+mod destination;
 mod explaining;
 mod foreign;
 mod gating;
@@ -67,7 +68,7 @@ pub(crate) enum Ending {
 
 /// From the commit to the healthy release. Whatever would stop the deploy is found out before anything is built.
 pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failure> {
-    let destination = deploying::destination(run)?;
+    let destination = destination::find(run)?;
     let plan = plan(run).await?;
     announce(run, &plan);
     summary.plan = Some(plan.clone());
@@ -77,7 +78,7 @@ pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failu
         return Ok(Ending::Withheld { why });
     }
     let release = deploying::read(run, &plan).await?;
-    let cluster = deploying::reach(run, &plan, release.as_ref(), destination.as_ref()).await?;
+    let cluster = destination::reach(run, &plan, release.as_ref(), destination.as_ref()).await?;
     if cluster.is_some() && !run.settings.no_wait {
         deploying::ensure_provable(release.as_ref())?;
     }
@@ -135,9 +136,9 @@ fn ensure_whole(pushes: &Pushes) -> Result<(), Failure> {
 /// Hands the plan's images to the cluster; does not wait.
 pub(crate) async fn deploy(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Ending, Failure> {
     foreign::ensure_own(run, plan, "deploy")?;
-    let destination = deploying::destination(run)?;
+    let destination = destination::find(run)?;
     let release = deploying::read(run, plan).await?.ok_or_else(|| no_manifests(run))?;
-    let cluster = deploying::reach(run, plan, Some(&release), destination.as_ref()).await?;
+    let cluster = destination::reach(run, plan, Some(&release), destination.as_ref()).await?;
     let images = run.unless_cancelled(publishing::collect(run, plan, summary)).await?;
     let release = deploying::pin(run, &release, &images, summary)?;
     match cluster {
@@ -151,10 +152,10 @@ pub(crate) async fn deploy(run: &Run, plan: &Plan, summary: &mut Summary) -> Res
 
 /// Waits until the plan's images are live and healthy.
 pub(crate) async fn wait(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Ending, Failure> {
-    let destination = deploying::destination(run)?;
+    let destination = destination::find(run)?;
     let release = deploying::read(run, plan).await?.ok_or_else(|| no_manifests(run))?;
     deploying::ensure_provable(Some(&release))?;
-    let Some(cluster) = deploying::reach(run, plan, Some(&release), destination.as_ref()).await? else {
+    let Some(cluster) = destination::reach(run, plan, Some(&release), destination.as_ref()).await? else {
         let failure = Failure::new(ExitCode::Usage, "wait for the release: no cluster is configured");
         return Err(failure.hint("set `KUBECONFIG`, or run with `--kubeconfig FILE`"));
     };
@@ -175,7 +176,7 @@ pub(crate) fn preview_build(plan: &Plan) -> Vec<(Stage, String)> {
 
 /// What each stage of [`up`] would do, without doing any of it.
 pub(crate) async fn preview(run: &Run, plan: &Plan) -> Result<Vec<(Stage, String)>, Failure> {
-    let destination = deploying::destination(run)?;
+    let destination = destination::find(run)?;
     let release = deploying::read(run, plan).await?;
     if destination.is_some() && !run.settings.no_wait {
         deploying::ensure_provable(release.as_ref())?;

@@ -132,6 +132,16 @@ impl Registry {
         Ok(Self { http, learnt, turns, asking: Arc::default() })
     }
 
+    /// For tests: a client that neither the user nor the environment told anything.
+    #[cfg(test)]
+    pub(crate) fn untold(events: Events) -> Self {
+        // Its HTTP client wants a TLS provider, also where there is no TLS; another test may have installed it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (login, login_files, insecure, certificates) = (None, vec![], vec![], None);
+        let silence = Duration::from_secs(60);
+        Self::new(events, Settings { login, login_files, insecure, certificates, silence }).expect("a client")
+    }
+
     /// The manifest that goes by `reference` (a tag or a digest), `None` if there is none.
     pub(crate) async fn find(
         &self,

@@ -126,7 +126,7 @@ async fn take(apart: &Apart<'_>, handover: &Handover<'_>, digest: &Digest) -> Re
 mod tests {
     use super::*;
     use crate::event::Event;
-    use crate::registry::{Registry, Settings};
+    use crate::registry::Registry;
     use std::io::{BufRead as _, BufReader, Write as _};
     use std::net::TcpListener;
     use std::sync::{Arc, Mutex};
@@ -160,8 +160,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_tag_that_was_pushed_goes_away_or_is_told() {
-        // Its HTTP client wants a TLS provider, also where there is no TLS; another test may have installed it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let (stays, may_stay) = ("hephy-tmp-1` stays, and nothing", "hephy-tmp-1` may stay, and nothing");
         for (look, delete, is_deleted, warning) in [
             ("404 Not Found", "400 Bad Request", false, None),
@@ -171,14 +169,7 @@ mod tests {
         ] {
             let (address, asked) = registry(look, delete);
             let (events, told) = Events::channel();
-            let settings = Settings {
-                login: None,
-                login_files: vec![],
-                insecure: vec![],
-                certificates: None,
-                silence: Duration::from_secs(60),
-            };
-            let registry = Registry::new(events.clone(), settings).expect("a client");
+            let registry = Registry::untold(events.clone());
             let repository = format!("{address}/made/web").parse().expect("a repository");
             let handover = Handover { registry: &registry, repository: &repository, insecure: &[] };
             forget(&events, &handover, &"hephy-tmp-1".parse().expect("a tag")).await;

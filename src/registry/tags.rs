@@ -154,9 +154,8 @@ mod tests {
     use crate::capture::{Capture, CaptureError};
     use crate::event::Events;
     use crate::layout::{Descriptor, IMAGE_MANIFEST, Layout};
-    use crate::registry::{Ready, Settings};
+    use crate::registry::Ready;
     use serde_json::json;
-    use std::time::Duration;
 
     /// An image that is nothing but a config.
     fn image(layout: &Layout, config: &str) -> (Vec<u8>, Descriptor) {
@@ -170,19 +169,11 @@ mod tests {
     #[tokio::test]
     async fn a_registry_that_takes_several_tags_gets_them_in_one_request() {
         // Given the registry that hephy opens itself, which takes them, with two images in it,
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let [ours, theirs] =
             ["ours", "theirs"].map(|name| Layout::create(&folder.path().join(name)).expect("create"));
         let capture = Capture::open(theirs).await.expect("a registry");
-        let settings = Settings {
-            login: None,
-            login_files: vec![],
-            insecure: vec![],
-            certificates: None,
-            silence: Duration::from_secs(60),
-        };
-        let registry = Registry::new(Events::channel().0, settings).expect("a client");
+        let registry = Registry::untold(Events::channel().0);
         let tags: Vec<Tag> = (0..60).map(|number| format!("v{number}").parse().expect("a tag")).collect();
         let repositories = ["one", "two"].map(|name| capture.repository(name));
         let work = async {

@@ -6,7 +6,7 @@ use super::challenge::Scopes;
 use super::governor::Governor;
 use super::pulse::Pulse;
 use super::retry::{self, Patience};
-use super::wire::{Answer, Wire};
+use super::wire::{Answer, Question, Wire};
 use super::{RegistryError, Settings};
 use crate::event::Events;
 use crate::image::Repository;
@@ -151,16 +151,15 @@ impl Http {
                 None if is_own => self.auth.header(&self.wire, target, scopes).await?,
                 None => None,
             };
-            let mut answer = self
-                .wire
-                .begin(&target.host, action, method.clone(), &url, |request, pulse| {
-                    let request = complete(request, pulse);
-                    match &login {
-                        Some(login) => request.header(AUTHORIZATION, login),
-                        None => request,
-                    }
-                })
-                .await?;
+            let question = Question { host: &target.host, action, method: method.clone(), url: &url };
+            let answer = self.wire.begin(question, |request, pulse| {
+                let request = complete(request, pulse);
+                match &login {
+                    Some(login) => request.header(AUTHORIZATION, login),
+                    None => request,
+                }
+            });
+            let mut answer = answer.await?;
             if !answer.status.is_success() {
                 self.wire.read(&mut answer).await?;
             }
@@ -242,7 +241,8 @@ impl Http {
             return Ok(true);
         }
         let action = "find out whether it has TLS";
-        let again = self.wire.exchange(&target.host, action, Method::GET, url, |request, _| request).await?;
+        let question = Question { host: &target.host, action, method: Method::GET, url };
+        let again = self.wire.exchange(question, |request, _| request).await?;
         Ok(says_so(&again))
     }
 

@@ -4,7 +4,7 @@ use super::RegistryError;
 use super::challenge::Scopes;
 use super::credentials::Credential;
 use super::retry::{self, Patience};
-use super::wire::{Answer, Wire};
+use super::wire::{Answer, Question, Wire};
 use crate::secret::Secret;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode, Url};
@@ -79,15 +79,14 @@ async fn ask(
             body.query_pairs_mut().clear().extend_pairs(form.into_iter().chain(service));
             let body = body.query().unwrap_or_default().to_owned();
             let kind = "application/x-www-form-urlencoded";
-            wire.exchange(host, action, Method::POST, realm, |request, _| {
-                request.header(CONTENT_TYPE, kind).body(body)
-            })
-            .await
+            let question = Question { host, action, method: Method::POST, url: realm };
+            wire.exchange(question, |request, _| request.header(CONTENT_TYPE, kind).body(body)).await
         }
         _ => {
             let query: Vec<_> =
                 service.into_iter().chain(scopes.texts().map(|scope| ("scope", scope))).collect();
-            wire.exchange(host, action, Method::GET, realm, |request, _| {
+            let question = Question { host, action, method: Method::GET, url: realm };
+            wire.exchange(question, |request, _| {
                 let request = request.query(&query);
                 match credential {
                     Some(Credential::Password { user, password }) => {

@@ -6,6 +6,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 const REUSED: [&str; 1] = ["app (linux/amd64): reuse"];
+const UNCHANGED_AND_MISSING: [&str; 1] = [
+    "app (linux/amd64): build, no file it reads changed since `HEAD`, and still no image of its inputs exists: the base \
+     was not built here either",
+];
 
 /// The app, built once, with this further configuration of it.
 fn built_app(keys: &str) -> Repository {
@@ -22,13 +26,7 @@ fn built_app(keys: &str) -> Repository {
 fn the_first_run_builds_everything_although_nothing_changed() {
     let repository = Repository::app();
     assert_eq!(repository.decisions(), ["app (linux/amd64): build, no image of these inputs exists yet"]);
-    assert_eq!(
-        repository.decisions_with(&["--base", "HEAD"]),
-        [
-            "app (linux/amd64): build, no file it reads changed since `HEAD`, and still no image of its inputs exists: the \
-             base was not built here either"
-        ]
-    );
+    assert_eq!(repository.decisions_with(&["--base", "HEAD"]), UNCHANGED_AND_MISSING);
 }
 
 #[test]
@@ -51,13 +49,7 @@ fn a_change_is_named_in_the_reason() {
         ["app (linux/amd64): build, `app/run` changed: it is the program of `app`"]
     );
     // Whatever it is compared with, the content decides.
-    assert_eq!(
-        repository.decisions_with(&["--base", "HEAD"]),
-        [
-            "app (linux/amd64): build, no file it reads changed since `HEAD`, and still no image of its inputs exists: the \
-             base was not built here either"
-        ]
-    );
+    assert_eq!(repository.decisions_with(&["--base", "HEAD"]), UNCHANGED_AND_MISSING);
 }
 
 #[test]

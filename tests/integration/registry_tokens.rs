@@ -84,18 +84,23 @@ fn is_last_part(asked: &Asked) -> bool {
     asked.method == "PATCH" && asked.length() < 4 << 20
 }
 
-#[test]
-fn a_token_that_was_old_when_it_came_is_used_once() {
-    // Given tokens for five minutes that were made five minutes before the server's own time, in whatever year,
-    let push = Pushing::open(40_000, |asked| match number(asked) {
+/// A push behind a server by whose clock it is 13:20:01, and whose tokens are for five minutes from `time` on.
+fn with_tokens_made_at(time: &'static str) -> Pushing {
+    Pushing::open(40_000, move |asked| match number(asked) {
         _ if asked.path.starts_with("/token") => server(
             asked,
             "Date: Sat, 21 Nov 2026 13:20:01 GMT\r\n",
-            r#","expires_in":300,"issued_at":"2026-11-21T13:15:01Z""#,
+            &format!(r#","expires_in":300,"issued_at":"{time}""#),
         ),
         0 => refusal(asked),
         _ => None,
-    });
+    })
+}
+
+#[test]
+fn a_token_that_was_old_when_it_came_is_used_once() {
+    // Given tokens for five minutes that were made five minutes before the server's own time, in whatever year,
+    let push = with_tokens_made_at("2026-11-21T13:15:01Z");
     push.succeeds();
     // then each request gets a new one, as with those that live for no time.
     let requests = push.proxy.asked().iter().filter(|asked| !asked.path.starts_with("/token")).count();
@@ -104,15 +109,7 @@ fn a_token_that_was_old_when_it_came_is_used_once() {
 
 #[test]
 fn a_token_for_long_enough_is_kept() {
-    let push = Pushing::open(40_000, |asked| match number(asked) {
-        _ if asked.path.starts_with("/token") => server(
-            asked,
-            "Date: Sat, 21 Nov 2026 13:20:01 GMT\r\n",
-            r#","expires_in":300,"issued_at":"2026-11-21T13:19:01Z""#,
-        ),
-        0 => refusal(asked),
-        _ => None,
-    });
+    let push = with_tokens_made_at("2026-11-21T13:19:01Z");
     push.succeeds();
     assert_eq!(push.proxy.count("GET", "/token"), 1);
 }

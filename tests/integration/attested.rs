@@ -1,6 +1,7 @@
 //! What a build tool says about its image by itself: BuildKit for real, told to do what users tell it.
 
 use crate::support::buildkit::{BuildKit, path_with};
+use crate::support::dockerfiles::{folder_with_busybox, publish};
 use crate::support::registry::Registry;
 use crate::support::{Hephy, Output, Repository};
 use serde_json::Value;
@@ -23,12 +24,7 @@ fn web(platforms: &str) -> Repository {
 
 /// An image that lists packages when BuildKit runs it, as BuildKit's own scanner does (BuildKit, "SBOM Scanning Protocol").
 fn publish_scanner(registry: &Registry) -> String {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let busybox = std::env::split_paths(&std::env::var_os("PATH").expect("a path"))
-        .map(|folder| folder.join("busybox"))
-        .find(|program| program.is_file());
-    let busybox = busybox.expect("busybox is installed (./dev tools busybox)");
-    std::fs::copy(busybox, folder.path().join("busybox")).expect("copy the shell");
+    let folder = folder_with_busybox();
     let document = format!(
         r#"{{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"{SBOM}","predicate":{{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT","name":"made by the scanner","packages":[]}}}}"#
     );
@@ -36,17 +32,7 @@ fn publish_scanner(registry: &Registry) -> String {
     std::fs::write(folder.path().join("scan"), script).expect("write the script");
     let dockerfile =
         "FROM scratch\nCOPY busybox /bin/sh\nCOPY scan /scan\nENTRYPOINT [\"/bin/sh\", \"/scan\"]\n";
-    std::fs::write(folder.path().join("Dockerfile"), dockerfile).expect("write the Dockerfile");
-    let image = registry.image("scanner:1");
-    for arguments in [
-        &["build", "--quiet", "--format", "docker", "--isolation", "chroot", "--tag", &image, "."][..],
-        &["push", "--quiet", "--tls-verify=false", &image],
-    ] {
-        let output = Command::new("buildah").args(arguments).current_dir(folder.path()).output();
-        let output = output.expect("buildah starts");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-    image
+    publish(registry, "scanner:1", folder.path(), dockerfile)
 }
 
 /// hephy with a `buildctl` that the user has told more: `options` for every build, and of the output.

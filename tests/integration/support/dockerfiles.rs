@@ -7,6 +7,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// A repository with the component `web`, with these files, built by this backend.
 pub(crate) fn web_by(backend: &str, dockerfile: &str, files: &[(&str, &str)]) -> Repository {
@@ -52,15 +53,21 @@ pub(crate) fn names_in_image(repository: &Repository) -> BTreeSet<String> {
 
 /// A base image with a shell, published as `base:1`; its file `/mark` has this text.
 pub(crate) fn publish_shell(registry: &Registry, mark: &str) -> String {
+    let folder = folder_with_busybox();
+    std::fs::write(folder.path().join("mark"), mark).expect("write the mark");
+    let dockerfile = "FROM scratch\nCOPY busybox /bin/sh\nCOPY busybox /bin/busybox\nCOPY mark /mark\n";
+    publish(registry, "base:1", folder.path(), dockerfile)
+}
+
+/// A folder to build a small image in that has a shell.
+pub(crate) fn folder_with_busybox() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let busybox = std::env::split_paths(&std::env::var_os("PATH").expect("a path"))
         .map(|folder| folder.join("busybox"))
         .find(|program| program.is_file());
     let busybox = busybox.expect("busybox is installed (./dev tools busybox)");
     std::fs::copy(busybox, folder.path().join("busybox")).expect("copy the shell");
-    std::fs::write(folder.path().join("mark"), mark).expect("write the mark");
-    let dockerfile = "FROM scratch\nCOPY busybox /bin/sh\nCOPY busybox /bin/busybox\nCOPY mark /mark\n";
-    publish(registry, "base:1", folder.path(), dockerfile)
+    folder
 }
 
 /// Builds `dockerfile` in `folder` with buildah and pushes it.

@@ -52,21 +52,8 @@ impl Guarded {
         let text = configuration_of(folder.path(), &address, door, has_tls, &tokens);
         std::fs::write(&configuration, text).expect("write the configuration");
         std::fs::write(folder.path().join("htpasswd"), HTPASSWD).expect("write the password");
-        let server = Command::new(program(generation))
-            .arg("serve")
-            .arg(&configuration)
-            .env("OTEL_TRACES_EXPORTER", "none")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the registry starts");
-        let guarded = Self { address, folder, has_tls, tokens, server };
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(&guarded.address).is_err() {
-            assert!(Instant::now() < deadline, "the registry never answered");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        guarded
+        let server = serve(generation, &configuration, &address);
+        Self { address, folder, has_tls, tokens, server }
     }
 
     /// The certificate of its authority.
@@ -174,7 +161,28 @@ impl Drop for Guarded {
     }
 }
 
-pub(crate) fn program(generation: Generation) -> PathBuf {
+/// Starts the program of a registry and waits until it answers at `address`.
+pub(crate) fn serve(generation: Generation, configuration: &Path, address: &str) -> Child {
+    let mut server = Command::new(program(generation))
+        .arg("serve")
+        .arg(configuration)
+        .env("OTEL_TRACES_EXPORTER", "none")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("docker-registry starts (./dev tools docker-registry)");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while TcpStream::connect(address).is_err() {
+        if Instant::now() >= deadline {
+            let _ = server.kill();
+            panic!("the registry never answered");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    server
+}
+
+fn program(generation: Generation) -> PathBuf {
     if generation == Generation::Second {
         return PathBuf::from("docker-registry");
     }

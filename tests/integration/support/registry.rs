@@ -1,12 +1,11 @@
 //! A registry of one test: the real program, on a loopback port of its own, gone with the test.
 
-use super::guarded::{Generation, program};
+use super::guarded::{Generation, serve};
 use super::{Hephy, Repository, prebuilt};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A running registry.
@@ -51,21 +50,8 @@ impl Registry {
         // buildah wants to be told that this registry has no TLS.
         let trust = format!("[[registry]]\nlocation = \"{address}\"\ninsecure = true\n");
         std::fs::write(folder.path().join("registries.conf"), trust).expect("write the trust");
-        let server = Command::new(program(generation))
-            .arg("serve")
-            .arg(&configuration)
-            .env("OTEL_TRACES_EXPORTER", "none")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("docker-registry starts (./dev tools docker-registry)");
-        let registry = Self { address, folder, server };
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(&registry.address).is_err() {
-            assert!(Instant::now() < deadline, "the registry never answered");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        registry
+        let server = serve(generation, &configuration, &address);
+        Self { address, folder, server }
     }
 
     /// Where it listens.

@@ -8,6 +8,14 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::MutexGuard;
 use std::time::Duration;
 
+/// A request whose head was read: what it asks, its body, and where the answer goes.
+struct Arrived<'a, R> {
+    asked: &'a Asked,
+    head: String,
+    reader: &'a mut R,
+    client: &'a TcpStream,
+}
+
 impl Shared {
     pub(super) fn log(&self) -> MutexGuard<'_, Vec<Asked>> {
         self.log.lock().expect("no test panics while it logs")
@@ -32,7 +40,8 @@ impl Shared {
             let is_upload = asked.is_upload() && !matches!(fault, Some(Fault::Answer(..)));
             self.count(is_upload, true);
             let mut body = Cursor::new(asked.form.clone()).chain(&mut reader);
-            let goes_on = self.follow(&asked, head, fault, &mut body, &client);
+            let arrived = Arrived { asked: &asked, head, reader: &mut body, client: &client };
+            let goes_on = self.follow(arrived, fault);
             self.count(is_upload, false);
             if !goes_on? {
                 return Ok(());
@@ -62,14 +71,8 @@ impl Shared {
     }
 
     /// Does to a request what `fault` says. Returns whether the connection goes on.
-    fn follow(
-        &self,
-        asked: &Asked,
-        head: String,
-        fault: Option<Fault>,
-        reader: &mut impl Read,
-        mut client: &TcpStream,
-    ) -> std::io::Result<bool> {
+    fn follow<R: Read>(&self, arrived: Arrived<'_, R>, fault: Option<Fault>) -> std::io::Result<bool> {
+        let Arrived { asked, head, reader, mut client } = arrived;
         let length = asked.length();
         let mut skip = |bytes: u64| std::io::copy(&mut reader.take(bytes), &mut std::io::sink()).map(drop);
         match fault {
@@ -84,7 +87,7 @@ impl Shared {
             }
             Some(Fault::Together(count, then)) => {
                 self.gather(count);
-                self.follow(asked, head, *then, reader, client)
+                self.follow(Arrived { asked, head, reader, client }, *then)
             }
             Some(Fault::ResetAtOnce) => reset(client),
             Some(Fault::ResetAtFirstByte) => skip(length.min(1)).and_then(|()| reset(client)),
@@ -99,19 +102,13 @@ impl Shared {
                 std::thread::sleep(Duration::from_secs(600));
                 Ok(false)
             }
-            other => self.pass_on(asked, head, other, reader, client),
+            other => self.pass_on(Arrived { asked, head, reader, client }, other),
         }
     }
 
     /// Passes a request on, and its answer back, with what `fault` changes on the way.
-    fn pass_on(
-        &self,
-        asked: &Asked,
-        head: String,
-        fault: Option<Fault>,
-        reader: &mut impl Read,
-        mut client: &TcpStream,
-    ) -> std::io::Result<bool> {
+    fn pass_on<R: Read>(&self, arrived: Arrived<'_, R>, fault: Option<Fault>) -> std::io::Result<bool> {
+        let Arrived { asked, head, reader, mut client } = arrived;
         let head = match (&fault, asked.path.split_once('?')) {
             (Some(Fault::Plain), Some((_, query))) => head.replacen(&format!("?{query}"), "", 1),
             (Some(Fault::Newest), Some((path, _))) => head.replacen(&asked.path, &self.newest(path), 1),

@@ -72,7 +72,12 @@ pub(super) fn of_sbom(error: &SbomError) -> String {
 }
 
 pub(super) fn of_build(error: &BuildError) -> Vec<String> {
-    let hint = match error {
+    of_program(error).or_else(|| of_engine(error)).into_iter().collect()
+}
+
+/// What helps where a program, the files beside it or another tool is missing.
+fn of_program(error: &BuildError) -> Option<String> {
+    Some(match error {
         BuildError::NoTarget { target, .. } => format!("run `rustup target add {target}`"),
         BuildError::NoTriple { .. } => {
             "name other `platforms`, or another `backend`, in hephy.yaml".to_owned()
@@ -97,6 +102,21 @@ pub(super) fn of_build(error: &BuildError) -> Vec<String> {
         BuildError::NoLoader { .. } => {
             "link it statically, or name an image that has the loader: `base: IMAGE` in hephy.yaml".to_owned()
         }
+        BuildError::MissingChart { .. } => {
+            "run `helm dependency build` in the chart's folder before hephy runs".to_owned()
+        }
+        BuildError::NoBuilder => {
+            "write `[io.buildpacks]` and below it `builder = \"IMAGE\"` into `project.toml`".to_owned()
+        }
+        BuildError::TooOld { .. } => "install a newer one, or put it first on PATH".to_owned(),
+        BuildError::NoStart { .. } => "name the program in the folder: `bin: NAME` in hephy.yaml".to_owned(),
+        _ => return None,
+    })
+}
+
+/// What helps where a Dockerfile cannot be built, or was not built as the plan says.
+fn of_engine(error: &BuildError) -> Option<String> {
+    Some(match error {
         BuildError::Unseen { .. } => {
             "say what it reads in hephy.yaml: `watch: [\"path/of/the/component/**\"]`, or copy the whole folder".to_owned()
         }
@@ -113,24 +133,12 @@ pub(super) fn of_build(error: &BuildError) -> Vec<String> {
             "give a stage another name than an image has, mount no image in `RUN`, or use another engine: `backend: buildkit`"
                 .to_owned()
         }
-        BuildError::NoEngine { tried, .. } if of_words(tried).is_some() => {
-            of_words(tried).unwrap_or_default().to_owned()
-        }
-        BuildError::NoEngine { .. } => {
+        BuildError::NoEngine { tried, .. } => of_words(tried).map(str::to_owned).unwrap_or_else(|| {
             "install `buildah`, or start a BuildKit builder: `docker buildx create --use`, or `BUILDKIT_HOST` for `buildctl`"
                 .to_owned()
-        }
-        BuildError::MissingChart { .. } => {
-            "run `helm dependency build` in the chart's folder before hephy runs".to_owned()
-        }
-        BuildError::NoBuilder => {
-            "write `[io.buildpacks]` and below it `builder = \"IMAGE\"` into `project.toml`".to_owned()
-        }
-        BuildError::TooOld { .. } => "install a newer one, or put it first on PATH".to_owned(),
-        BuildError::NoStart { .. } => "name the program in the folder: `bin: NAME` in hephy.yaml".to_owned(),
-        _ => return vec![],
-    };
-    vec![hint]
+        }),
+        _ => return None,
+    })
 }
 
 pub(super) fn of_registry(error: &RegistryError) -> Vec<String> {

@@ -20,39 +20,16 @@ const PARALLEL_LEGS: usize = 4;
 
 /// Builds the legs and leaves a layout for each. The first failure ends the stage; what runs is stopped.
 pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<(), Failure> {
-    let legs = plan.components.iter().flat_map(|planned| planned.legs.iter().map(move |leg| (planned, leg)));
-    let mut to_build = vec![];
-    for (planned, leg) in legs {
-        match &leg.action {
-            Action::Build => to_build.push((planned, leg)),
-            Action::Reuse(found) => {
-                let (what, digest) = (What::Reused, Some(found.digest.clone()));
-                summary.legs.insert(planned.leg(leg), LegSummary { what, digest, duration: Duration::ZERO });
-            }
-            Action::Skip(_) => {}
-        }
-    }
+    let to_build = legs_to_build(plan, summary);
     if to_build.is_empty() {
         return Ok(());
     }
-    for (planned, leg) in &to_build {
-        sboms::ensure_possible(run, planned, leg)?;
-    }
-    // What a component needs is the same for all its legs.
-    let of_one =
-        |left: &(&Planned, &PlannedLeg), right: &(&Planned, &PlannedLeg)| std::ptr::eq(left.0, right.0);
-    for (planned, leg) in to_build.chunk_by(of_one).filter_map(|legs| legs.first()) {
-        let refused = |error| Failure::from(error).during(&format!("build {}", planned.leg(leg)));
-        run.unless_cancelled(async {
-            backends::ensure_possible(planned.backend, &run.root, &planned.component).await.map_err(refused)
-        })
-        .await?;
-    }
+    ensure_components(run, &to_build).await?;
     let before = run.unless_cancelled(guarding::ensure_current(run, plan)).await?;
     let answers = run.unless_cancelled(ask_engines(run, &to_build)).await?;
     let planned: Vec<&Planned> = to_build.iter().map(|(planned, _)| *planned).collect();
     let away = clustering::reach(run, plan, &planned).await?;
-    ensure_possible(run, &to_build, &answers).await?;
+    ensure_legs(run, &to_build, &answers).await?;
     let stop = run.cancel.child_token();
     let mut results = stream::iter(to_build)
         .map(|(planned, leg)| {
@@ -81,10 +58,50 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     }
 }
 
+/// A leg that is to be built, with what is planned for its component.
+type ToBuild<'a> = (&'a Planned, &'a PlannedLeg);
+
+/// The legs to build; those that are reused go into the summary.
+fn legs_to_build<'a>(plan: &'a Plan, summary: &mut Summary) -> Vec<ToBuild<'a>> {
+    let mut to_build = vec![];
+    for (planned, leg) in legs(plan) {
+        match &leg.action {
+            Action::Build => to_build.push((planned, leg)),
+            Action::Reuse(found) => {
+                let (what, digest) = (What::Reused, Some(found.digest.clone()));
+                summary.legs.insert(planned.leg(leg), LegSummary { what, digest, duration: Duration::ZERO });
+            }
+            Action::Skip(_) => {}
+        }
+    }
+    to_build
+}
+
+fn legs(plan: &Plan) -> impl Iterator<Item = (&Planned, &PlannedLeg)> {
+    plan.components.iter().flat_map(|planned| planned.legs.iter().map(move |leg| (planned, leg)))
+}
+
+/// What a component lacks ends the run before anything starts.
+async fn ensure_components(run: &Run, to_build: &[ToBuild<'_>]) -> Result<(), Failure> {
+    for (planned, leg) in to_build {
+        sboms::ensure_possible(run, planned, leg)?;
+    }
+    // What a component needs is the same for all its legs.
+    let of_one = |left: &ToBuild<'_>, right: &ToBuild<'_>| std::ptr::eq(left.0, right.0);
+    for (planned, leg) in to_build.chunk_by(of_one).filter_map(|legs| legs.first()) {
+        let refused = |error| Failure::from(error).during(&format!("build {}", planned.leg(leg)));
+        run.unless_cancelled(async {
+            backends::ensure_possible(planned.backend, &run.root, &planned.component).await.map_err(refused)
+        })
+        .await?;
+    }
+    Ok(())
+}
+
 /// What nothing can build here ends here, before anything starts; unless the other legs are to be built all the same.
-async fn ensure_possible(
+async fn ensure_legs(
     run: &Run,
-    to_build: &[(&Planned, &PlannedLeg)],
+    to_build: &[ToBuild<'_>],
     answers: &[(Engine, Answer)],
 ) -> Result<(), Failure> {
     for (planned, leg) in to_build.iter().filter(|(planned, _)| planned.component.fail_fast) {
@@ -114,10 +131,7 @@ struct Work<'a> {
 }
 
 /// Nobody is asked where no Dockerfile is built here.
-async fn ask_engines(
-    run: &Run,
-    to_build: &[(&Planned, &PlannedLeg)],
-) -> Result<Vec<(Engine, Answer)>, Failure> {
+async fn ask_engines(run: &Run, to_build: &[ToBuild<'_>]) -> Result<Vec<(Engine, Answer)>, Failure> {
     let here = to_build.iter().map(|(planned, _)| planned.backend);
     let backends: Vec<Backend> = here.filter(|backend| clustering::engine(run, *backend).is_none()).collect();
     Ok(backends::ask(&run.root, &backends).await)
@@ -221,8 +235,7 @@ async fn with_backend(
 
 /// What the stage would do, a line for each leg.
 pub(super) fn preview(plan: &Plan) -> Vec<(Stage, String)> {
-    let legs = plan.components.iter().flat_map(|planned| planned.legs.iter().map(move |leg| (planned, leg)));
-    legs.map(|(planned, leg)| {
+    let step = |(planned, leg): (&Planned, &PlannedLeg)| {
         let name = planned.leg(leg);
         let text = match leg.action {
             Action::Build => {
@@ -232,6 +245,6 @@ pub(super) fn preview(plan: &Plan) -> Vec<(Stage, String)> {
             Action::Skip(ref reason) => format!("not {name}: {reason}"),
         };
         (Stage::Build, text)
-    })
-    .collect()
+    };
+    legs(plan).map(step).collect()
 }

@@ -118,9 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_understood() {
-        let machine = ["linux/arm64".parse().expect("a platform")];
-        let docker = |server: &str| format!(r#"{{"Client":{{"Version":"28.2.2"}},"Server":{server}}}"#);
+    fn answers_of_buildkit_are_understood() {
         for (answer, expected) in [
             (
                 read_workers(
@@ -151,6 +149,16 @@ mod tests {
                 unfit("its builder of the driver `docker` cannot export a layout"),
             ),
             (read_builder(""), unfit("its builder has no driver")),
+        ] {
+            assert_eq!(answer, expected);
+        }
+    }
+
+    #[test]
+    fn answers_of_buildah_and_docker_are_understood() {
+        let machine = ["linux/arm64".parse().expect("a platform")];
+        let docker = |server: &str| format!(r#"{{"Client":{{"Version":"28.2.2"}},"Server":{server}}}"#);
+        for (answer, expected) in [
             (
                 read_buildah(
                     "buildah version 1.28.2 (image-spec 1.1.0-rc2, runtime-spec 1.0.2-dev)\n",

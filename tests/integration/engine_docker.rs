@@ -59,11 +59,7 @@ fn with_docker_alone_an_image_is_built_twice_the_same_pushed_and_gone_with_the_d
     let date: u64 = first.git(["log", "-1", "--format=%ct"]).trim().parse().expect("a date");
     let long = format!("deep/x/{long}");
     let own = [&*long, "made", "deep/", "deep/x/", "deep/x/a.txt", "deep/x/tools/run", "end"];
-    let files = files_of_image(&first);
-    for name in own {
-        let (_, _, time) = files.iter().find(|(known, ..)| known == name).expect(name);
-        assert!(*time <= date, "{name} {time}");
-    }
+    ensure_not_younger(&first, &own, date);
     let expected =
         [("made", "for hephy on amd64\n"), ("mark", "first"), ("deep/x/a.txt", "text"), ("end", "end\n")];
     for (name, text) in expected {
@@ -85,6 +81,16 @@ fn with_docker_alone_an_image_is_built_twice_the_same_pushed_and_gone_with_the_d
     assert_ne!(remains(&folder), [] as [&str; 0]);
     drop(docker);
     assert_eq!(remains(&folder), [] as [&str; 0]);
+}
+
+/// Files of the image that are no younger than `date`.
+#[track_caller]
+fn ensure_not_younger(repository: &Repository, names: &[&str], date: u64) {
+    let files = files_of_image(repository);
+    for name in names {
+        let (_, _, time) = files.iter().find(|(known, ..)| known == name).expect(name);
+        assert!(*time <= date, "{name} {time}");
+    }
 }
 
 /// An image on this base has its layers, its own `CMD`, the time of the commit, and nothing of the containers of the build.

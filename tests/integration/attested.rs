@@ -3,10 +3,9 @@
 use crate::support::buildkit::{BuildKit, path_with};
 use crate::support::dockerfiles::{folder_with_busybox, publish};
 use crate::support::registry::Registry;
-use crate::support::{Hephy, Output, Repository};
+use crate::support::{Hephy, Output, Repository, write_program};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -52,8 +51,7 @@ exec '{client}' "$@" {options}
         client = buildkit.client().display()
     );
     let program = tools.join("buildctl");
-    std::fs::write(&program, script).expect("write the program");
-    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).expect("make it run");
+    write_program(&program, script);
     buildkit.used_by(hephy).env("PATH", path_with(&tools))
 }
 

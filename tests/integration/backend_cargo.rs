@@ -1,11 +1,10 @@
 //! The `cargo` and `prebuilt` backends: what their images hold, what they are put on, and what could not start.
 
 use crate::support::registry::Registry;
-use crate::support::{Hephy, Repository, input_digest, prebuilt};
+use crate::support::{Hephy, Repository, input_digest, prebuilt, stand_in, write_program};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -74,8 +73,7 @@ pub(crate) fn image(repository: &Repository, architecture: &str) -> Image {
 pub(crate) fn output(image: &Image, program: &str) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("program");
-    std::fs::write(&path, &image.files[program]).expect("write the program");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("make it one");
+    write_program(&path, &image.files[program]);
     let output = Command::new(&path).output().expect("the program starts");
     String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
 }
@@ -409,9 +407,4 @@ fn another_platform_is_linked_by_zig() {
         "zigbuild --profile release --locked --message-format=json-render-diagnostics --target {triple} "
     );
     assert!(call.starts_with(&expected) && call.contains("--bin=api"), "{call}");
-}
-
-pub(crate) fn stand_in(path: &Path, script: &str) {
-    std::fs::write(path, format!("#!/bin/sh\n{script}\n")).expect("write the program");
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("make it a program");
 }

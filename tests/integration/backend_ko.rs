@@ -2,11 +2,10 @@
 
 use crate::support::attached::ensure_valid;
 use crate::support::registry::Registry;
-use crate::support::{Hephy, Repository, path_with};
+use crate::support::{Hephy, Repository, path_with, stand_in};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -286,11 +285,6 @@ fn a_tool_that_is_missing_or_too_old_is_named_before_anything_starts() {
         output.error().ends_with("use `ko`: it is version 0.11.2, and hephy needs 0.15 or newer"),
         "{output}"
     );
-}
-
-fn stand_in(path: &Path, script: &str) {
-    std::fs::write(path, format!("#!/bin/sh\n{script}\n")).expect("write the program");
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("make it a program");
 }
 
 #[test]

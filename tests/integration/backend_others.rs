@@ -2,10 +2,9 @@
 //! how pack is called with a stand-in that writes down its command line (docs/backends.md says so). How spin is called is in
 //! `backend_spin`.
 
-use crate::support::Repository;
 use crate::support::registry::Registry;
+use crate::support::{Repository, write_program};
 use serde_json::Value;
-use std::os::unix::fs::PermissionsExt as _;
 
 /// A repository of these files, and `app` as its component.
 fn repository(files: &[(&str, &str)]) -> Repository {
@@ -144,9 +143,7 @@ fn pack_is_called_as_its_documentation_says() {
     repository.write("hephy.yaml", &format!("components: {{app: {{{keys}}}}}\n")).commit("Choose a version");
     let tools = repository.beside("tools");
     std::fs::create_dir(&tools).expect("create the folder");
-    std::fs::write(tools.join("pack"), PACK).expect("write the program");
-    std::fs::set_permissions(tools.join("pack"), std::fs::Permissions::from_mode(0o755))
-        .expect("make it one");
+    write_program(tools.join("pack"), PACK);
     let path = format!("{}:{}", tools.display(), std::env::var("PATH").expect("a path"));
     let record = repository.beside("record");
     let found = plan(&repository);

@@ -1,6 +1,7 @@
 //! The `cargo` and `prebuilt` backends: what is refused before anything is built, and what must not depend on the machine.
 
-use crate::backend_cargo::{host, image, output, stand_in};
+use crate::backend_cargo::{host, image, output};
+use crate::support::stand_in;
 use crate::support::{Repository, refused};
 use std::path::Path;
 use std::process::Command;

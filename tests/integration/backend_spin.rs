@@ -1,11 +1,10 @@
 //! The `spin` backend. Spin itself cannot be installed by the tests: in its place stands a script that records how it is
 //! called and pushes, with crane, what Spin would push. What Spin makes of an application is not shown here.
 
-use crate::support::{Hephy, Output, Repository, path_with};
+use crate::support::{Hephy, Output, Repository, path_with, write_program};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -35,8 +34,7 @@ impl Application {
         repository.write("hello/app.py", "print()\n").commit("Add an application");
         let program = repository.beside("programs").join("spin");
         fs::create_dir_all(program.parent().expect("a folder")).expect("create");
-        fs::write(&program, SPIN).expect("write");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("make it a program");
+        write_program(&program, SPIN);
         let digest = write_application(&repository.beside("application"));
         Self { repository, digest }
     }

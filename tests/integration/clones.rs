@@ -1,8 +1,8 @@
 //! Reading git where it is not plain: other hashes, submodules, hidden changes, clones that lack something.
 
-use crate::support::{Repository, prebuilt};
+use crate::support::{Repository, prebuilt, stand_in};
 use serde_json::Value;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 
 /// The app whose program is all of `app/dist`, with a second commit that `change` makes.
 fn changed(change: impl Fn(&Repository)) -> Repository {
@@ -181,8 +181,7 @@ fn programs_that_the_repository_names_are_not_started() {
     let clone = repository.clone_with(&["--depth=1"]);
     let mark = repository.beside("mark");
     let program = repository.beside("program");
-    std::fs::write(&program, format!("#!/bin/sh\ntouch '{}'\n", mark.display())).expect("write the program");
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("make it executable");
+    stand_in(&program, &format!("touch '{}'", mark.display()));
     let path = program.to_string_lossy().into_owned();
     clone.git(["config", "core.fsmonitor", &path]);
     for hook in ["reference-transaction", "post-index-change", "post-checkout"] {

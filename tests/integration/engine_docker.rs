@@ -6,7 +6,7 @@ use crate::support::dockerfiles::{
     files_of_image, names_in_image, publish_shell, sleeping, wait_until, web_by,
 };
 use crate::support::registry::Registry;
-use crate::support::{Output, Repository};
+use crate::support::{Output, Repository, write_program};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
@@ -212,8 +212,7 @@ fn an_archive_of_a_later_docker_is_read_too() {
     let tools = repository.beside("tools");
     std::fs::create_dir(&tools).expect("create the folder");
     std::os::unix::fs::symlink(found("git"), tools.join("git")).expect("link git");
-    std::fs::write(tools.join("docker"), LATER).expect("write the program");
-    std::fs::set_permissions(tools.join("docker"), std::fs::Permissions::from_mode(0o755)).expect("set");
+    write_program(tools.join("docker"), LATER);
     let hephy = buildkit.used_by(repository.hephy(["up"])).env("REAL_BUILDCTL", buildkit.client());
     hephy.env("PATH", &tools).run().exits(0).says("by docker: Docker 28.3.1 answers");
     let names = names_in_image(&repository);

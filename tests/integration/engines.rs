@@ -5,7 +5,7 @@ use crate::support::dockerfiles::{
     files_of_image, names_in_image, publish, publish_shell, sleeping, wait_until, web_by,
 };
 use crate::support::registry::Registry;
-use crate::support::{Output, Repository};
+use crate::support::{Output, Repository, write_program};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -267,8 +267,7 @@ fn stand_in(tools: &Path, name: &str, script: &str) {
     let program = tools.join(name);
     let calls = tools.join("calls");
     let text = format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >> '{}'\n{script}\n", calls.display());
-    std::fs::write(&program, text).expect("write the program");
-    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).expect("make it run");
+    write_program(&program, text);
 }
 
 /// buildx cannot be had here: this stand-in takes its arguments and lets `buildctl` build the same, failing as often as

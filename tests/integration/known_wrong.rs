@@ -1,7 +1,7 @@
 //! What other tools are known to get wrong (docs/how-it-decides.md lists all rows): each test has the repository and the
 //! event of the report, and asserts the base, every component and why it is built or not.
 
-use crate::base::{MAIN, ZEROS, github, gitlab, origin, pull_request, push, requested};
+use crate::support::workflows::{MAIN, ZEROS, github, gitlab, origin, pull_request, push, requested};
 use crate::support::{Hephy, Repository};
 use serde_json::Value;
 use std::ffi::OsStr;

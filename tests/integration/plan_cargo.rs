@@ -1,6 +1,6 @@
 //! The inputs of what is built from source: Cargo packages and Dockerfiles.
 
-use crate::support::{Repository, input_digest, input_digest_in};
+use crate::support::{Repository, input_digest, input_digest_in, stand_in};
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
@@ -203,9 +203,7 @@ fn another_compiler_is_a_reason_to_build() {
     let folder = repository.beside("tools");
     std::fs::create_dir(&folder).expect("create the folder");
     let program = folder.join("rustc");
-    std::fs::write(&program, "#!/bin/sh\necho 'release: 0.0.1'\n").expect("write the program");
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .expect("make it one");
+    stand_in(&program, "echo 'release: 0.0.1'");
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("a PATH"));
     let output = repository.hephy(["plan", "--emit", "json"]).env("PATH", path).run().exits(0);
     assert_ne!(input_digest_in(&output.stdout), before);

@@ -1,8 +1,8 @@
 //! What published images say that they were built from, as the base where the event alone is not exact.
 
-use crate::base::{APP, MAIN, WEB, ZEROS, explained, git_processes, origin, push, workflow};
 use crate::support::faulty::{Asked, Faulty, answer};
 use crate::support::registry::Registry;
+use crate::support::workflows::{APP, MAIN, WEB, ZEROS, explained, git_processes, origin, push, workflow};
 use crate::support::{Hephy, Repository};
 use std::process::Command;
 

@@ -1,6 +1,6 @@
 //! One commit, one set of digests: whichever way hephy is called, and wherever.
 
-use crate::support::{Repository, layers, prebuilt};
+use crate::support::{Repository, layers, prebuilt, write_program};
 use std::path::{Path, PathBuf};
 
 /// An app for two platforms.
@@ -164,9 +164,7 @@ fn an_edit_during_the_build_is_not_published() {
         "#!/bin/sh\n[ \"$1\" = --version ] || echo edited > '{}'\nexec \"$REAL_BUILDAH\" \"$@\"\n",
         page.display()
     );
-    std::fs::write(&program, script).expect("write the program");
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .expect("make it run");
+    write_program(&program, script);
     let path = std::env::var("PATH").expect("a path");
     let real = std::env::split_paths(&path).map(|folder| folder.join("buildah")).find(|path| path.is_file());
     // when it is brought up,

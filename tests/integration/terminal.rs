@@ -1,8 +1,7 @@
 //! What a person at a terminal sees and does: lines that are redrawn, and Ctrl-C.
 
 use crate::support::pushing::Pushing;
-use crate::support::{Output, Repository};
-use std::os::unix::fs::PermissionsExt;
+use crate::support::{Output, Repository, stand_in};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -50,15 +49,9 @@ fn a_build_is_interrupted_kindly() {
     let tools = repository.beside("tools");
     std::fs::create_dir(&tools).expect("create the folder");
     let (builder, started) = (tools.join("buildah"), tools.join("started"));
-    std::fs::write(
-        &builder,
-        format!(
-            "#!/bin/sh\n[ \"$1\" != --version ] || exit 0\necho $$ > '{}'\nexec sleep 60\n",
-            started.display()
-        ),
-    )
-    .expect("write the program");
-    std::fs::set_permissions(&builder, PermissionsExt::from_mode(0o755)).expect("make it run");
+    let script =
+        format!("[ \"$1\" != --version ] || exit 0\necho $$ > '{}'\nexec sleep 60", started.display());
+    stand_in(&builder, &script);
     let path = std::env::var("PATH").expect("a path");
     let hephy = repository.hephy(["up"]).env("PATH", format!("{}:{path}", tools.display())).start();
     let deadline = Instant::now() + Duration::from_secs(30);

@@ -1,8 +1,7 @@
 //! Images that hephy made, run by containerd: whatever hephy believes of them, a runtime must.
 
 use crate::support::cluster::Cluster;
-use crate::support::{Output, Repository};
-use std::os::unix::fs::PermissionsExt;
+use crate::support::{Output, Repository, write_program};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -58,9 +57,7 @@ fn containerd_runs_the_program_of_an_image_and_picks_its_own_platform_of_an_inde
         (format!("two/{other}/busybox"), &foreign),
     ] {
         repository.write(&path, "");
-        std::fs::write(repository.path().join(&path), bytes).expect("write the program");
-        std::fs::set_permissions(repository.path().join(&path), PermissionsExt::from_mode(0o755))
-            .expect("set");
+        write_program(repository.path().join(&path), bytes);
     }
     repository.commit("Add programs");
     // when both are published,

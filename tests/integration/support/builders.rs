@@ -4,8 +4,8 @@ use super::buildkit::{configuration, tools};
 use super::cluster::Cluster;
 use super::guarded::Generation;
 use super::registry::Registry;
-use super::{Hephy, Repository, path_with};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use super::{Hephy, Repository, path_with, write_program};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -152,8 +152,7 @@ fn kaniko_image(cluster: &Cluster) -> String {
     std::fs::copy(crane.expect("crane is built"), root.join("bin/crane")).expect("copy crane");
     std::fs::create_dir(root.join("kaniko")).expect("create the folder");
     let executor = root.join("kaniko/executor");
-    std::fs::write(&executor, EXECUTOR).expect("write the program");
-    std::fs::set_permissions(&executor, PermissionsExt::from_mode(0o755)).expect("make it run");
+    write_program(&executor, EXECUTOR);
     publish(cluster, &folder, "kaniko", "/kaniko/executor")
 }
 

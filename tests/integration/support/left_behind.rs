@@ -42,7 +42,7 @@ impl Repository {
 
     /// Names and digests in the layout, keys of legs included. What is attached to an image has no name.
     pub(crate) fn entries(&self) -> Vec<(String, String)> {
-        let Ok(text) = std::fs::read_to_string(self.root.join(".hephy/oci/index.json")) else {
+        let Ok(text) = std::fs::read_to_string(self.path().join(".hephy/oci/index.json")) else {
             return vec![];
         };
         let index: serde_json::Value = serde_json::from_str(&text).expect("an index is JSON");

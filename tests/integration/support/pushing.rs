@@ -2,7 +2,7 @@
 
 use super::faulty::{Asked, Fault, Faulty, answer};
 use super::registry::Registry;
-use super::{Hephy, Output, Repository, prebuilt};
+use super::{Hephy, Output, Repository, prebuilt, stand_in};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -87,13 +87,10 @@ impl Pushing {
 
     /// The same with a helper that is any script.
     pub(crate) fn with_script(&self, name: &str, script: &str) -> OsString {
-        use std::os::unix::fs::PermissionsExt as _;
         let tools = self.repository.beside("tools");
         std::fs::create_dir_all(&tools).expect("create the folder");
         let helper = tools.join(format!("docker-credential-{name}"));
-        std::fs::write(&helper, format!("#!/bin/sh\n{script}\n")).expect("write the helper");
-        std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755))
-            .expect("make it executable");
+        stand_in(&helper, script);
         let old = std::env::var_os("PATH").unwrap_or_default();
         std::env::join_paths([tools].into_iter().chain(std::env::split_paths(&old))).expect("no colons")
     }

@@ -42,7 +42,7 @@ pub(crate) struct Ci {
     pub(crate) sources: Sources,
     /// Who says what an image was made from.
     pub(crate) builder: Builder,
-    /// The repository that images go to by default (DESIGN.md section 5).
+    /// The repository that images go to by default.
     pub(crate) registry: Option<String>,
     /// The user and token with which the CI system itself may push to its own registry.
     pub(crate) registry_login: Option<RegistryLogin>,

@@ -22,7 +22,7 @@ pub(crate) fn legs(component: &Component, backend: Backend, host: &Platform) -> 
 }
 
 /// The tag under which a leg is pushed and found again. It depends on nothing but what was built, so whoever holds
-/// the plan can derive it and the registry itself is the hand-over medium (DESIGN.md section 6).
+/// the plan can derive it and the registry itself is the hand-over medium (ARCHITECTURE.md, "Contracts").
 pub(crate) fn key(input_digest: &Digest, platform: &Platform) -> Result<Tag, ImageError> {
     format!("in-{}-{}", &input_digest.hex()[..32], platform.dashed()).parse()
 }

@@ -8,7 +8,7 @@ use bstr::ByteSlice as _;
 use globset::GlobBuilder;
 use std::borrow::Cow;
 
-/// Folders in which manifests are looked for, first come first served (DESIGN.md section 5).
+/// Folders in which manifests are looked for, first come first served.
 const MANIFEST_FOLDERS: [&str; 3] = ["k8s", "deploy", "manifests"];
 
 /// The manifests among `files`, as paths from the root.

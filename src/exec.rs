@@ -119,11 +119,28 @@ pub(crate) async fn capture(program: &Program) -> Result<Vec<u8>, ExecError> {
     if output.status.success() {
         return Ok(output.stdout);
     }
-    let text = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = text.lines().collect();
-    let last_lines =
-        lines[lines.len().saturating_sub(KEPT_LINES)..].iter().map(|&line| line.to_owned()).collect();
-    Err(ExecError::Failed { program: printed, status: output.status, last_lines })
+    let mut last_lines = LastLines::default();
+    String::from_utf8_lossy(&output.stderr).lines().for_each(|line| last_lines.keep(line));
+    Err(ExecError::Failed { program: printed, status: output.status, last_lines: last_lines.into() })
+}
+
+/// What a program said last, as much of it as an error message holds.
+#[derive(Default)]
+pub(crate) struct LastLines(VecDeque<String>);
+
+impl LastLines {
+    pub(crate) fn keep(&mut self, line: &str) {
+        if self.0.len() == KEPT_LINES {
+            self.0.pop_front();
+        }
+        self.0.push_back(line.to_owned());
+    }
+}
+
+impl From<LastLines> for Vec<String> {
+    fn from(lines: LastLines) -> Self {
+        lines.0.into()
+    }
 }
 
 /// Runs `program`, passes its stderr on as events of `subject`, and gives each line of its stdout to `on_stdout`.
@@ -137,17 +154,14 @@ pub(crate) async fn stream(
 ) -> Result<(), ExecError> {
     let mut child = program.spawn(Stdio::piped())?;
     let printed = program.printed();
-    let mut last_lines = VecDeque::with_capacity(KEPT_LINES);
+    let mut last_lines = LastLines::default();
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let reading = async {
         tokio::try_join!(
             each_line(stdout, &mut on_stdout),
             each_line(stderr, |line| {
                 events.output(subject, line);
-                if last_lines.len() == KEPT_LINES {
-                    last_lines.pop_front();
-                }
-                last_lines.push_back(line.to_owned());
+                last_lines.keep(line);
             })
         )
     };

@@ -6,11 +6,10 @@ use super::object::Object;
 use super::spec::CONTAINER;
 use crate::backends::BuildError;
 use crate::event::Events;
-use crate::exec;
+use crate::exec::{self, LastLines};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{Api, AttachParams, AttachedProcess, LogParams};
-use std::collections::VecDeque;
 use std::fs::File;
 use std::path::PathBuf;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -18,8 +17,6 @@ use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 
 /// How much is under way at once; more than kube's default of 1 KiB, with which an image takes hours.
 const BUFFER: usize = 1 << 20;
-/// How many of its last lines are kept for the error message.
-const KEPT_LINES: usize = 20;
 
 /// How a program in a pod ended.
 pub(super) struct End {
@@ -86,14 +83,11 @@ impl Remote<'_> {
     ) -> Result<End, JobError> {
         let fault = |source| JobError::Write { source };
         let stdout = stdout.map(File::try_clone).transpose().map_err(fault)?;
-        let mut last_lines = VecDeque::with_capacity(KEPT_LINES);
+        let mut last_lines = LastLines::default();
         let subject = self.object.subject.as_str();
         let mut on_line = |line: &str| {
             events.output(subject, line);
-            if last_lines.len() == KEPT_LINES {
-                last_lines.pop_front();
-            }
-            last_lines.push_back(line.to_owned());
+            last_lines.keep(line);
         };
         let status = process.take_status();
         let (writer, output, errors) = (process.stdin(), process.stdout(), process.stderr());

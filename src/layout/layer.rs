@@ -163,7 +163,12 @@ pub(super) fn add_file(
     let fault = |source| LayoutError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(fault)?;
     let size = file.metadata().map_err(fault)?.len();
-    tar.append_data(&mut header(tar::EntryType::Regular, mode, size), name, file).map_err(fault)
+    let mut content = file.take(size);
+    tar.append_data(&mut header(tar::EntryType::Regular, mode, size), name, &mut content).map_err(fault)?;
+    match content.limit() {
+        0 => Ok(()),
+        _ => Err(LayoutError::Unfit { path: path.to_owned(), problem: "it got shorter while it was read" }),
+    }
 }
 
 /// A link may point only inside the folder: anything else would mean another file in the image than here.

@@ -93,12 +93,10 @@ impl Registry {
         let (http, learnt) = (&self.http, &self.learnt);
         let turn = learnt.turn(&errand.target.host, &blob.digest);
         let Some(_turn) = stop.run_until_cancelled(turn).await else { return Ok(None) };
-        if learnt.is_known(&errand.target, &blob.digest) {
-            return Ok(Some(Way::Present));
-        }
         match stop.run_until_cancelled(self.comes_along(errand, blob)).await {
             None => return Ok(None),
             Some(Some(way)) => return Ok(Some(way)),
+            Some(None) if learnt.is_known(&errand.target, &blob.digest) => return Ok(Some(Way::Present)),
             Some(None) => {}
         }
         let way = Upload { http, learnt, errand, blob, stop }.run().await?;

@@ -1,6 +1,6 @@
 //! What the proxy does to a connection.
 
-use super::wire::{Dripping, changed, forward, halved, length_of, read_head, reset, tunnel};
+use super::wire::{Chunked, Dripping, changed, forward, halved, length_of, read_head, reset, tunnel};
 use super::{Asked, Fault, Shared, answer};
 use std::collections::BTreeMap;
 use std::io::{BufReader, Cursor, Read, Write as _};
@@ -31,8 +31,12 @@ impl Shared {
             };
             let is_upload = asked.is_upload() && !matches!(fault, Some(Fault::Answer(..)));
             self.count(is_upload, true);
-            let mut body = Cursor::new(asked.form.clone()).chain(&mut reader);
+            let mut body: Box<dyn Read> = match asked.is_chunked() {
+                true => Box::new(Chunked::new(&mut reader, &self.streamed)),
+                false => Box::new(Cursor::new(asked.form.clone()).chain(&mut reader)),
+            };
             let goes_on = self.follow(&asked, head, fault, &mut body, &client);
+            drop(body);
             self.count(is_upload, false);
             if !goes_on? {
                 return Ok(());
@@ -70,11 +74,10 @@ impl Shared {
         reader: &mut impl Read,
         mut client: &TcpStream,
     ) -> std::io::Result<bool> {
-        let length = asked.length();
         let mut skip = |bytes: u64| std::io::copy(&mut reader.take(bytes), &mut std::io::sink()).map(drop);
         match fault {
             Some(Fault::Answer(status, headers, body)) => {
-                skip(length)?;
+                skip(asked.most())?;
                 let length = body.len();
                 let body = if asked.method == "HEAD" { "" } else { &body };
                 let answer =
@@ -87,11 +90,11 @@ impl Shared {
                 self.follow(asked, head, *then, reader, client)
             }
             Some(Fault::ResetAtOnce) => reset(client),
-            Some(Fault::ResetAtFirstByte) => skip(length.min(1)).and_then(|()| reset(client)),
-            Some(Fault::ResetInBody) => skip(length / 2).and_then(|()| reset(client)),
+            Some(Fault::ResetAtFirstByte) => skip(asked.most().min(1)).and_then(|()| reset(client)),
+            Some(Fault::ResetInBody) => skip(asked.half()).and_then(|()| reset(client)),
             Some(Fault::HalfArrives) => {
-                let half = Asked { headers: vec![length_of(length / 2)], ..asked.clone() };
-                let answer = forward(&self.target, &half, &halved(&head, length), reader)?;
+                let half = Asked { headers: vec![length_of(asked.half())], ..asked.clone() };
+                let answer = forward(&self.target, &half, &halved(&head, asked.length()), reader)?;
                 self.note_place(&answer);
                 reset(client)
             }

@@ -32,7 +32,7 @@ use crate::event::Events;
 use crate::exec::ExecError;
 use crate::image::{Image, Tag};
 use crate::inputs::{self, InputsError};
-use crate::layout::{Base, Descriptor, Layout, LayoutError};
+use crate::layout::{Base, Descriptor, Layout, LayoutError, Listener};
 use crate::platform::Platform;
 use engine::{Need, Unfit};
 use std::collections::BTreeMap;
@@ -62,6 +62,8 @@ pub(crate) struct Order<'a> {
     pub(crate) is_watched: bool,
     /// What builds the Dockerfile; `None` for a backend that has none.
     pub(crate) engine: Option<&'a Chosen>,
+    /// Hears of layers before they are whole.
+    pub(crate) listener: Listener<'a>,
 }
 
 /// A leg that was built.

@@ -1,5 +1,6 @@
 //! The pipeline: the whole line from a commit to a healthy release. Every verb is a part of it.
 
+mod ahead;
 mod attesting;
 mod base;
 mod base_images;
@@ -30,6 +31,7 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::plan::{Plan, Target};
 use crate::report::Summary;
+use ahead::Ahead;
 use std::path::PathBuf;
 
 pub(crate) use explaining::{Explained, explain};
@@ -74,7 +76,7 @@ pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failu
     summary.plan = Some(plan.clone());
     if let Some(why) = foreign::why_withheld(run, &plan) {
         let _turn = run.turn().await?;
-        building::build(run, &plan, summary).await?;
+        building::build(run, &plan, None, summary).await?;
         return Ok(Ending::Withheld { why });
     }
     let release = deploying::read(run, &plan).await?;
@@ -86,8 +88,12 @@ pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failu
         return Ok(Ending::Nothing);
     }
     let turn = run.turn().await?;
-    building::build(run, &plan, summary).await?;
-    let pushes = publishing::push(run, &plan, summary).await?;
+    let ahead = Ahead::of(run, &plan)?;
+    let pushed = build_and_push(run, &plan, ahead.as_ref(), summary).await;
+    if let Some(ahead) = ahead {
+        ahead.end().await;
+    }
+    let pushes = pushed?;
     drop(turn);
     ensure_whole(&pushes)?;
     let images = pushes.images;
@@ -107,7 +113,17 @@ pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failu
 /// Builds what the plan says and leaves layouts.
 pub(crate) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<(), Failure> {
     let _turn = run.turn().await?;
-    building::build(run, plan, summary).await
+    building::build(run, plan, None, summary).await
+}
+
+async fn build_and_push(
+    run: &Run,
+    plan: &Plan,
+    ahead: Option<&Ahead>,
+    summary: &mut Summary,
+) -> Result<Pushes, Failure> {
+    building::build(run, plan, ahead, summary).await?;
+    publishing::push(run, plan, summary).await
 }
 
 /// Pushes what was built, joins platforms, moves tags.

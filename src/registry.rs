@@ -1,6 +1,7 @@
 //! OCI registries: the requests of the distribution spec that hephy needs, with its own idea of what to send when.
 
 mod address;
+mod along;
 mod auth;
 mod body;
 mod challenge;
@@ -149,7 +150,12 @@ impl Registry {
         reference: &str,
     ) -> Result<Option<Found>, RegistryError> {
         let action = format!("look for {}", tag_or_digest(repository, reference));
-        found(self.head(&self.http.to_read(repository, action)?, reference).await?)
+        let errand = self.http.to_read(repository, action)?;
+        let found = found(self.head(&errand, reference).await?)?;
+        if found.is_none() {
+            self.learnt.lacks(&errand.target, reference);
+        }
+        Ok(found)
     }
 
     /// The bytes of the manifest `digest`.

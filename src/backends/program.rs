@@ -70,6 +70,7 @@ pub(super) fn package(
         assets: &assets(order.root, component),
         user: component.recipe.user.as_deref(),
         base: order.base,
+        listener: order.listener,
     };
     Ok(order.finish(&layout, assemble(&layout, &image)?)?)
 }

@@ -211,9 +211,9 @@ impl<'a> Parts<'a> {
         if !archive.base.contains(&diff_id) && times::are_plain(self.tar(name)?).map_err(fault)? {
             let limited =
                 |out: &mut Packing| times::limit(self.tar(name)?, out, archive.epoch).map_err(fault);
-            return packed(layout, LAYER_GZIP, limited);
+            return packed(layout, LAYER_GZIP, &drop, limited);
         }
-        packed(layout, LAYER_GZIP, |out| io::copy(&mut self.tar(name)?, out).map(drop).map_err(fault))
+        packed(layout, LAYER_GZIP, &drop, |out| io::copy(&mut self.tar(name)?, out).map(drop).map_err(fault))
     }
 }
 

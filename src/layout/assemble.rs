@@ -5,6 +5,7 @@ mod config;
 
 pub(crate) use config::Base;
 
+use super::growing::Listener;
 use super::layer::{Archive, add_entry, add_file, add_folder, below, layer, mode};
 use super::manifest::{IMAGE_CONFIG, LAYER_GZIP, annotated};
 use super::{Descriptor, IMAGE_MANIFEST, Layout, LayoutError};
@@ -33,6 +34,8 @@ pub(crate) struct Program<'a> {
     pub(crate) user: Option<&'a str>,
     /// What it is put on; nothing if absent.
     pub(crate) base: Option<&'a Base>,
+    /// Hears of the layers before they are whole.
+    pub(crate) listener: Listener<'a>,
 }
 
 /// Writes the image into `layout`, without the layers of its base, and returns its manifest.
@@ -40,9 +43,9 @@ pub(crate) fn assemble(layout: &Layout, program: &Program<'_>) -> Result<Descrip
     let mut own = vec![];
     if !program.assets.is_empty() {
         let assets = places(program.assets)?;
-        own.push(layer(layout, LAYER_GZIP, |tar| add_assets(tar, &assets))?);
+        own.push(layer(layout, LAYER_GZIP, program.listener, |tar| add_assets(tar, &assets))?);
     }
-    own.push(layer(layout, LAYER_GZIP, |tar| add_programs(tar, program))?);
+    own.push(layer(layout, LAYER_GZIP, program.listener, |tar| add_programs(tar, program))?);
     let (mut layers, mut annotations) = (vec![], BTreeMap::new());
     if let Some(base) = program.base {
         layers = base.layers()?;
@@ -166,6 +169,7 @@ mod tests {
             assets,
             user: None,
             base: None,
+            listener: &drop,
         };
         let image = assemble(&layout, &program);
         (out, image)

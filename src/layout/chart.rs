@@ -22,7 +22,7 @@ pub(crate) struct ChartPackage<'a> {
 /// Writes the artifact into `layout` and returns its manifest. Neither the times nor the rights of the files are in it:
 /// a checkout sets them anew.
 pub(crate) fn package(layout: &Layout, chart: &ChartPackage<'_>) -> Result<Descriptor, LayoutError> {
-    let (archive, _) = layer(layout, CHART_ARCHIVE, |tar| {
+    let (archive, _) = layer(layout, CHART_ARCHIVE, &drop, |tar| {
         let mut files = chart.files.iter();
         files.try_for_each(|(path, file)| add_file(tar, &format!("{}/{path}", chart.name), file, 0o644))
     })?;

@@ -1,5 +1,6 @@
 //! Layers: files through tar and gzip into a blob, the same bytes every time.
 
+use super::growing::{Growth, Listener};
 use super::{Descriptor, Layout, LayoutError};
 use crate::image::Digest;
 use gzp::deflate::Gzip;
@@ -11,7 +12,6 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
-use tempfile::NamedTempFile;
 
 /// How much is compressed at a time, in bytes. The bytes of a layer depend on it, but not on the number of processors.
 const BLOCK: usize = 1 << 20;
@@ -21,7 +21,7 @@ const LEVEL: Compression = Compression::new(6);
 const PROCESSORS: usize = 8;
 
 /// Where the bytes of a layer end.
-type Blob = Hashing<BufWriter<NamedTempFile>>;
+type Blob = Hashing<BufWriter<Growth>>;
 /// Where the files of a layer go.
 pub(super) type Archive<'a> = tar::Builder<&'a mut Packing>;
 /// Takes the bytes of a tar, hashes and compresses them.
@@ -29,13 +29,14 @@ pub(super) type Packing = Hashing<ParCompress<'static, Gzip, Blob>>;
 
 /// Streams the files that `fill` adds through tar, the hash of the tar, gzip and the hash of the gzip into a blob: every
 /// byte is read once and memory stays constant. The two hashes and the compression, which takes longest and uses several
-/// processors, run side by side. Returns the blob and the hash of the tar.
+/// processors, run side by side. `listener` hears of the blob when it begins. Returns it and the hash of the tar.
 pub(super) fn layer(
     layout: &Layout,
     media_type: &str,
+    listener: Listener<'_>,
     fill: impl FnOnce(&mut Archive<'_>) -> Result<(), LayoutError>,
 ) -> Result<(Descriptor, Digest), LayoutError> {
-    packed(layout, media_type, |bytes| {
+    packed(layout, media_type, listener, |bytes| {
         let mut tar = tar::Builder::new(bytes);
         fill(&mut tar)?;
         let ended = tar.into_inner();
@@ -47,10 +48,11 @@ pub(super) fn layer(
 pub(super) fn packed(
     layout: &Layout,
     media_type: &str,
+    listener: Listener<'_>,
     fill: impl FnOnce(&mut Packing) -> Result<(), LayoutError>,
 ) -> Result<(Descriptor, Digest), LayoutError> {
     let fault = |source| LayoutError::Write { path: layout.root.clone(), source };
-    let file = NamedTempFile::new_in(&layout.root).map_err(fault)?;
+    let file = Growth::begin(&layout.root, listener)?;
     let processors = thread::available_parallelism().map_or(1, |count| count.get().min(PROCESSORS));
     let gzip =
         compressor(Hashing::new(BufWriter::new(file)), processors).map_err(gzip_fault).map_err(fault)?;
@@ -60,7 +62,7 @@ pub(super) fn packed(
     let diff_id = Digest::of_hasher(tar.hasher);
     let (digest, size) = (Digest::of_hasher(compressed.hasher), compressed.length);
     let file = compressed.inner.into_inner().map_err(|error| fault(error.into_error()))?;
-    file.persist(layout.blob(&digest)).map_err(|error| fault(error.error))?;
+    file.end(&layout.blob(&digest), &digest).map_err(fault)?;
     Ok((Descriptor::new(media_type, &digest, size), diff_id))
 }
 
@@ -161,7 +163,12 @@ pub(super) fn add_file(
     let fault = |source| LayoutError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(fault)?;
     let size = file.metadata().map_err(fault)?.len();
-    tar.append_data(&mut header(tar::EntryType::Regular, mode, size), name, file).map_err(fault)
+    let mut content = file.take(size);
+    tar.append_data(&mut header(tar::EntryType::Regular, mode, size), name, &mut content).map_err(fault)?;
+    match content.limit() {
+        0 => Ok(()),
+        _ => Err(LayoutError::Unfit { path: path.to_owned(), problem: "it got shorter while it was read" }),
+    }
 }
 
 /// A link may point only inside the folder: anything else would mean another file in the image than here.

@@ -1,5 +1,6 @@
 //! The build stage: every leg that the plan says, several at once.
 
+use super::ahead::Ahead;
 use super::clustering::{self, Away};
 use super::{Run, attesting, basing, describing, guarding, sboms, unseen};
 use crate::backends::{self, Answer, BuildError, Chosen, Engine, Order};
@@ -18,8 +19,14 @@ use tokio_util::sync::CancellationToken;
 /// How many legs are built at once. Build tools use all cores themselves; more would only fight over memory.
 const PARALLEL_LEGS: usize = 4;
 
-/// Builds the legs and leaves a layout for each. The first failure ends the stage; what runs is stopped.
-pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<(), Failure> {
+/// Builds the legs and leaves a layout for each; of layers that take long, `ahead` sends what there is already. The first
+/// failure ends the stage; what runs is stopped.
+pub(super) async fn build(
+    run: &Run,
+    plan: &Plan,
+    ahead: Option<&Ahead>,
+    summary: &mut Summary,
+) -> Result<(), Failure> {
     let to_build = legs_to_build(plan, summary);
     if to_build.is_empty() {
         return Ok(());
@@ -33,7 +40,7 @@ pub(super) async fn build(run: &Run, plan: &Plan, summary: &mut Summary) -> Resu
     let stop = run.cancel.child_token();
     let mut results = stream::iter(to_build)
         .map(|(planned, leg)| {
-            let work = Work { run, plan, stop: &stop, answers: &answers, away: away.as_ref() };
+            let work = Work { run, plan, stop: &stop, answers: &answers, away: away.as_ref(), ahead };
             async move { (planned, planned.leg(leg), one(work, planned, leg).await) }
         })
         .buffer_unordered(PARALLEL_LEGS);
@@ -128,6 +135,8 @@ struct Work<'a> {
     answers: &'a [(Engine, Answer)],
     /// The cluster that builds, where one does.
     away: Option<&'a Away>,
+    /// Who sends layers before they are whole, where they are pushed.
+    ahead: Option<&'a Ahead>,
 }
 
 /// Nobody is asked where no Dockerfile is built here.
@@ -184,7 +193,7 @@ async fn with_backend(
     leg: &PlannedLeg,
     name: &Leg,
 ) -> Result<Digest, Failure> {
-    let Work { run, plan, stop, answers, away } = work;
+    let Work { run, plan, stop, answers, away, ahead } = work;
     let during = |failure: Failure| failure.during(&format!("build {name}"));
     let away = away.zip(clustering::engine(run, planned.backend));
     let engine = match away {
@@ -215,6 +224,11 @@ async fn with_backend(
         base: base.as_ref(),
         is_watched,
         engine: engine.as_ref(),
+        listener: &|layer| {
+            if let Some(ahead) = ahead {
+                ahead.send(&planned.image, layer);
+            }
+        },
     };
     let built = match away {
         Some((away, engine)) => away.build(run, stop, engine, planned, &order).await,

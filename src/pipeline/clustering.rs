@@ -167,6 +167,7 @@ pub(super) fn preview(run: &Run, plan: &Plan) -> Result<String, Failure> {
                 base: None,
                 is_watched: false,
                 engine: None,
+                listener: &drop,
             };
             let insecure = &run.settings.insecure_registries;
             let handover = Handover { registry: &registry, repository: &planned.image, insecure };

@@ -75,6 +75,11 @@ impl Blob {
         lock(&self.fault).take()
     }
 
+    /// Shows people that so many bytes are sent, by somebody else.
+    pub(super) fn show(&self, sent: u64) {
+        self.sent.store(sent, Ordering::Relaxed);
+    }
+
     /// A new try to send this blob.
     pub(super) fn begin(&self) -> Arc<Try> {
         Arc::new(Try { all: Arc::clone(&self.sent), passed: Mutex::default() })

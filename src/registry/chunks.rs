@@ -36,7 +36,7 @@ pub(super) async fn send(
         });
         let next = match answer.await {
             Ok(answer) if answer.status.is_success() => {
-                session.place = upload.place(&answer)?;
+                session.place = upload.http.place(upload.errand, &answer)?;
                 stands_at(&answer, &range)
             }
             Ok(answer) if answer.status.as_u16() == 413 => {
@@ -83,7 +83,7 @@ async fn ask(upload: &Upload<'_>, session: &mut Session) -> Result<u64, Hitch> {
         return Err(start_over(answer));
     }
     if answer.header("location").is_some() {
-        session.place = upload.place(&answer)?;
+        session.place = upload.http.place(upload.errand, &answer)?;
     }
     let stands = answer.header(RANGE.as_str()).and_then(end_of);
     Ok(stands.unwrap_or(0).min(upload.blob.size))

@@ -1,6 +1,7 @@
 //! What a run has learnt: how each registry wants to be given blobs, and which blobs it has.
 
 use super::address::Target;
+use super::along::Along;
 use crate::image::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,6 +62,10 @@ pub(super) struct Learnt {
     unmountable: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>,
     /// Of several images with the same blob, the others wait for the first.
     turns: Arc<Mutex<Turns>>,
+    /// Blobs that are sent while they are written.
+    along: Arc<Mutex<Vec<Along>>>,
+    /// Names of manifests that were not there when somebody asked, by host and path of the repository.
+    absent: Arc<Mutex<BTreeSet<(String, String, String)>>>,
     /// Manifests that were pushed, for their tags.
     manifests: Arc<Mutex<BTreeMap<Digest, Vec<u8>>>>,
 }
@@ -84,6 +89,16 @@ impl Learnt {
     /// A manifest that was kept.
     pub(super) fn manifest(&self, digest: &Digest) -> Option<Vec<u8>> {
         lock(&self.manifests).get(digest).cloned()
+    }
+
+    /// A name was not there. Somebody else may use it meanwhile, so this only saves questions.
+    pub(super) fn lacks(&self, target: &Target, name: &str) {
+        lock(&self.absent).insert((target.host.clone(), target.path.clone(), name.to_owned()));
+    }
+
+    /// Whether the name was not there when this run asked.
+    pub(super) fn has_lacked(&self, target: &Target, name: &str) -> bool {
+        lock(&self.absent).contains(&(target.host.clone(), target.path.clone(), name.to_owned()))
     }
 
     /// The registry has this blob in this repository: it has just said so.
@@ -116,6 +131,24 @@ impl Learnt {
     pub(super) async fn turn(&self, host: &str, digest: &Digest) -> OwnedMutexGuard<()> {
         let turn = Arc::clone(lock(&self.turns).entry((host.to_owned(), digest.clone())).or_default());
         turn.lock_owned().await
+    }
+
+    /// A blob is sent while it is written.
+    pub(super) fn goes_along(&self, along: Along) {
+        lock(&self.along).push(along);
+    }
+
+    /// Whether the same blob is sent so to the same host, and was begun before.
+    pub(super) fn goes_along_before(&self, along: &Along, digest: &Digest) -> bool {
+        let all = lock(&self.along);
+        all.iter().take_while(|other| !other.is_same(along)).any(|other| other.is(along.host(), digest))
+    }
+
+    /// The blob, if it is sent so to the host. Whoever asks is the only one: others wait for their turn.
+    pub(super) fn along(&self, host: &str, digest: &Digest) -> Option<Along> {
+        let mut all = lock(&self.along);
+        let position = all.iter().position(|along| along.is(host, digest))?;
+        Some(all.remove(position))
     }
 
     /// Another repository of the same host that has the blob and from which it may be mounted.

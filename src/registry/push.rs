@@ -42,7 +42,8 @@ impl Registry {
     ) -> Result<Vec<Way>, RegistryError> {
         let digest = Digest::of(image.manifest);
         self.learnt.keep(&digest, image.manifest);
-        if self.points_at(repository, name, &digest).await? {
+        let is_new = self.learnt.has_lacked(&self.http.target(repository)?, name);
+        if !is_new && self.points_at(repository, name, &digest).await? {
             return Ok(vec![]);
         }
         let mut ways = vec![];

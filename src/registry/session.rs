@@ -2,11 +2,12 @@
 
 use super::RegistryError;
 use super::body::Source;
-use super::http::Errand;
+use super::http::{Errand, Http};
 use super::learnt::SelfMount;
 use super::retry;
 use super::upload::{Hitch, Upload, Way};
 use super::wire::Answer;
+use crate::image::Digest;
 use reqwest::header::{CONTENT_LENGTH, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 use std::time::Duration;
@@ -57,7 +58,7 @@ impl Upload<'_> {
                     return Ok(Begun::Done(Way::Present));
                 }
                 status if status.is_success() && habits.self_mount == SelfMount::Works => {
-                    return self.session(&answer).map(Begun::Session);
+                    return self.http.session(self.errand, &answer).map(Begun::Session);
                 }
                 status if status.is_success() => {
                     let begun = self.unless_there(&answer).await?;
@@ -70,23 +71,19 @@ impl Upload<'_> {
                 _ => self.learnt.note(&target.host, |habits| habits.self_mount = SelfMount::Useless),
             }
         }
-        if self.is_there().await? {
+        if self.http.is_there(self.errand, &self.blob.digest).await? {
             return Ok(Begun::Done(Way::Present));
         }
-        let answer = self.post(&target.url("blobs/uploads/"), self.errand).await?;
-        match answer.status.is_success() {
-            true => self.session(&answer).map(Begun::Session),
-            false => Err(Hitch::of(answer)),
-        }
+        self.http.open(self.errand).await.map(Begun::Session)
     }
 
     /// A session that a mount has begun, unless a look shows that the blob is there all the same: not every registry says
     /// so to a mount, and what is far away or large is dear.
     async fn unless_there(&self, answer: &Answer) -> Result<Begun, Hitch> {
-        let session = self.session(answer)?;
+        let session = self.http.session(self.errand, answer)?;
         let is_dear = self.blob.size > WORTH_A_LOOK || matches!(self.blob.source, Source::Registry(_));
-        if is_dear && self.is_there().await? {
-            self.cancel(&session).await;
+        if is_dear && self.http.is_there(self.errand, &self.blob.digest).await? {
+            self.http.cancel(self.errand, &session).await;
             return Ok(Begun::Done(Way::Present));
         }
         Ok(Begun::Session(session))
@@ -96,17 +93,55 @@ impl Upload<'_> {
         let mut url = self.errand.target.url("blobs/uploads/");
         let digest = self.blob.digest.to_string();
         url.query_pairs_mut().append_pair("mount", &digest).append_pair("from", from);
-        self.post(&url, &self.errand.reading(from)).await
+        self.http.post(&self.errand.reading(from), &url).await
+    }
+}
+
+impl Http {
+    /// Begins an upload without asking whether the blob is there.
+    pub(super) async fn open(&self, errand: &Errand) -> Result<Session, Hitch> {
+        let answer = self.post(errand, &errand.target.url("blobs/uploads/")).await?;
+        if answer.status.is_success() { self.session(errand, &answer) } else { Err(Hitch::of(answer)) }
     }
 
-    async fn post(&self, url: &Url, errand: &Errand) -> Result<Answer, RegistryError> {
-        self.http.once(errand, Method::POST, url, |request, _| request.header(CONTENT_LENGTH, 0)).await
+    async fn post(&self, errand: &Errand, url: &Url) -> Result<Answer, RegistryError> {
+        self.once(errand, Method::POST, url, |request, _| request.header(CONTENT_LENGTH, 0)).await
     }
 
-    /// Registries that hide what one may not read answer 403 here and still take the blob.
-    async fn is_there(&self) -> Result<bool, Hitch> {
-        let url = self.errand.target.url(&format!("blobs/{}", self.blob.digest));
-        let answer = self.http.once(self.errand, Method::HEAD, &url, |request, _| request).await?;
+    fn session(&self, errand: &Errand, answer: &Answer) -> Result<Session, Hitch> {
+        let shortest = answer.header("oci-chunk-min-length").and_then(|text| text.parse().ok());
+        Ok(Session { place: self.place(errand, answer)?, shortest_chunk: shortest.unwrap_or(0) })
+    }
+
+    /// Where the upload goes on: `Location` may be relative and may have a query of its own (distribution spec, end-4a).
+    pub(super) fn place(&self, errand: &Errand, answer: &Answer) -> Result<Url, Hitch> {
+        let location = answer
+            .header(LOCATION.as_str())
+            .ok_or_else(|| Hitch::End(answer.incomplete("a place for the upload")))?;
+        Ok(self.onward(errand, &answer.url, location)?)
+    }
+
+    /// Ends an upload of `size` bytes that are all there.
+    pub(super) async fn close(
+        &self,
+        errand: &Errand,
+        session: &Session,
+        digest: &Digest,
+        size: u64,
+    ) -> Result<(), Hitch> {
+        let url = session.whole(digest);
+        let answer = self.once(errand, Method::PUT, &url, |request, pulse| {
+            pulse.all_sent(size);
+            request.header(CONTENT_LENGTH, 0)
+        });
+        let answer = answer.await?;
+        if answer.status.is_success() { errand.ensure_same(&answer, digest) } else { Err(Hitch::of(answer)) }
+    }
+
+    /// Whether the blob is there. Registries that hide what one may not read answer 403 and still take it.
+    pub(super) async fn is_there(&self, errand: &Errand, digest: &Digest) -> Result<bool, Hitch> {
+        let url = errand.target.url(&format!("blobs/{digest}"));
+        let answer = self.once(errand, Method::HEAD, &url, |request, _| request).await?;
         if retry::is_transient(answer.status) {
             Err(Hitch::of(answer))
         } else {
@@ -114,22 +149,31 @@ impl Upload<'_> {
         }
     }
 
-    fn session(&self, answer: &Answer) -> Result<Session, Hitch> {
-        let shortest = answer.header("oci-chunk-min-length").and_then(|text| text.parse().ok());
-        Ok(Session { place: self.place(answer)?, shortest_chunk: shortest.unwrap_or(0) })
-    }
-
-    /// Where the upload goes on: `Location` may be relative and may have a query of its own (distribution spec, end-4a).
-    pub(super) fn place(&self, answer: &Answer) -> Result<Url, Hitch> {
-        let location = answer
-            .header(LOCATION.as_str())
-            .ok_or_else(|| Hitch::End(answer.incomplete("a place for the upload")))?;
-        Ok(self.http.onward(self.errand, &answer.url, location)?)
-    }
-
     /// Tells the registry that nothing more will come, so that it need not keep what it has.
-    pub(super) async fn cancel(&self, session: &Session) {
-        let delete = self.http.once(self.errand, Method::DELETE, &session.place, |request, _| request);
+    pub(super) async fn cancel(&self, errand: &Errand, session: &Session) {
+        let delete = self.once(errand, Method::DELETE, &session.place, |request, _| request);
         let _ = tokio::time::timeout(CANCEL, delete).await;
+    }
+}
+
+impl Session {
+    /// The address at which the upload ends as the blob `digest`.
+    pub(super) fn whole(&self, digest: &Digest) -> Url {
+        let mut url = self.place.clone();
+        url.query_pairs_mut().append_pair("digest", &digest.to_string());
+        url
+    }
+}
+
+impl Errand {
+    /// Refuses an answer that names another blob than `digest`; it need not name one.
+    pub(super) fn ensure_same(&self, answer: &Answer, digest: &Digest) -> Result<(), Hitch> {
+        match answer.header("docker-content-digest") {
+            Some(stored) if stored != digest.to_string() => {
+                let (action, host) = (self.action.clone(), self.target.host.clone());
+                Err(Hitch::End(RegistryError::OtherDigest { action, host }))
+            }
+            _ => Ok(()),
+        }
     }
 }

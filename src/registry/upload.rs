@@ -9,9 +9,8 @@ use super::retry::{self, Patience};
 use super::session::{Begun, Session, WORTH_A_LOOK};
 use super::wire::Answer;
 use super::{Registry, RegistryError};
-use crate::image::Digest;
+use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use reqwest::{Method, Url};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -94,8 +93,11 @@ impl Registry {
         let (http, learnt) = (&self.http, &self.learnt);
         let turn = learnt.turn(&errand.target.host, &blob.digest);
         let Some(_turn) = stop.run_until_cancelled(turn).await else { return Ok(None) };
-        if learnt.is_known(&errand.target, &blob.digest) {
-            return Ok(Some(Way::Present));
+        match stop.run_until_cancelled(self.comes_along(errand, blob)).await {
+            None => return Ok(None),
+            Some(Some(way)) => return Ok(Some(way)),
+            Some(None) if learnt.is_known(&errand.target, &blob.digest) => return Ok(Some(Way::Present)),
+            Some(None) => {}
         }
         let way = Upload { http, learnt, errand, blob, stop }.run().await?;
         if way.is_some() {
@@ -171,7 +173,7 @@ impl Upload<'_> {
         };
         let sent = self.stop.run_until_cancelled(send).await.unwrap_or(Err(Hitch::Stopped));
         if sent.is_err() {
-            self.cancel(&session).await;
+            self.http.cancel(self.errand, &session).await;
         }
         sent.map(|()| match &self.blob.source {
             Source::File(_) => Way::Sent,
@@ -181,7 +183,7 @@ impl Upload<'_> {
 
     async fn put_whole(&self, session: &Session) -> Result<(), Hitch> {
         let attempt = self.blob.begin();
-        let url = with_digest(&session.place, &self.blob.digest);
+        let url = session.whole(&self.blob.digest);
         let answer = self.http.once(self.errand, Method::PUT, &url, |request, pulse| {
             let request = request.header(CONTENT_TYPE, "application/octet-stream");
             request.header(CONTENT_LENGTH, self.blob.size).body(self.blob.whole(pulse, &attempt))
@@ -190,7 +192,7 @@ impl Upload<'_> {
         if !answer.status.is_success() {
             return Err(refused(answer, Rung::Patch));
         }
-        self.same(&answer).inspect(|()| attempt.keep())
+        self.errand.ensure_same(&answer, &self.blob.digest).inspect(|()| attempt.keep())
     }
 
     async fn patch(&self, session: &mut Session) -> Result<(), Hitch> {
@@ -203,40 +205,14 @@ impl Upload<'_> {
         if !answer.status.is_success() {
             return Err(refused(answer, Rung::Chunks));
         }
-        session.place = self.place(&answer)?;
+        session.place = self.http.place(self.errand, &answer)?;
         self.finish(session).await.inspect(|()| attempt.keep())
     }
 
     /// Ends an upload whose bytes are all there.
     pub(super) async fn finish(&self, session: &Session) -> Result<(), Hitch> {
-        let url = with_digest(&session.place, &self.blob.digest);
-        let answer = self.http.once(self.errand, Method::PUT, &url, |request, pulse| {
-            pulse.all_sent(self.blob.size);
-            request.header(CONTENT_LENGTH, 0)
-        });
-        let answer = answer.await?;
-        if answer.status.is_success() { self.same(&answer) } else { Err(Hitch::of(answer)) }
+        self.http.close(self.errand, session, &self.blob.digest, self.blob.size).await
     }
-
-    /// Whether the registry stored what was sent; it need not say.
-    fn same(&self, answer: &Answer) -> Result<(), Hitch> {
-        let Errand { action, target, .. } = self.errand;
-        match answer.header("docker-content-digest") {
-            Some(stored) if stored != self.blob.digest.to_string() => {
-                Err(Hitch::End(RegistryError::OtherDigest {
-                    action: action.clone(),
-                    host: target.host.clone(),
-                }))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-fn with_digest(place: &Url, digest: &Digest) -> Url {
-    let mut url = place.clone();
-    url.query_pairs_mut().append_pair("digest", &digest.to_string());
-    url
 }
 
 /// What to do about an answer to a request with the bytes of the blob: some mean that it should be sent otherwise.

@@ -40,6 +40,7 @@ mod plan_schema;
 mod plan_workspace;
 mod proven;
 mod published;
+mod registry_along;
 mod registry_breaks;
 mod registry_copies;
 mod registry_credentials;

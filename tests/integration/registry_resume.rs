@@ -33,7 +33,7 @@ fn a_large_blob_on_a_bad_line_goes_on_where_it_broke() {
         _ => None,
     });
     // when ten megabytes are pushed, then it is tried as a whole twice, and then sent in parts;
-    push.succeeds();
+    push.succeeds_with(push.built());
     assert_eq!(push.proxy.asked().iter().filter(|asked| is_whole(asked)).count(), 2);
     let parts = parts(&push);
     // each part starts where the registry says that it stands: after the part before, or after the half of it.
@@ -58,7 +58,7 @@ fn a_part_that_the_registry_does_not_expect_is_not_the_end() {
         false => second(asked),
     });
     // when a blob is pushed, then hephy asks where it stands and goes on there, with a shorter part.
-    push.succeeds();
+    push.succeeds_with(push.built());
     assert_eq!(push.proxy.count("GET", UPLOAD), 1);
     let parts = parts(&push);
     assert_eq!(&parts[..3], [(0, PART, false), (PART, 2 * PART, true), (PART, PART + PART / 2, false)]);
@@ -75,7 +75,7 @@ fn a_part_whose_answer_was_lost_is_not_sent_again() {
             "GET" if keeps_address && asked.path.contains(UPLOAD) => Some(Fault::Newest),
             _ => None,
         });
-        push.succeeds();
+        push.succeeds_with(push.built());
         let parts = parts(&push);
         assert!(parts[1].2 && push.proxy.count("GET", UPLOAD) == 1, "{parts:?}");
         match keeps_address {
@@ -99,7 +99,7 @@ fn an_upload_that_never_gets_further_ends() {
         _ => None,
     });
     // when a blob is pushed, then the first part, which always arrives, does not count as getting on.
-    push.fails(4).says("answered 404 Not Found");
+    push.fails_with(push.built(), 4).says("answered 404 Not Found");
     let begun = parts(&push).iter().filter(|(first, ..)| *first == 0).count();
     assert!((2..=6).contains(&begun), "{begun}");
 }
@@ -111,7 +111,7 @@ fn a_slow_upload_is_not_silent() {
     let is_large = |asked: &Asked| asked.path.contains(UPLOAD) && asked.length() > 100_000;
     let push = Pushing::of(20_000_000, move |asked| is_large(asked).then_some(Fault::Drip(time)));
     // when it is pushed, then it arrives: however often it is tried, it never takes less.
-    push.succeeds_with(push.hephy().args(["--registry-timeout", "1s"]));
+    push.succeeds_with(push.built().args(["--registry-timeout", "1s"]));
     let asked = push.proxy.asked();
     let start = asked.iter().position(is_large).expect("it was sent");
     let next = asked[start..].iter().find(|asked| asked.is("PUT", "/manifests/")).expect("the manifest");

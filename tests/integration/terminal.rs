@@ -30,13 +30,14 @@ fn a_terminal_shows_blobs_while_they_move_and_a_log_the_image() {
         })
     };
     // when it is pushed into a log, then there is a line for the image when it begins and one when it has arrived;
-    let log = slowly().succeeds();
+    let push = slowly();
+    let log = push.succeeds_with(push.built());
     let lines: Vec<&str> = log.stderr.lines().filter(|line| line.contains("push   app (")).collect();
     assert_eq!(lines.len(), 2, "{log}");
     assert!(lines[0].contains("2 blobs, 15.") && lines[1].contains("2 of 2 blobs sent"), "{log}");
     // on a terminal the blob has one too, for as long as it moves.
     let push = slowly();
-    let terminal = push.hephy().env("TERM", "xterm").on_terminal().exits(0);
+    let terminal = push.built().env("TERM", "xterm").on_terminal().exits(0);
     let bar = |line: &str| line.contains(" MB of 15.") && line.contains('█');
     assert!(terminal.stdout.split(['\n', '\r']).any(bar), "{terminal}");
 }

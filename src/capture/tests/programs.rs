@@ -36,6 +36,7 @@ impl Source {
                 assets: &[],
                 user: None,
                 base: None,
+                listener: &drop,
             };
             let image = assemble(&layout, &image).expect("an image");
             (platform, image)

@@ -133,8 +133,16 @@ mod tests {
         };
         let platform = Platform::new("linux", "arm64");
         let base = Some(&base);
-        let program =
-            Program { sources: &[], start: "run", platform: &platform, created: 0, assets: &[], user, base };
+        let program = Program {
+            sources: &[],
+            start: "run",
+            platform: &platform,
+            created: 0,
+            assets: &[],
+            user,
+            base,
+            listener: &drop,
+        };
         config(&program, &[Digest::of(b"own")])
     }
 

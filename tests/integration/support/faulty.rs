@@ -5,6 +5,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -90,6 +91,8 @@ struct Shared {
     log: Mutex<Vec<Asked>>,
     rule: Mutex<Rule>,
     uploads: Mutex<Uploads>,
+    /// How many bytes came in bodies whose length nobody knew before.
+    streamed: AtomicU64,
     /// How many requests have come that wait for others.
     gathered: (Mutex<usize>, Condvar),
     /// The last address that the registry gave for each path.
@@ -126,10 +129,19 @@ impl Faulty {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (log, uploads, newest) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let streamed = AtomicU64::new(0);
         let gathered = (Mutex::default(), Condvar::new());
         let rule: Mutex<Rule> = Mutex::new(Box::new(rule));
-        let shared =
-            Arc::new(Shared { target: target.to_owned(), login, log, rule, uploads, gathered, newest });
+        let shared = Arc::new(Shared {
+            target: target.to_owned(),
+            login,
+            log,
+            rule,
+            uploads,
+            streamed,
+            gathered,
+            newest,
+        });
         let known = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -153,6 +165,11 @@ impl Faulty {
     /// How many requests have this method and this in their path.
     pub(crate) fn count(&self, method: &str, part: &str) -> usize {
         self.asked().iter().filter(|asked| asked.is(method, part)).count()
+    }
+
+    /// How many bytes came in bodies whose length nobody knew before.
+    pub(crate) fn streamed(&self) -> u64 {
+        self.shared.streamed.load(Ordering::SeqCst)
     }
 
     /// How many requests the rule was about.
@@ -182,9 +199,24 @@ impl Asked {
         self.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 
+    /// Whether the end of the body is in the body itself (RFC 9112, chunked).
+    pub(crate) fn is_chunked(&self) -> bool {
+        self.header("transfer-encoding") == Some("chunked")
+    }
+
+    /// How many bytes may follow.
+    pub(crate) fn most(&self) -> u64 {
+        if self.is_chunked() { u64::MAX } else { self.length() }
+    }
+
+    /// How many bytes are in the middle.
+    fn half(&self) -> u64 {
+        if self.is_chunked() { 2 << 20 } else { self.length() / 2 }
+    }
+
     /// Whether it sends bytes of a blob.
     fn is_upload(&self) -> bool {
-        self.path.contains("/blobs/uploads/") && self.length() > 0
+        self.path.contains("/blobs/uploads/") && self.most() > 0
     }
 
     /// Requests are counted by what they do: of a path without its digests and identifiers.

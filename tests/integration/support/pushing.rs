@@ -97,11 +97,17 @@ impl Pushing {
 
     /// hephy, about to push an image with these layers, which any files are: it was built, and then made over.
     pub(crate) fn with_layers(&self, layers: &[PathBuf]) -> Hephy {
+        let push = self.built();
+        super::layered::make_over(&self.repository.path().join(".hephy/build/app/linux-amd64"), layers);
+        push
+    }
+
+    /// hephy, about to push what was built before: nothing of it was sent meanwhile.
+    pub(crate) fn built(&self) -> Hephy {
         self.logged_in(&["plan", "--registry", &self.proxy.image("shop"), "--output", "plan.json"])
             .run()
             .exits(0);
         self.repository.hephy(["build", "--plan", "plan.json"]).run().exits(0);
-        super::layered::make_over(&self.repository.path().join(".hephy/build/app/linux-amd64"), layers);
         self.logged_in(&["push", "--plan", "plan.json"])
     }
 
@@ -148,7 +154,7 @@ impl Pushing {
 
     /// How many bytes were sent.
     pub(crate) fn sent(&self) -> u64 {
-        self.proxy.asked().iter().map(Asked::length).sum()
+        self.proxy.asked().iter().map(Asked::length).sum::<u64>() + self.proxy.streamed()
     }
 
     /// A login that was used must not show, in whatever form: neither in the output nor in what the run left behind.

@@ -1,6 +1,6 @@
 //! What the proxy does to a connection.
 
-use super::wire::{Dripping, changed, forward, halved, length_of, read_head, reset, tunnel};
+use super::wire::{Chunked, Dripping, changed, forward, halved, length_of, read_head, reset, tunnel};
 use super::{Asked, Fault, Shared, answer};
 use std::collections::BTreeMap;
 use std::io::{BufReader, Cursor, Read, Write as _};
@@ -39,9 +39,13 @@ impl Shared {
             };
             let is_upload = asked.is_upload() && !matches!(fault, Some(Fault::Answer(..)));
             self.count(is_upload, true);
-            let mut body = Cursor::new(asked.form.clone()).chain(&mut reader);
+            let mut body: Box<dyn Read> = match asked.is_chunked() {
+                true => Box::new(Chunked::new(&mut reader, &self.streamed)),
+                false => Box::new(Cursor::new(asked.form.clone()).chain(&mut reader)),
+            };
             let arrived = Arrived { asked: &asked, head, reader: &mut body, client: &client };
             let goes_on = self.follow(arrived, fault);
+            drop(body);
             self.count(is_upload, false);
             if !goes_on? {
                 return Ok(());
@@ -73,11 +77,10 @@ impl Shared {
     /// Does to a request what `fault` says. Returns whether the connection goes on.
     fn follow<R: Read>(&self, arrived: Arrived<'_, R>, fault: Option<Fault>) -> std::io::Result<bool> {
         let Arrived { asked, head, reader, mut client } = arrived;
-        let length = asked.length();
         let mut skip = |bytes: u64| std::io::copy(&mut reader.take(bytes), &mut std::io::sink()).map(drop);
         match fault {
             Some(Fault::Answer(status, headers, body)) => {
-                skip(length)?;
+                skip(asked.most())?;
                 let length = body.len();
                 let body = if asked.method == "HEAD" { "" } else { &body };
                 let answer =
@@ -90,11 +93,11 @@ impl Shared {
                 self.follow(Arrived { asked, head, reader, client }, *then)
             }
             Some(Fault::ResetAtOnce) => reset(client),
-            Some(Fault::ResetAtFirstByte) => skip(length.min(1)).and_then(|()| reset(client)),
-            Some(Fault::ResetInBody) => skip(length / 2).and_then(|()| reset(client)),
+            Some(Fault::ResetAtFirstByte) => skip(asked.most().min(1)).and_then(|()| reset(client)),
+            Some(Fault::ResetInBody) => skip(asked.half()).and_then(|()| reset(client)),
             Some(Fault::HalfArrives) => {
-                let half = Asked { headers: vec![length_of(length / 2)], ..asked.clone() };
-                let answer = forward(&self.target, &half, &halved(&head, length), reader)?;
+                let half = Asked { headers: vec![length_of(asked.half())], ..asked.clone() };
+                let answer = forward(&self.target, &half, &halved(&head, asked.length()), reader)?;
                 self.note_place(&answer);
                 reset(client)
             }

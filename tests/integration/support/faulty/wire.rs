@@ -1,8 +1,9 @@
 //! Requests and answers as bytes: how they are read, passed on and changed.
 
 use super::{Asked, Fault};
-use std::io::{BufRead, Read, Write as _};
+use std::io::{BufRead, Cursor, Read, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Ends a connection with RST, as a firewall or a killed server does.
@@ -58,6 +59,56 @@ impl<R: Read> Read for Dripping<'_, R> {
     }
 }
 
+/// A body in chunks, as its bytes are on the wire, up to its own end.
+pub(super) struct Chunked<'a, R> {
+    reader: &'a mut R,
+    /// What was read already and has to be given first.
+    mark: Cursor<Vec<u8>>,
+    /// How much of the chunk, with the end of its line, is still to come.
+    left: u64,
+    is_over: bool,
+    /// Counts what is content.
+    content: &'a AtomicU64,
+}
+
+impl<'a, R: BufRead> Chunked<'a, R> {
+    pub(super) fn new(reader: &'a mut R, content: &'a AtomicU64) -> Self {
+        Self { reader, mark: Cursor::default(), left: 0, is_over: false, content }
+    }
+
+    /// Reads the line that says how long the next chunk is; nothing follows an empty one.
+    fn next_mark(&mut self) -> std::io::Result<()> {
+        let mut line = vec![];
+        self.reader.read_until(b'\n', &mut line)?;
+        let digits = String::from_utf8_lossy(&line).trim().to_owned();
+        let size = u64::from_str_radix(&digits, 16).map_err(std::io::Error::other)?;
+        self.content.fetch_add(size, Ordering::SeqCst);
+        self.is_over = size == 0;
+        match size {
+            0 => drop(self.reader.read_until(b'\n', &mut line)?),
+            size => self.left = size + 2,
+        }
+        self.mark = Cursor::new(line);
+        Ok(())
+    }
+}
+
+impl<R: BufRead> Read for Chunked<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.left == 0 && !self.is_over && self.mark.position() == self.mark.get_ref().len() as u64 {
+            self.next_mark()?;
+        }
+        match self.mark.read(buffer)? {
+            0 => {
+                let length = (&mut *self.reader).take(self.left).read(buffer)?;
+                self.left -= length as u64;
+                Ok(length)
+            }
+            length => Ok(length),
+        }
+    }
+}
+
 /// Lets bytes through, as a proxy for HTTPS does.
 pub(super) fn tunnel(target: &str, mut client: TcpStream) -> std::io::Result<()> {
     let mut server = TcpStream::connect(target)?;
@@ -102,7 +153,7 @@ pub(super) fn forward(
     let mut server = TcpStream::connect(target)?;
     let head = head.replacen("\r\n", "\r\nConnection: close\r\n", 1);
     server.write_all(head.as_bytes())?;
-    std::io::copy(&mut body.take(asked.length()), &mut server)?;
+    std::io::copy(&mut body.take(asked.most()), &mut server)?;
     let mut answer = vec![];
     server.read_to_end(&mut answer)?;
     Ok(answer)

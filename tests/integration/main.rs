@@ -11,6 +11,7 @@ mod backend_helm;
 mod backend_ko;
 mod backend_others;
 mod backend_programs;
+mod backend_static;
 mod attested;
 mod attesting;
 mod bad_configuration;

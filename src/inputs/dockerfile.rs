@@ -1,5 +1,6 @@
 //! What a Dockerfile reads of its context, and which images it is built on. What is not understood reads everything.
 
+mod frontend;
 mod rewriting;
 mod stages;
 mod variables;
@@ -10,6 +11,7 @@ use stages::Stage;
 use std::collections::{BTreeMap, BTreeSet};
 use variables::Variables;
 
+pub(crate) use frontend::{Frontend, SYNTAX, frontend};
 pub(crate) use rewriting::with_images;
 
 /// The images of Docker's own reader of Dockerfiles.
@@ -24,6 +26,8 @@ pub(crate) struct Reading {
     pub(crate) sources: Vec<Source>,
     /// The images of `FROM` and `--from`, with every way in which they are written there.
     pub(crate) images: BTreeMap<String, BTreeSet<String>>,
+    /// The image that BuildKit lets read the file.
+    pub(crate) frontend: Option<String>,
     /// The image that the last stage is built on, by its name in `images`.
     pub(crate) base: Option<String>,
     /// Names of stages, which an image of the same name hides.
@@ -90,10 +94,12 @@ pub(super) fn read(
     target: Option<&str>,
     platform: &Platform,
 ) -> Reading {
+    let frontend = frontend(text, build_args);
     let Ok(file) = parse_dockerfile::parse(text) else {
         let everything = Source { line: 1, verb: "reads", what: unclear("the file") };
         let images = BTreeMap::from([("$unknown".to_owned(), BTreeSet::new())]);
-        return Reading { sources: vec![everything], images, ..Reading::default() };
+        let frontend = frontend.map(|frontend| frontend.name);
+        return Reading { sources: vec![everything], images, frontend, ..Reading::default() };
     };
     let mut reader = Reader {
         text,
@@ -104,18 +110,19 @@ pub(super) fn read(
         found: Reading::default(),
         is_unclear: false,
     };
-    if let Some(syntax) = &file.parser_directives.syntax {
-        let image = syntax.value.value.split([':', '@']).next().unwrap_or_default();
-        if !FRONTENDS.contains(&image) {
-            reader.everything(0, "reads", &format!("`syntax={}`", syntax.value.value));
+    if let Some(Frontend { name, place }) = frontend {
+        let image = name.split([':', '@']).next().unwrap_or_default();
+        if place.is_some() && !FRONTENDS.contains(&image) {
+            reader.everything(0, "reads", &format!("`syntax={name}`"));
         }
+        reader.found.frontend = Some(name);
     }
     // BuildKit looks for the line above behind such a line too, and the parser does not.
     if text.trim_start_matches('\u{feff}').starts_with("#!") {
         reader.everything(0, "reads", "by what `#!` hides");
     }
     // BuildKit takes it for the line above.
-    if build_args.contains_key("BUILDKIT_SYNTAX") {
+    if build_args.contains_key(SYNTAX) {
         reader.everything(0, "reads", "by `BUILDKIT_SYNTAX`");
     }
     for instruction in &file.instructions {

@@ -25,6 +25,7 @@ mod documents;
 mod engine_docker;
 mod engines;
 mod forks;
+mod frontends;
 mod gate;
 mod known_wrong;
 mod layout;

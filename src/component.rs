@@ -1,5 +1,9 @@
 //! Components: what the user builds and ships, and the legs they are built in.
 
+mod program_base;
+
+pub(crate) use program_base::ProgramBase;
+
 use crate::image::Repository;
 use crate::platform::Platform;
 use std::collections::BTreeMap;
@@ -216,8 +220,7 @@ pub(crate) struct Recipe {
     pub(crate) prebuilt: BTreeMap<Platform, String>,
     /// Files and folders from the repository's root that are in the image too, with their places there.
     pub(crate) assets: BTreeMap<String, String>,
-    /// The image that a program is put on; nothing at all if absent.
-    pub(crate) base: Option<String>,
+    pub(crate) base: ProgramBase,
     /// The user that a program runs as; that of the base, else one without rights, if absent.
     pub(crate) user: Option<String>,
     /// It is no part of the image, and yet an input: who finds an image finds its documents.

@@ -176,7 +176,7 @@ fn recipe(component: &Component, platform: &Platform, field: &mut impl FnMut(&[u
         ("bin", recipe.bin.as_deref()),
         ("prebuilt", prebuilt),
         ("profile", recipe.profile.as_deref()),
-        ("base", recipe.base.as_deref()),
+        ("base", recipe.base.text()),
         ("user", recipe.user.as_deref()),
     ] {
         field(key.as_bytes());

@@ -21,7 +21,7 @@ mod working;
 pub(crate) use buildah::{dockerfile_name, dockerfile_reading, dockerignore, ignore_file};
 pub(crate) use buildpacks::project;
 pub(crate) use cargo::Workspaces;
-pub(crate) use dockerfile::{Reading, with_images};
+pub(crate) use dockerfile::{Frontend, Reading, SYNTAX, frontend, with_images};
 pub(crate) use dockerignore::Dockerignore;
 pub(crate) use helm::{Chart, Helmignore, chart, chart_files, missing_dependency};
 pub(crate) use inventory::{Inventory, Origin, Package};
@@ -45,7 +45,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reads {
     pub(crate) rules: Vec<Rule>,
-    /// The images that the build starts from or copies from, as the definition names them.
+    /// The images that the build starts from, copies from or is read by, as the definition names them.
     pub(crate) images: Vec<BaseImage>,
     /// Files of which only a part counts, with what stands for that part.
     pub(crate) parts: BTreeMap<BString, String>,
@@ -59,7 +59,7 @@ pub(crate) struct Reads {
     pub(crate) pins_apart: bool,
 }
 
-/// An image that a build starts from or copies from.
+/// An image that a build starts from, copies from or is read by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BaseImage {
     pub(crate) name: String,
@@ -212,7 +212,7 @@ pub(crate) async fn reads(
     let mut reads = match backend {
         Backend::Cargo => cargo::reads(events, known, &checkout.root, component).await?,
         Backend::Dockerfile | Backend::Buildkit | Backend::Buildah | Backend::Docker | Backend::Kaniko => {
-            let docker = buildah::reads(&checkout.root, component, platforms)?;
+            let docker = buildah::reads(&checkout.root, component, backend, platforms)?;
             match component.is_workspace_package {
                 true => {
                     let hidden = buildah::hidden(&checkout.root, component);

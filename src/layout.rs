@@ -16,10 +16,11 @@ mod origin;
 mod programs;
 mod referrers;
 mod stamp;
+mod static_base;
 
 pub(crate) use archive::{Archive, LONGEST_DOCUMENT, take};
 pub(crate) use arriving::Arriving;
-pub(crate) use assemble::{Base, Program, assemble};
+pub(crate) use assemble::{Base, On, Program, assemble};
 pub(crate) use chart::{ChartPackage, package};
 pub(crate) use contents::Contents;
 pub(crate) use flatten::Flat;
@@ -28,6 +29,7 @@ pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, ind
 pub(crate) use origin::{CREATED, Described, REVISION, described, labels};
 pub(crate) use referrers::Referrer;
 pub(crate) use stamp::{Stamp, common_annotations, stamp};
+pub(crate) use static_base::{static_base_digest, static_base_has};
 
 use crate::image::{Digest, ImageError};
 use crate::platform::Platform;

@@ -5,6 +5,7 @@ mod attesting;
 mod base;
 mod base_images;
 mod basing;
+mod beside;
 mod building;
 mod clustering;
 mod deploying;

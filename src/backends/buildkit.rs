@@ -7,7 +7,7 @@ use super::{BuildError, Order};
 use crate::event::Events;
 use crate::exec::{self, ExecError, Program};
 use crate::image::Digest;
-use crate::inputs::{self, Reading};
+use crate::inputs::{self, Reading, SYNTAX};
 use crate::layout::{Descriptor, Layout};
 use std::path::Path;
 use tempfile::NamedTempFile;
@@ -135,9 +135,18 @@ pub(super) fn output_on_stdout() -> String {
 
 const FORM: &str = "oci-mediatypes=true,rewrite-timestamp=true";
 
-/// The arguments of the component, and the only time that the build gets, unless the user gives it another.
+/// The arguments of the component, and the only time that the build gets, unless the user gives it another. An argument
+/// that names a frontend names the one that the plan saw.
 pub(super) fn build_args<'a>(order: &'a Order<'_>) -> impl Iterator<Item = (&'a str, String)> {
-    let own = order.component.recipe.build_args.iter().map(|(key, value)| (key.as_str(), value.clone()));
+    let pinned = |value: &str| {
+        let (name, more) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
+        let image = order.base_images.get(name).map(|image| format!("{image} {more}").trim_end().to_owned());
+        image.unwrap_or_else(|| value.to_owned())
+    };
+    let own =
+        order.component.recipe.build_args.iter().map(move |(key, value)| {
+            (key.as_str(), if key == SYNTAX { pinned(value) } else { value.clone() })
+        });
     [("SOURCE_DATE_EPOCH", order.epoch.to_string())].into_iter().chain(own)
 }
 

@@ -5,7 +5,7 @@
 
 use super::{BuildError, Order};
 use crate::config::LOCK_NAME;
-use crate::inputs::{self, Dockerignore, Reading};
+use crate::inputs::{self, Dockerignore, Frontend, Reading};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -13,6 +13,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 use tempfile::TempDir;
 
 /// A copied context; it goes away with this value.
@@ -62,8 +63,8 @@ pub(super) fn stage(order: &Order<'_>) -> Result<Staged, BuildError> {
     fs::create_dir(staged.beside()).map_err(fault)?;
     let name = inputs::dockerfile_name(order.root, order.component).unwrap_or_default();
     let dockerfile = order.root.join(&order.component.path).join(&name);
-    fs::copy(&dockerfile, staged.beside().join(DOCKERFILE))
-        .map_err(|source| BuildError::Read { path: dockerfile, source })?;
+    let text = fs::read(&dockerfile).map_err(|source| BuildError::Read { path: dockerfile, source })?;
+    fs::write(staged.beside().join(DOCKERFILE), read_by(order, text)).map_err(fault)?;
     let ignore = staged.beside().join(format!("{DOCKERFILE}.dockerignore"));
     fs::write(&ignore, own_ignore_file(order, &name)?).map_err(fault)?;
     let tree = Tree {
@@ -77,6 +78,19 @@ pub(super) fn stage(order: &Order<'_>) -> Result<Staged, BuildError> {
     tree.copy_folder(Path::new("")).map_err(|(path, source)| BuildError::Read { path, source })?;
     tree.date(&tree.to).map_err(fault)?;
     Ok(staged)
+}
+
+/// The Dockerfile with the frontend that the plan saw. It stands in a comment, so that no other engine minds.
+fn read_by(order: &Order<'_>, text: Vec<u8>) -> Vec<u8> {
+    String::from_utf8(text).map_or_else(FromUtf8Error::into_bytes, |mut text| {
+        let found = inputs::frontend(&text, &order.component.recipe.build_args);
+        if let Some(Frontend { name, place: Some(place) }) = found
+            && let Some(image) = order.base_images.get(&name)
+        {
+            text.replace_range(place, &image.to_string());
+        }
+        text.into_bytes()
+    })
 }
 
 /// The engine reads it once more: hephy copies a file in doubt, and only the engine knows what it hides. The first line

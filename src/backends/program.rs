@@ -4,9 +4,9 @@ mod certificates;
 
 use super::elf::{self, Kind};
 use super::{BuildError, Order};
-use crate::component::Component;
+use crate::component::{Component, ProgramBase};
 use crate::event::Events;
-use crate::layout::{Descriptor, Layout, Program, assemble};
+use crate::layout::{Descriptor, Layout, On, Program, assemble, static_base_has};
 use crate::platform::Platform;
 use std::path::{Path, PathBuf};
 
@@ -69,10 +69,19 @@ pub(super) fn package(
         created: order.epoch,
         assets: &assets(order.root, component),
         user: component.recipe.user.as_deref(),
-        base: order.base,
+        on: on(order),
         listener: order.listener,
     };
     Ok(order.finish(&layout, assemble(&layout, &image)?)?)
+}
+
+/// What the programs are put on; an image was fetched if there is to be one.
+fn on<'a>(order: &Order<'a>) -> On<'a> {
+    match (&order.component.recipe.base, order.base) {
+        (ProgramBase::Static, _) => On::Static,
+        (_, Some(base)) => On::Image(base),
+        (ProgramBase::Scratch | ProgramBase::Image(_), None) => On::Nothing,
+    }
 }
 
 /// What lies beside the programs, with its places in the image.
@@ -94,7 +103,7 @@ fn about_size(path: &Path, size: u64) -> Option<String> {
 /// What a program stands on in its image.
 struct Ground<'a> {
     platform: &'a Platform,
-    has_base: bool,
+    base: &'a ProgramBase,
     /// The places of assets.
     places: Vec<&'a str>,
 }
@@ -103,16 +112,21 @@ impl<'a> Ground<'a> {
     fn of(component: &'a Component, platform: &'a Platform) -> Self {
         let recipe = &component.recipe;
         let places = recipe.assets.values().map(String::as_str).collect();
-        Ground { platform, has_base: recipe.base.is_some(), places }
+        Ground { platform, base: &recipe.base, places }
     }
 
-    /// Whether something may be at `path`; what is in a base is not looked at.
+    /// Whether something may be at `path`; what is in an image is not looked at.
     fn may_have(&self, path: &str) -> bool {
         let is_above = |place: &&str| {
             let place = place.trim_end_matches('/');
             path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        self.has_base || self.places.iter().any(is_above)
+        let may_be_below = match self.base {
+            ProgramBase::Scratch => false,
+            ProgramBase::Static => static_base_has(path),
+            ProgramBase::Image(_) => true,
+        };
+        may_be_below || self.places.iter().any(is_above)
     }
 }
 
@@ -165,29 +179,33 @@ mod tests {
         };
         let loader = Some("/lib64/ld.so");
         let refused = "start `run`: it needs the loader `/lib64/ld.so`, and its image has none";
-        for (kind, platform, has_base, places, expected) in [
-            (program("amd64", None), "linux/amd64", false, vec![], Ok(false)),
+        for (kind, platform, base, places, expected) in [
+            (program("amd64", None), "linux/amd64", "scratch", vec![], Ok(false)),
             (
                 program("arm64", None),
                 "linux/amd64",
-                true,
+                "debian:12",
                 vec![],
                 Err("package `run` for linux/amd64: it is a program for arm64"),
             ),
-            (program("amd64", loader), "linux/amd64", false, vec!["/lib"], Err(refused)),
-            (program("amd64", loader), "linux/amd64", true, vec![], Ok(false)),
-            (program("amd64", loader), "linux/amd64", false, vec!["/lib64/"], Ok(false)),
-            (program("amd64", loader), "linux/amd64", false, vec!["/lib64/ld.so"], Ok(false)),
-            (program("amd64", loader), "freebsd/amd64", false, vec![], Ok(false)),
-            (Kind::Script, "linux/amd64", false, vec![], Ok(true)),
-            (Kind::Script, "linux/amd64", true, vec![], Ok(false)),
-            (Kind::Other, "linux/arm64", false, vec![], Ok(false)),
+            (program("amd64", loader), "linux/amd64", "scratch", vec!["/lib"], Err(refused)),
+            (program("amd64", loader), "linux/amd64", "debian:12", vec![], Ok(false)),
+            (program("amd64", loader), "linux/amd64", "scratch", vec!["/lib64/"], Ok(false)),
+            (program("amd64", loader), "linux/amd64", "scratch", vec!["/lib64/ld.so"], Ok(false)),
+            (program("amd64", loader), "freebsd/amd64", "scratch", vec![], Ok(false)),
+            (Kind::Script, "linux/amd64", "scratch", vec![], Ok(true)),
+            (program("amd64", None), "linux/amd64", "static", vec![], Ok(false)),
+            (program("amd64", loader), "linux/amd64", "static", vec![], Err(refused)),
+            (Kind::Script, "linux/amd64", "static", vec![], Ok(true)),
+            (Kind::Script, "linux/amd64", "debian:12", vec![], Ok(false)),
+            (Kind::Other, "linux/arm64", "scratch", vec![], Ok(false)),
         ] {
             let platform: Platform = platform.parse().expect("a platform");
-            let ground = Ground { platform: &platform, has_base, places };
+            let base = ProgramBase::new(base.to_owned());
+            let ground = Ground { platform: &platform, base: &base, places };
             let found = ensure_startable(Path::new("run"), &kind, &ground);
             let found = found.map(|warning| warning.is_some()).map_err(|error| error.to_string());
-            assert_eq!(found, expected.map_err(str::to_owned), "{kind:?} on {platform}");
+            assert_eq!(found, expected.map_err(str::to_owned), "{kind:?} on {base:?} for {platform}");
         }
     }
 }

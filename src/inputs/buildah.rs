@@ -4,7 +4,7 @@ use super::dockerfile::{self, Reading, Source, What};
 use super::{
     BaseImage, Dockerignore, Hidden, Ignore, InputsError, Pattern, Reads, Rule, below, real, wildcard,
 };
-use crate::component::Component;
+use crate::component::{Backend, Component};
 use crate::platform::Platform;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,6 +42,7 @@ pub(crate) fn dockerfile_reading(root: &Path, component: &Component, platform: &
 pub(super) fn reads(
     root: &Path,
     component: &Component,
+    backend: Backend,
     platforms: &[Platform],
 ) -> Result<Reads, InputsError> {
     let everything = Rule::path(component.context(), format!("it is in the folder of `{}`", component.name));
@@ -76,8 +77,16 @@ pub(super) fn reads(
             is_replaceable: reading.is_replaceable(name),
         };
         images.extend(reading.images.keys().map(image));
+        images.extend(frontend(reading, backend));
     }
     Ok(Reads { rules, images, caches: true, pins_apart: true, ..Reads::default() })
+}
+
+/// The image that reads the file, where BuildKit builds it or may do so: whose engine it is depends on the machine.
+fn frontend(reading: &Reading, backend: Backend) -> Option<BaseImage> {
+    let is_read_by_it = matches!(backend, Backend::Dockerfile | Backend::Buildkit);
+    let name = reading.frontend.clone().filter(|_| is_read_by_it)?;
+    Some(BaseImage { name, platform: None, is_replaceable: true })
 }
 
 /// What the build cannot see of its context.

@@ -1,5 +1,6 @@
 //! What a Dockerfile reads of its context, and which images it is built on. What is not understood reads everything.
 
+mod frontend;
 mod reader;
 mod rewriting;
 mod stages;
@@ -9,6 +10,7 @@ use crate::platform::Platform;
 use reader::Reader;
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use frontend::{Frontend, SYNTAX, frontend};
 pub(crate) use rewriting::with_images;
 
 /// The images of Docker's own reader of Dockerfiles.
@@ -19,6 +21,8 @@ pub(crate) struct Reading {
     pub(crate) sources: Vec<Source>,
     /// The images of `FROM` and `--from`, with every way in which they are written there.
     pub(crate) images: BTreeMap<String, BTreeSet<String>>,
+    /// The image that BuildKit lets read the file.
+    pub(crate) frontend: Option<String>,
     /// The image that the last stage is built on, by its name in `images`.
     pub(crate) base: Option<String>,
     /// Names of stages, which an image of the same name hides.
@@ -85,16 +89,18 @@ pub(super) fn read(
     target: Option<&str>,
     platform: &Platform,
 ) -> Reading {
+    let frontend = frontend(text, build_args);
+    let named = frontend.as_ref().map(|frontend| frontend.name.clone());
     let Ok(file) = parse_dockerfile::parse(text) else {
         let everything = Source { line: 1, verb: "reads", what: unclear("the file") };
         let images = BTreeMap::from([("$unknown".to_owned(), BTreeSet::new())]);
-        return Reading { sources: vec![everything], images, ..Reading::default() };
+        return Reading { sources: vec![everything], images, frontend: named, ..Reading::default() };
     };
     let mut reader = Reader::new(text, build_args, platform);
-    if let Some(syntax) = &file.parser_directives.syntax {
-        let image = syntax.value.value.split([':', '@']).next().unwrap_or_default();
+    if let Some(Frontend { name, place: Some(_) }) = &frontend {
+        let image = name.split([':', '@']).next().unwrap_or_default();
         if !FRONTENDS.contains(&image) {
-            reader.everything(0, "reads", &format!("`syntax={}`", syntax.value.value));
+            reader.everything(0, "reads", &format!("`syntax={name}`"));
         }
     }
     // BuildKit looks for the line above behind such a line too, and the parser does not.
@@ -102,13 +108,13 @@ pub(super) fn read(
         reader.everything(0, "reads", "by what `#!` hides");
     }
     // BuildKit takes it for the line above.
-    if build_args.contains_key("BUILDKIT_SYNTAX") {
+    if build_args.contains_key(SYNTAX) {
         reader.everything(0, "reads", "by `BUILDKIT_SYNTAX`");
     }
     for instruction in &file.instructions {
         reader.instruction(instruction);
     }
-    reader.result(target)
+    Reading { frontend: named, ..reader.result(target) }
 }
 
 fn unclear(because: &str) -> What {

@@ -31,9 +31,8 @@ pub(super) fn add(
         let only = |rule| Rule { caches: true, platform: Some(platform.clone()), ..rule };
         reads.rules.extend(rules.map(only));
     }
-    let base = component.recipe.base.iter();
-    reads.images.extend(base.map(|name| BaseImage {
-        name: name.clone(),
+    reads.images.extend(component.recipe.base.image().map(|name| BaseImage {
+        name: name.to_owned(),
         platform: None,
         is_replaceable: true,
     }));
@@ -50,7 +49,7 @@ fn unknown_key(component: &Component, backend: Backend) -> Option<&'static str> 
     ];
     let of_both = [
         ("assets", !recipe.assets.is_empty()),
-        ("base", recipe.base.is_some()),
+        ("base", recipe.base.text().is_some()),
         ("user", recipe.user.is_some()),
     ];
     let of_cargo = of_cargo.into_iter().filter(|_| backend != Backend::Cargo);

@@ -8,6 +8,7 @@ pub(crate) use config::Base;
 use super::growing::Listener;
 use super::layer::{Archive, add_entry, add_file, add_folder, below, layer, mode};
 use super::manifest::{IMAGE_CONFIG, LAYER_GZIP, annotated};
+use super::static_base::add_static_base;
 use super::{Descriptor, IMAGE_MANIFEST, Layout, LayoutError};
 use crate::platform::Platform;
 use std::collections::BTreeMap;
@@ -32,22 +33,40 @@ pub(crate) struct Program<'a> {
     pub(crate) assets: &'a [(PathBuf, String)],
     /// Whom it runs as, where that is neither up to the base nor nobody.
     pub(crate) user: Option<&'a str>,
-    /// What it is put on; nothing if absent.
-    pub(crate) base: Option<&'a Base>,
+    pub(crate) on: On<'a>,
     /// Hears of the layers before they are whole.
     pub(crate) listener: Listener<'a>,
+}
+
+/// What a program is put on.
+#[derive(Clone, Copy)]
+pub(crate) enum On<'a> {
+    Nothing,
+    /// The layer that hephy has in itself.
+    Static,
+    Image(&'a Base),
+}
+
+impl<'a> On<'a> {
+    /// The image, if it is one.
+    fn image(self) -> Option<&'a Base> {
+        if let Self::Image(base) = self { Some(base) } else { None }
+    }
 }
 
 /// Writes the image into `layout`, without the layers of its base, and returns its manifest.
 pub(crate) fn assemble(layout: &Layout, program: &Program<'_>) -> Result<Descriptor, LayoutError> {
     let mut own = vec![];
+    if matches!(program.on, On::Static) {
+        own.push(layer(layout, LAYER_GZIP, program.listener, add_static_base)?);
+    }
     if !program.assets.is_empty() {
         let assets = places(program.assets)?;
         own.push(layer(layout, LAYER_GZIP, program.listener, |tar| add_assets(tar, &assets))?);
     }
     own.push(layer(layout, LAYER_GZIP, program.listener, |tar| add_programs(tar, program))?);
     let (mut layers, mut annotations) = (vec![], BTreeMap::new());
-    if let Some(base) = program.base {
+    if let Some(base) = program.on.image() {
         layers = base.layers()?;
         annotations = base.annotations();
     }
@@ -59,7 +78,7 @@ pub(crate) fn assemble(layout: &Layout, program: &Program<'_>) -> Result<Descrip
     let bytes = annotated(config, layers, annotations);
     let written =
         layout.write(&bytes.map_err(|source| LayoutError::Json { path, source })?, IMAGE_MANIFEST)?;
-    Ok(match program.base {
+    Ok(match program.on.image() {
         Some(base) => written.with_blobs_from(&base.repository),
         None => written,
     })
@@ -156,6 +175,7 @@ mod tests {
     fn try_assemble(
         source: &Path,
         assets: &[(PathBuf, String)],
+        on: On<'_>,
     ) -> (tempfile::TempDir, Result<Descriptor, LayoutError>) {
         let out = tempfile::tempdir().expect("a temporary folder");
         let layout = Layout::create(out.path()).expect("create");
@@ -168,7 +188,7 @@ mod tests {
             created: 17,
             assets,
             user: None,
-            base: None,
+            on,
             listener: &drop,
         };
         let image = assemble(&layout, &program);
@@ -176,7 +196,7 @@ mod tests {
     }
 
     fn assembled(source: &Path) -> (tempfile::TempDir, Descriptor) {
-        let (out, image) = try_assemble(source, &[]);
+        let (out, image) = try_assemble(source, &[], On::Nothing);
         (out, image.expect("assemble"))
     }
 
@@ -238,14 +258,18 @@ mod tests {
         let web = folder_with(&[("b/page", "b"), ("a", "a"), (".git/HEAD", "no"), (".hidden", "yes")]);
         fs::create_dir(web.path().join("empty")).expect("create");
         let asset = |path: &str, place: &str| (web.path().join(path), place.to_owned());
-        let (out, image) =
-            try_assemble(source.path(), &[asset("", "/srv/www"), asset("a", "/etc/"), asset("a", "/c")]);
+        let (out, image) = try_assemble(
+            source.path(),
+            &[asset("", "/srv/www"), asset("a", "/etc/"), asset("a", "/c")],
+            On::Nothing,
+        );
         let image = image.expect("assemble");
         let (names, config) = contents(&out, &image, 0);
         assert_eq!(names, ["c", "etc/a", "srv/www/.hidden", "srv/www/a", "srv/www/b/page"]);
         assert_eq!(config["history"].as_array().map(Vec::len), Some(2));
         assert_eq!(contents(&out, &image, 1).0, ["app/", "app/run"]);
-        let (_out, twice) = try_assemble(source.path(), &[asset("", "/srv"), asset("b/page", "/srv/a")]);
+        let (_out, twice) =
+            try_assemble(source.path(), &[asset("", "/srv"), asset("b/page", "/srv/a")], On::Nothing);
         assert!(matches!(twice, Err(LayoutError::Unfit { problem: "another asset has its place", .. })));
     }
 
@@ -253,6 +277,6 @@ mod tests {
     fn a_link_out_of_the_folder_is_refused() {
         let source = folder_with(&[("run", "#!")]);
         std::os::unix::fs::symlink("/etc/passwd", source.path().join("link")).expect("link");
-        assert!(matches!(try_assemble(source.path(), &[]).1, Err(LayoutError::Unfit { .. })));
+        assert!(matches!(try_assemble(source.path(), &[], On::Nothing).1, Err(LayoutError::Unfit { .. })));
     }
 }

@@ -138,7 +138,7 @@ pub(super) fn mode(metadata: &fs::Metadata) -> u32 {
 
 /// A header in which only what matters differs: no owner, no names, no time (facts: tar's own deterministic mode has
 /// a time of its own).
-fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
+pub(super) fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
     let mut header = tar::Header::new_ustar();
     header.set_entry_type(kind);
     header.set_mode(mode);

@@ -13,14 +13,14 @@ use crate::registry::Registry;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-/// The base that the program of a leg is put on, `None` if it is put on nothing.
+/// The image that the program of a leg is put on, if it is one.
 pub(super) async fn fetch(
     run: &Run,
     stop: &CancellationToken,
     planned: &Planned,
     platform: &Platform,
 ) -> Result<Option<Base>, Failure> {
-    let Some(name) = &planned.component.recipe.base else { return Ok(None) };
+    let Some(name) = planned.component.recipe.base.image() else { return Ok(None) };
     let work = fetch_named(run, planned, name, platform);
     let fetched = stop.run_until_cancelled(work).await.unwrap_or_else(|| Err(cancelled()));
     fetched.map(Some).map_err(|failure| failure.during(&format!("fetch the base image `{name}`")))

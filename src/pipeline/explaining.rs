@@ -4,12 +4,13 @@ use super::Run;
 use super::planning;
 use super::preparing::{Survey, matcher, survey};
 use crate::backends::Tried;
-use crate::component::Name;
+use crate::component::{Name, ProgramBase};
 use crate::detect::{self, Explanation, Reader};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::git::File;
 use crate::inputs;
+use crate::layout;
 use bstr::{BStr, ByteSlice as _};
 use std::collections::BTreeSet;
 
@@ -66,7 +67,9 @@ fn beside(run: &Run, survey: &Survey<'_>) -> Vec<String> {
     };
     let names: BTreeSet<&String> = survey.reads.images.iter().map(|image| &image.name).collect();
     let tools = survey.reads.tools.iter().map(|tool| format!("built with `{}`", tool.trim()));
-    names.into_iter().map(image).chain(tools).collect()
+    let is_static = survey.component.recipe.base == ProgramBase::Static;
+    let own = is_static.then(|| format!("built on hephy's own `static`, {}", layout::static_base_digest()));
+    names.into_iter().map(image).chain(own).chain(tools).collect()
 }
 
 /// What a plan decides about the component. That it cannot be made is no reason to explain nothing.

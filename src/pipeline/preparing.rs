@@ -1,7 +1,7 @@
 //! Everything about a component but what the store holds: who builds it, what that reads, which inputs count.
 
 use super::base_images::Base;
-use super::{Run, naming};
+use super::{Run, beside, naming};
 use crate::backends::{self, Choice};
 use crate::ci;
 use crate::component::{Backend, Component, Name};
@@ -28,7 +28,7 @@ pub(super) type Digests = BTreeMap<(Name, Platform), Digest>;
 pub(super) struct Known {
     pub(super) digests: Digests,
     touched: BTreeMap<Name, Vec<Touched>>,
-    bases: BTreeMap<String, Base>,
+    pub(super) bases: BTreeMap<String, Base>,
 }
 
 impl Known {
@@ -119,9 +119,7 @@ pub(super) fn prepare(
     let mut legs = vec![];
     for platform in &survey.platforms {
         let mut counted = selected(checkout, files, &unseen, &matcher, survey, platform)?;
-        counted.extend(needed(component, platform, known).into_iter().map(Cow::Owned));
-        counted.extend(reads.tools.iter().map(|version| Cow::Owned(tool(version))));
-        counted.extend(built_on(reads, platform, known).into_iter().map(Cow::Owned));
+        counted.extend(beside::all(component, reads, platform, known).map(Cow::Owned));
         counted.sort();
         let digest =
             detect::input_digest(component, choice.backend, platform, counted.iter().map(AsRef::as_ref));
@@ -183,11 +181,9 @@ fn causes(
     // A pin moves only in its file.
     let is_followed = run.config.base_images == BaseImages::Follow;
     let followed = base_images.keys().filter(|_| is_followed).cloned().collect();
-    let others = [
-        named(followed, Cause::BaseImages),
-        named(survey.reads.tools.clone(), Cause::Tools),
-        named(needs, Cause::Needs),
-    ];
+    let mut tools = survey.reads.tools.clone();
+    tools.extend(beside::own_base(survey.component).map(|_| "base: static".to_owned()));
+    let others = [named(followed, Cause::BaseImages), named(tools, Cause::Tools), named(needs, Cause::Needs)];
     uncommitted.into_iter().chain(ignored).chain(settings).chain(others.into_iter().flatten()).collect()
 }
 
@@ -246,35 +242,6 @@ fn bases(reads: &Reads, known: &Known) -> (BTreeMap<String, Image>, Option<Strin
         }
     }
     (images, unknown)
-}
-
-/// A tool stands beside the files that it builds from.
-fn tool(version: &str) -> File {
-    File { path: "tool".into(), mode: "tool", content: version.to_owned() }
-}
-
-/// The images that the build for `platform` starts from stand beside the files that it reads.
-fn built_on(reads: &Reads, platform: &Platform, known: &Known) -> Vec<File> {
-    let concerns = |image: &&BaseImage| image.platform.as_ref().is_none_or(|of_image| of_image == platform);
-    let file = |image: &BaseImage| {
-        let content = known.bases.get(&image.name).unwrap_or(&Base::Unknown).content();
-        File { path: image.name.clone().into(), mode: "base", content }
-    };
-    reads.images.iter().filter(concerns).map(file).collect()
-}
-
-/// The input digests of what `component` needs stand for its content, so a rebuild there is a rebuild here.
-fn needed(component: &Component, platform: &Platform, known: &Known) -> Vec<File> {
-    let digest = |need: &Name| {
-        let of_platform = known.digests.get(&(need.clone(), platform.clone()));
-        let any = || known.digests.iter().find(|((name, _), _)| name == need).map(|(_, digest)| digest);
-        of_platform.or_else(any).cloned()
-    };
-    let file = |need: &Name| {
-        let content = digest(need)?.to_string();
-        Some(File { path: format!("needs/{need}").into(), mode: "needs", content })
-    };
-    component.needs.iter().filter_map(file).collect()
 }
 
 /// The wanted components and all that they need, each after those it needs; the configuration has no circles.

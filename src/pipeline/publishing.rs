@@ -267,7 +267,7 @@ pub(super) fn preview(plan: &Plan) -> Vec<(Stage, String)> {
 
 /// Where the layers of the base come from that the target lacks.
 fn preview_base(plan: &Plan, planned: &Planned) -> String {
-    let name = planned.component.recipe.base.as_deref();
+    let name = planned.component.recipe.base.image();
     let base = name.and_then(|name| Some((name, base_images::of_plan(planned, name)?)));
     let Some((name, Image { repository, .. })) = base else { return String::new() };
     let how = match &repository.host {

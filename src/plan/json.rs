@@ -5,7 +5,7 @@ use super::file::{
 };
 use super::reason::{reason, reason_file};
 use super::{Action, Base, Found, Plan, Planned, PlannedLeg, Target};
-use crate::component::{Backend, Component, Recipe, Rules, Sbom};
+use crate::component::{Backend, Component, ProgramBase, Recipe, Rules, Sbom};
 use crate::detect::base::{Confidence, Kind};
 use crate::git::Commit;
 use crate::image::Image;
@@ -155,7 +155,7 @@ fn planned_file(planned: &Planned) -> PlannedFile {
             profile: component.recipe.profile.clone(),
             prebuilt: prebuilt.map(|(platform, path)| (platform.to_string(), path.clone())).collect(),
             assets: component.recipe.assets.clone(),
-            base: component.recipe.base.clone(),
+            base: component.recipe.base.text().map(str::to_owned),
             user: component.recipe.user.clone(),
             sbom: component.recipe.sbom.as_ref().map(sbom_file),
         },
@@ -231,7 +231,7 @@ fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
         profile: file.recipe.profile,
         prebuilt: prebuilt.collect::<Result<_, PlanError>>()?,
         assets: file.recipe.assets,
-        base: file.recipe.base,
+        base: file.recipe.base.map(ProgramBase::new).unwrap_or_default(),
         user: file.recipe.user,
         sbom: file.recipe.sbom.map(sbom).transpose()?,
     };

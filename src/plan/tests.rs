@@ -1,5 +1,5 @@
 use super::*;
-use crate::component::{Recipe, Sbom};
+use crate::component::{ProgramBase, Recipe, Sbom};
 use crate::detect::base::{Confidence, Kind};
 
 fn leg(platform: &str, action: Action) -> PlannedLeg {
@@ -41,7 +41,7 @@ fn program() -> Recipe {
         features: vec!["loud".to_owned()],
         profile: Some("small".to_owned()),
         assets: [("web".to_owned(), "/srv".to_owned())].into(),
-        base: Some("debian:12".to_owned()),
+        base: ProgramBase::Image("debian:12".to_owned()),
         user: Some("app".to_owned()),
         sbom: Some(Sbom::Files([(Platform::new("linux", "arm64"), "a.cdx.json".to_owned())].into())),
         ..Recipe::default()

@@ -28,8 +28,8 @@ fn configure(repository: &Repository, keys: &str) {
 
 /// An image as skopeo reads it: its manifest, its config, and the files of all layers with their content.
 pub(crate) struct Image {
-    manifest: Value,
-    config: Value,
+    pub(crate) manifest: Value,
+    pub(crate) config: Value,
     pub(crate) files: BTreeMap<String, Vec<u8>>,
 }
 

@@ -138,9 +138,12 @@ proptest! {
 
 #[test]
 fn what_cannot_be_known_counts_the_whole_folder() {
+    // Nobody has to be asked what a digest means.
+    let read_by_another =
+        format!("# syntax=example.com/other@sha256:{}\nFROM scratch\nCOPY a.txt /x/\n", "0".repeat(64));
     for (dockerfile, more) in [
         ("FROM scratch\nARG DIR\nCOPY $DIR/a.txt /x/\n", vec![]),
-        ("# syntax=example.com/other:1\nFROM scratch\nCOPY a.txt /x/\n", vec![]),
+        (&read_by_another, vec![]),
         ("FROM scratch\nCOPY ../web/a.txt /x/\n", vec![]),
         ("NONSENSE\n", vec![]),
         ("FROM scratch\nRUN --mount=target=/x true\n", vec![("web/.dockerignore", "*\n")]),

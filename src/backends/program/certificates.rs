@@ -22,8 +22,8 @@ pub(super) fn warning(path: &Path, ground: &Ground<'_>) -> io::Result<Option<Str
         return Ok(None);
     }
     let problem = format!(
-        "can look for CA certificates, and its image has none, so as a client it trusts no TLS server; `base` names an \
-         image that has them, or `assets` puts a file at `{BUNDLE}`"
+        "can look for CA certificates, and its image has none, so as a client it trusts no TLS server; \
+         `base: static` has those of Mozilla, `base` can also name an image that has some, and `assets` puts a file at `{BUNDLE}`"
     );
     Ok(Some(format!("`{}` {problem}", path.display())))
 }
@@ -46,6 +46,7 @@ fn has(file: File, text: &[u8]) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::component::ProgramBase;
     use crate::platform::Platform;
 
     #[test]
@@ -54,19 +55,21 @@ mod tests {
         // The text begins in the first piece of the file and ends in the second.
         let looking = [vec![b'.'; piece - 10], BUNDLE.as_bytes().to_vec(), vec![b'.'; piece]].concat();
         let other = [vec![b'.'; piece - 10], b"/etc/ssl/certs".to_vec(), vec![b'.'; piece]].concat();
-        for (program, platform, has_base, places, expected) in [
-            (&looking, "linux/amd64", false, vec![], true),
-            (&looking, "linux/amd64", false, vec!["/etc", "/srv"], false),
-            (&looking, "linux/amd64", false, vec!["/srv", "/etc/sslfoo"], true),
-            (&looking, "linux/amd64", false, vec!["/etc/ssl/certs/own.pem"], false),
-            (&looking, "linux/amd64", true, vec![], false),
-            (&looking, "freebsd/amd64", false, vec![], false),
-            (&other, "linux/amd64", false, vec![], false),
+        for (program, platform, base, places, expected) in [
+            (&looking, "linux/amd64", "scratch", vec![], true),
+            (&looking, "linux/amd64", "scratch", vec!["/etc", "/srv"], false),
+            (&looking, "linux/amd64", "scratch", vec!["/srv", "/etc/sslfoo"], true),
+            (&looking, "linux/amd64", "scratch", vec!["/etc/ssl/certs/own.pem"], false),
+            (&looking, "linux/amd64", "debian:12", vec![], false),
+            (&looking, "linux/amd64", "static", vec![], false),
+            (&looking, "freebsd/amd64", "scratch", vec![], false),
+            (&other, "linux/amd64", "scratch", vec![], false),
         ] {
             let file = tempfile::NamedTempFile::new().expect("a temporary file");
             std::fs::write(file.path(), program).expect("write");
             let platform: Platform = platform.parse().expect("a platform");
-            let ground = Ground { platform: &platform, has_base, places };
+            let base = ProgramBase::new(base.to_owned());
+            let ground = Ground { platform: &platform, base: &base, places };
             let warning = warning(file.path(), &ground).expect("read");
             assert_eq!(warning.is_some(), expected, "{:?} on {platform}", ground.places);
         }

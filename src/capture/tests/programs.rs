@@ -35,7 +35,7 @@ impl Source {
                 created: 17,
                 assets: &[],
                 user: None,
-                base: None,
+                on: layout::On::Nothing,
                 listener: &drop,
             };
             let image = assemble(&layout, &image).expect("an image");

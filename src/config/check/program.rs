@@ -1,13 +1,10 @@
 //! The keys about a program and what is in its image beside it.
 
-use crate::component::Recipe;
+use crate::component::{ProgramBase, Recipe};
 use crate::config::ConfigError;
 use crate::config::file::ComponentFile;
 use crate::config::source::{Source, hint, spot};
 use serde_saphyr::Spanned;
-
-/// The name of the base image that holds nothing.
-const NOTHING: &str = "scratch";
 
 impl Source<'_> {
     /// Adds to `recipe` what is said about the program and its image.
@@ -20,7 +17,7 @@ impl Source<'_> {
             bins: named(&keys.bins)?,
             features: named(&keys.features)?,
             profile: keys.profile.as_ref().map(|text| self.word(text)).transpose()?,
-            base: base.filter(|name| name != NOTHING),
+            base: base.map(ProgramBase::new).unwrap_or_default(),
             user: keys.user.as_ref().map(|text| self.word(text)).transpose()?,
             ..recipe
         };

@@ -168,7 +168,7 @@ fn what_is_not_understood_reads_everything() {
     check("FROM scratch\nONBUILD COPY x /\n", &["2 copies x"], &[]);
     check(
         "#!/usr/bin/env\n# syntax=example.com/other\nFROM scratch\n",
-        &["1 reads * because of by what `#!` hides"],
+        &["1 reads * because of `syntax=example.com/other`", "1 reads * because of by what `#!` hides"],
         &[],
     );
     check(

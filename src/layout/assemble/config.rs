@@ -57,7 +57,7 @@ impl Base {
 /// The config of the image whose own layers, upon those of the base, are `diff_ids`.
 pub(super) fn config(program: &Program<'_>, diff_ids: &[Digest]) -> Value {
     let created = jiff::Timestamp::from_second(program.created.cast_signed()).unwrap_or_default().to_string();
-    let mut config = program.base.map(|base| base.config.clone()).unwrap_or_default();
+    let mut config = program.on.image().map(|base| base.config.clone()).unwrap_or_default();
     config.insert("architecture".to_owned(), json!(program.platform.architecture));
     config.insert("os".to_owned(), json!(program.platform.os));
     config.insert("created".to_owned(), json!(created));
@@ -90,7 +90,7 @@ fn run_config(mut run: Map<String, Value>, program: &Program<'_>) -> Map<String,
     run.insert("User".to_owned(), json!(user.as_deref().unwrap_or(NOBODY)));
     let folder = text(&run, "WorkingDir").unwrap_or_else(|| format!("/{FOLDER}"));
     run.insert("WorkingDir".to_owned(), json!(folder));
-    if program.base.is_some() {
+    if program.on.image().is_some() {
         let variables = run.remove("Env").unwrap_or_default();
         run.insert("Env".to_owned(), json!(with_path(&variables)));
     }
@@ -121,6 +121,7 @@ fn into_object(value: Value) -> Option<Map<String, Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::On;
     use crate::platform::Platform;
 
     fn on(base: &Value, user: Option<&str>) -> Value {
@@ -132,7 +133,6 @@ mod tests {
             repository: "ghcr.io/acme/base".parse().expect("a repository"),
         };
         let platform = Platform::new("linux", "arm64");
-        let base = Some(&base);
         let program = Program {
             sources: &[],
             start: "run",
@@ -140,7 +140,7 @@ mod tests {
             created: 0,
             assets: &[],
             user,
-            base,
+            on: On::Image(&base),
             listener: &drop,
         };
         config(&program, &[Digest::of(b"own")])

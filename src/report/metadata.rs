@@ -23,6 +23,14 @@ pub(crate) fn metadata_outputs(plan: &Plan) -> String {
     heredocs(&all)
 }
 
+/// The lines for the file that `GITHUB_ENV` names: the same under the action's names for later steps. Several components
+/// get none: a program cannot start beside so many variables as a large repository would make.
+pub(crate) fn metadata_variables(plan: &Plan) -> String {
+    let [planned] = plan.components.as_slice() else { return String::new() };
+    let name = |output: &str| format!("DOCKER_METADATA_OUTPUT_{}", output.replace('-', "_").to_uppercase());
+    heredocs(&values(planned).map(|(output, value)| (name(output), value)))
+}
+
 fn values(planned: &Planned) -> [(&'static str, String); 6] {
     let bare: Vec<String> = planned.tags.iter().map(ToString::to_string).collect();
     [
@@ -103,6 +111,15 @@ mod tests {
              \"tag-names\":[\"1.2.3\",\"latest\"],\
              \"tags\":[\"example.com/shop/app-000:1.2.3\",\"example.com/shop/app-000:latest\"]}\nEND\n"
         );
+    }
+
+    #[test]
+    fn variables_have_the_names_of_the_action_and_only_one_component_has_them() {
+        let text = metadata_variables(&described(1));
+        let names = text.lines().filter_map(|line| Some(line.split_once("<<")?.0));
+        let expected = ["VERSION", "TAGS", "TAG_NAMES", "LABELS", "ANNOTATIONS", "JSON"];
+        assert!(names.eq(expected.map(|name| format!("DOCKER_METADATA_OUTPUT_{name}"))), "{text}");
+        assert_eq!(metadata_variables(&described(2)), "");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use crate::support::registry::Registry;
 use crate::support::{Hephy, Repository, input_digest_in, prebuilt, refused};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 
 const STANDARD: &str = "org.opencontainers.image";
@@ -192,6 +194,47 @@ fn push_shows_what_it_would_do_in_the_words_of_the_action() {
         assert!(output.contains(&format!("\n{expected}")), "{expected} in {output}");
     }
     assert!(!repository.path().join(".hephy").exists(), "nothing was touched");
+}
+
+/// What a runner reads from a file of outputs or variables: each name with its value.
+fn handed_over(file: &Path) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(file).expect("it was written");
+    let (mut lines, mut values) = (text.lines(), BTreeMap::new());
+    while let Some(line) = lines.next() {
+        let (name, delimiter) = line.split_once("<<").expect("a name and a delimiter");
+        let value: Vec<&str> = lines.by_ref().take_while(|line| *line != delimiter).collect();
+        values.insert(name.to_owned(), value.join("\n"));
+    }
+    values
+}
+
+#[test]
+fn later_steps_get_the_variables_of_the_action_and_no_others() {
+    // Given a repository whose description is written to set a variable of the next step,
+    let repository = Repository::app();
+    let push = || {
+        let push =
+            pushed(&repository, "refs/tags/v1.2.3", &["push", "--dry-run", "--registry", "127.0.0.1:1/shop"]);
+        let event = repository.beside("event.json");
+        let text = std::fs::read_to_string(&event).expect("the event");
+        let attack = "x\\nhephy-0\\nEOF\\nLD_PRELOAD<<EOF\\n/evil\\nEOF\\nLD_PRELOAD=/evil";
+        std::fs::write(&event, text.replace("Sells", attack)).expect("write the event");
+        push.env("GITHUB_ENV", repository.beside("variables")).args(["--all"])
+    };
+    // when it only looks, then the steps that follow get each output as a variable too, and nothing else.
+    push().run().exits(0);
+    let outputs = handed_over(&repository.beside("output"));
+    let names: Vec<&str> = outputs.keys().map(String::as_str).collect();
+    assert_eq!(names, ["annotations", "json", "labels", "tag-names", "tags", "version"]);
+    assert!(outputs["labels"].contains("\nLD_PRELOAD=/evil\n"), "{outputs:?}");
+    let name = |output: &str| format!("DOCKER_METADATA_OUTPUT_{}", output.replace('-', "_").to_uppercase());
+    let expected = outputs.iter().map(|(output, value)| (name(output), value.clone())).collect();
+    assert_eq!(handed_over(&repository.beside("variables")), expected);
+    assert_eq!(outputs["tag-names"], format!("v1.2.3\nlatest\nsha-{}", repository.short_id()));
+    // Who wants no variables says so as to the action.
+    std::fs::remove_file(repository.beside("variables")).expect("remove it");
+    push().env("DOCKER_METADATA_SET_OUTPUT_ENV", "false").run().exits(0);
+    assert!(!repository.beside("variables").exists());
 }
 
 #[test]

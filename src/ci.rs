@@ -120,6 +120,7 @@ impl Ci {
             // The names are those of docker/metadata-action, which people have in their workflows.
             sources: Sources {
                 short_commit: lookup("DOCKER_METADATA_SHORT_SHA_LENGTH").and_then(|text| text.parse().ok()),
+                annotation_levels: lookup("DOCKER_METADATA_ANNOTATIONS_LEVELS"),
                 ..Sources::default()
             },
             builder: Builder::default(),

@@ -6,6 +6,7 @@ mod base_images;
 mod basing;
 mod building;
 mod clustering;
+mod copying;
 mod deploying;
 mod describing;
 mod explaining;

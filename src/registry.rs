@@ -1,6 +1,7 @@
 //! OCI registries: the requests of the distribution spec that hephy needs, with its own idea of what to send when.
 
 mod address;
+mod attached;
 mod auth;
 mod body;
 mod challenge;
@@ -10,6 +11,7 @@ mod credentials;
 mod download;
 mod governor;
 mod http;
+mod image_copy;
 mod learnt;
 mod manifests;
 mod pace;
@@ -25,6 +27,7 @@ mod wire;
 
 pub(crate) use address::is_loopback;
 pub(crate) use download::DownloadError;
+pub(crate) use image_copy::Copied;
 pub(crate) use pace::Pace;
 pub(crate) use push::Ready;
 pub(crate) use tags::Tagged;

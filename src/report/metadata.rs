@@ -1,7 +1,6 @@
 //! Tags, labels and annotations: as the outputs of docker/metadata-action, and as lines for people.
 
 use super::github::heredocs;
-use crate::metadata::LEVELS;
 use crate::plan::{Plan, Planned};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -53,11 +52,12 @@ fn document(planned: &Planned) -> Value {
 }
 
 fn names(planned: &Planned) -> Vec<String> {
-    planned.tags.iter().map(|tag| format!("{}:{tag}", planned.image)).collect()
+    let repositories = [&planned.image].into_iter().chain(&planned.further);
+    repositories.flat_map(|image| planned.tags.iter().map(move |tag| format!("{image}:{tag}"))).collect()
 }
 
 fn annotations(planned: &Planned) -> Vec<String> {
-    lines(&planned.annotations).into_iter().map(|line| format!("{LEVELS}:{line}")).collect()
+    lines(&planned.annotations).into_iter().map(|line| format!("{}:{line}", planned.levels)).collect()
 }
 
 fn lines(texts: &BTreeMap<String, String>) -> Vec<String> {

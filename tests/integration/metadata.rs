@@ -102,6 +102,56 @@ fn an_image_says_what_it_is_and_a_commit_that_changes_nothing_gives_the_same_ind
 }
 
 #[test]
+fn annotations_go_where_the_variable_of_the_action_says() {
+    // Given an app for two platforms, and a registry;
+    let (registry, repository) = (Registry::start(), app());
+    let title = format!("{STANDARD}.title");
+    for (levels, on_manifests, on_index) in [
+        ("manifest", true, false),
+        ("index", false, true),
+        ("index,manifest", true, true),
+        ("index-descriptor", false, false),
+    ] {
+        // when it is pushed with these levels, then annotations are there and nowhere else,
+        let (project, annotations) = (levels.replace(',', "-"), "# more\nteam=shop");
+        let push =
+            pushed(&repository, "refs/heads/main", &["up", "--no-deploy", "--annotations", annotations]);
+        let push = push.args(["--registry", &registry.image(&project)]);
+        let output = push.env("DOCKER_METADATA_ANNOTATIONS_LEVELS", levels).run().exits(0);
+        let warning = "`index-descriptor` is only in the outputs";
+        assert_eq!(output.stderr.contains(warning), levels == "index-descriptor", "{output}");
+        let image = registry.image(&format!("{project}/app"));
+        let index = raw(&format!("{image}:main"));
+        let manifest =
+            raw(&format!("{image}@{}", index["manifests"][0]["digest"].as_str().expect("a digest")));
+        for (key, value) in [("team", "shop"), (title.as_str(), "shop")] {
+            let expected = |is_there: bool| if is_there { json!(value) } else { Value::Null };
+            assert_eq!(manifest["annotations"][key], expected(on_manifests), "{levels}: {manifest}");
+            assert_eq!(index["annotations"][key], expected(on_index), "{levels}: {index}");
+        }
+        // what hephy itself wants to know stays on the image,
+        assert_eq!(manifest["annotations"]["dev.hephy.component"], "app");
+        // the outputs say the levels to whoever builds with them,
+        let outputs = handed_over(&repository.beside("output"));
+        assert!(outputs["annotations"].contains(&format!("{levels}:team=shop")), "{outputs:?}");
+        // and the next commit that changes nothing gives the very same index.
+        repository.write("README.md", levels).commit("Write documentation");
+        let again =
+            pushed(&repository, "refs/heads/main", &["up", "--no-deploy", "--annotations", annotations]);
+        let again = again.args(["--registry", &registry.image(&project)]);
+        let again = again.env("DOCKER_METADATA_ANNOTATIONS_LEVELS", levels).run().exits(0);
+        assert_eq!(again.stdout, output.stdout);
+    }
+    // A plan hands them on to a job that has no such variable, and a level that nobody knows is an error.
+    let plan = pushed(&repository, "refs/heads/main", &["plan", "--emit", "json"]);
+    let plan = plan.env("DOCKER_METADATA_ANNOTATIONS_LEVELS", "manifest").run().exits(0);
+    let plan: Value = serde_json::from_str(&plan.stdout).expect("a plan is JSON");
+    assert_eq!(plan["components"][0]["annotation_levels"], json!(["manifest"]));
+    let wrong = repository.hephy(["plan"]).env("DOCKER_METADATA_ANNOTATIONS_LEVELS", "manifest,layer").run();
+    wrong.exits(2).says("read `DOCKER_METADATA_ANNOTATIONS_LEVELS`: the level `layer` is unknown");
+}
+
+#[test]
 fn an_image_of_a_dockerfile_says_it_too_and_what_it_is_built_on() {
     let (registry, repository) = (Registry::start(), Repository::empty());
     let base = registry.image("base:1");

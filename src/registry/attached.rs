@@ -43,8 +43,8 @@ impl Registry {
             let Some(url) = next.take() else { break };
             let kind = |request: reqwest::RequestBuilder| request.header(ACCEPT, IMAGE_INDEX);
             let answer = self.http.send(errand, Method::GET, &url, kind).await?;
-            let is_unknown = answer.status.is_client_error() && answer.status != StatusCode::UNAUTHORIZED;
-            if is_unknown || answer.status == StatusCode::NOT_IMPLEMENTED {
+            // A login that is really refused is refused for the other list too.
+            if answer.status.is_client_error() || answer.status == StatusCode::NOT_IMPLEMENTED {
                 break;
             }
             let answer = answer.successful()?;

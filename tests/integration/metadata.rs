@@ -142,6 +142,10 @@ fn annotations_go_where_the_variable_of_the_action_says() {
         let again = again.env("DOCKER_METADATA_ANNOTATIONS_LEVELS", levels).run().exits(0);
         assert_eq!(again.stdout, output.stdout);
     }
+    // Without the variable, an index that says nothing is made anew from what its images say.
+    let push = pushed(&repository, "refs/heads/main", &["up", "--no-deploy"]);
+    push.args(["--registry", &registry.image("manifest")]).run().exits(0);
+    assert_eq!(raw(&registry.image("manifest/app:main"))["annotations"]["team"], "shop");
     // A plan hands them on to a job that has no such variable, and a level that nobody knows is an error.
     let plan = pushed(&repository, "refs/heads/main", &["plan", "--emit", "json"]);
     let plan = plan.env("DOCKER_METADATA_ANNOTATIONS_LEVELS", "manifest").run().exits(0);

@@ -10,6 +10,7 @@ use crate::support::guarded::{Door, Generation, Guarded};
 use crate::support::pushing::{LOGIN, OTHER_LOGIN, noise};
 use crate::support::registry::Registry;
 use crate::support::{Hephy, Output, Repository};
+use std::collections::BTreeSet;
 use std::process::Command;
 
 const DOCUMENT: &str = r#"{"bomFormat":"CycloneDX","specVersion":"1.6","version":1,"components":[]}"#;
@@ -141,7 +142,7 @@ fn each_of_two_registries_gets_its_own_login() {
     let (registries, repository) = ([Registry::start(), Registry::start()], app());
     let own = Faulty::guarded(registries[0].address(), LOGIN, |_| None);
     let other = Faulty::guarded(registries[1].address(), OTHER_LOGIN, |_| None);
-    let (first, second) = (own.image("acme/app"), other.image("acme/app"));
+    let [first, second, third] = [own.image("acme/app"), other.image("acme/app"), other.image("acme/again")];
     let logins = repository.beside("logins");
     std::fs::create_dir_all(&logins).expect("create the folder");
     let auth = |proxy: &Faulty, login: &str| {
@@ -149,14 +150,18 @@ fn each_of_two_registries_gets_its_own_login() {
     };
     let text = format!(r#"{{"auths":{{{},{}}}}}"#, auth(&own, LOGIN), auth(&other, OTHER_LOGIN));
     std::fs::write(logins.join("config.json"), text).expect("write the logins");
-    // when the image goes to both, then the blobs pass from one to the other and none over this disk,
-    let output = up(&repository, [&*first, &*second]).env("DOCKER_CONFIG", &logins).run().exits(0);
-    let output = output.says(&format!("copied from `{}`", own.address));
+    // when the image goes to both, and twice to one, then each blob passes once from one to the other,
+    let output = up(&repository, [&*first, &*second, &*third]).env("DOCKER_CONFIG", &logins).run().exits(0);
+    let output = output.says(&format!("copied from `{}`", own.address)).says("mounted from `acme/");
+    let read: Vec<Asked> = own.asked().into_iter().filter(|asked| asked.is("GET", "/blobs/")).collect();
+    let distinct: BTreeSet<&str> = read.iter().map(|asked| asked.path.as_str()).collect();
+    assert_eq!(read.len(), distinct.len(), "{read:?}");
     for registry in &registries {
         assert_eq!(digests(&repository, &registry.image("acme/app")), made(&output), "{output}");
         registry.read_back("acme/app:v1");
     }
-    assert!(own.count("GET", "/blobs/") > 0 && sent(&other) > 400_000);
+    assert_eq!(digests(&repository, &registries[1].image("acme/again")), made(&output), "{output}");
+    assert!(sent(&other) > 400_000, "{:?}", other.asked());
     // and each heard its own login only.
     for (proxy, foreign) in [(&own, OTHER_LOGIN), (&other, LOGIN)] {
         let is_foreign = |asked: &Asked| asked.header("authorization") == Some(foreign);

@@ -3,6 +3,8 @@
 use super::{app, digests, images_of, made, up};
 use crate::support::attached::kinds;
 use crate::support::faulty::{Fault, Faulty, answer};
+use crate::support::guarded::{Door, Generation, Guarded};
+use crate::support::pushing::LOGIN;
 use crate::support::registry::Registry;
 
 #[test]
@@ -57,4 +59,27 @@ fn a_repository_that_is_hidden_before_its_first_push_is_pushed_to() {
     let first = registries[0].image("acme/app");
     let output = up(&repository, [&*first, &*proxy.image("acme/app")]).run().exits(0);
     assert_eq!(digests(&repository, &registries[1].image("acme/app")), made(&output));
+}
+
+#[test]
+fn a_token_covers_both_repositories_of_a_mount() {
+    // Given a registry with TLS that wants a token for each repository, in two generations,
+    for generation in [Generation::Second, Generation::Third] {
+        let (registry, repository) = (Guarded::start(generation, Door::Token, true), app());
+        let logins = repository.beside("logins");
+        std::fs::create_dir_all(&logins).expect("create the folder");
+        let login = LOGIN.trim_start_matches("Basic ");
+        let text = format!(r#"{{"auths":{{"{}":{{"auth":"{login}"}}}}}}"#, registry.address);
+        std::fs::write(logins.join("config.json"), text).expect("write the login");
+        let images = ["acme/one", "other/two"].map(|name| format!("{}/{name}", registry.address));
+        // when two of them get an image, then the blobs are mounted, and the second one is whole.
+        let up = || {
+            let up = up(&repository, images.iter().map(String::as_str)).env("DOCKER_CONFIG", &logins);
+            up.env("HEPHY_REGISTRY_CA", registry.authority()).run().exits(0)
+        };
+        let first = up().says("to `").says("mounted from `acme/one`");
+        registry.read_back("other/two:v1");
+        assert_eq!(registry.manifest("other/two:v1"), registry.manifest("acme/one:v1"));
+        assert_eq!(up().stdout, first.stdout);
+    }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Ci {
     pub(crate) registry_login: Option<RegistryLogin>,
     /// The files in which Docker and Podman keep logins, whether they are there or not; the first one that knows a host counts.
     pub(crate) login_files: Vec<PathBuf>,
+    /// The file that takes variables for the steps after this one, unless the user wants none.
+    pub(crate) variables_file: Option<PathBuf>,
     /// `SOURCE_DATE_EPOCH`: the time that images say they were made at.
     pub(crate) source_date: Option<String>,
     /// `KUBECONFIG` is set, or there is a `~/.kube/config`.
@@ -118,12 +120,14 @@ impl Ci {
             // The names are those of docker/metadata-action, which people have in their workflows.
             sources: Sources {
                 short_commit: lookup("DOCKER_METADATA_SHORT_SHA_LENGTH").and_then(|text| text.parse().ok()),
+                annotation_levels: lookup("DOCKER_METADATA_ANNOTATIONS_LEVELS"),
                 ..Sources::default()
             },
             builder: Builder::default(),
             registry: None,
             registry_login: None,
             login_files: vec![],
+            variables_file: variables_file(lookup),
             source_date: lookup("SOURCE_DATE_EPOCH"),
             has_kubeconfig: lookup("KUBECONFIG").is_some(),
             in_cluster: lookup("KUBERNETES_SERVICE_HOST").is_some(),
@@ -143,6 +147,12 @@ impl Ci {
             () => blank,
         }
     }
+}
+
+/// As for docker/metadata-action, whose variables they are, `DOCKER_METADATA_SET_OUTPUT_ENV=false` wants none.
+fn variables_file(lookup: Lookup<'_>) -> Option<PathBuf> {
+    let is_wanted = lookup("DOCKER_METADATA_SET_OUTPUT_ENV").is_none_or(|word| word != "false");
+    lookup("GITHUB_ENV").filter(|_| is_wanted).map(PathBuf::from)
 }
 
 fn read_event(path: &Path) -> std::io::Result<String> {

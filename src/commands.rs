@@ -151,12 +151,20 @@ fn print_images(summary: &Summary) -> Result<(), Failure> {
     print(&summary.images.iter().map(|image| format!("{}\n", image.image)).collect::<String>())
 }
 
-/// Hands tags, labels and annotations to the steps after this one, where there are such.
-fn hand_over(github_output: Option<&Path>, plan: &Plan) -> Result<(), Failure> {
-    let Some(file) = github_output else { return Ok(()) };
-    report::append(file, &report::metadata_outputs(plan)).map_err(|error| {
-        Failure::new(ExitCode::Unexpected, format!("write the outputs to `{}`: {error}", file.display()))
-    })
+/// Hands tags, labels and annotations to the steps after this one, where there are such: as outputs and as variables.
+fn hand_over(run: &Run, github_output: Option<&Path>, plan: &Plan) -> Result<(), Failure> {
+    let append = |what: &str, file: &Path, lines: &str| {
+        report::append(file, lines).map_err(|error| {
+            Failure::new(ExitCode::Unexpected, format!("write the {what} to `{}`: {error}", file.display()))
+        })
+    };
+    if let Some(file) = github_output {
+        append("outputs", file, &report::metadata_outputs(plan))?;
+    }
+    match &run.ci.variables_file {
+        Some(file) => append("variables", file, &report::metadata_variables(plan)),
+        None => Ok(()),
+    }
 }
 
 /// What a dry run says on stdout: a line for each step, then the Jobs that a cluster would get, as YAML.

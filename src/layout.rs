@@ -25,7 +25,9 @@ pub(crate) use chart::{ChartPackage, package};
 pub(crate) use contents::Contents;
 pub(crate) use flatten::Flat;
 pub(crate) use growing::{Growing, Listener};
-pub(crate) use manifest::{Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index, is_index_of, platforms};
+pub(crate) use manifest::{
+    Descriptor, IMAGE_INDEX, IMAGE_MANIFEST, children, index, platforms, said_by_index_of,
+};
 pub(crate) use origin::{CREATED, Described, REVISION, described, labels};
 pub(crate) use referrers::Referrer;
 pub(crate) use stamp::{Stamp, common_annotations, stamp};

@@ -3,6 +3,7 @@
 
 mod javascript;
 mod labels;
+mod levels;
 mod moment;
 mod repair;
 mod rules;
@@ -12,7 +13,7 @@ mod template;
 mod tests;
 mod versions;
 
-pub(crate) use labels::LEVELS;
+pub(crate) use levels::{Level, Levels};
 
 use crate::ci::{About, Subject};
 use crate::component::Rules;
@@ -58,6 +59,8 @@ pub(crate) struct Metadata {
     pub(crate) tags: Vec<Tag>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
+    /// Where those go.
+    pub(crate) levels: Levels,
     /// What the user should know: rules that did not fit, texts that had to be repaired.
     pub(crate) warnings: Vec<String>,
 }
@@ -125,18 +128,13 @@ fn resolve(facts: &Facts, rules: &Rules) -> Result<Metadata, RuleError> {
     described(facts, rules, tags::tags(facts, &rules::tags(&rules.tags)?, &flavor)?)
 }
 
-/// The one image that the lines of `images` name and enable, if they name any.
-pub(crate) fn image(facts: &Facts, lines: &[String]) -> Result<Option<String>, RuleError> {
-    let mut found: Option<String> = None;
+/// The images that the lines of `images` name and enable, in their order, each once.
+pub(crate) fn images(facts: &Facts, lines: &[String]) -> Result<Vec<String>, RuleError> {
+    let mut found: Vec<String> = vec![];
     for (line, image) in rules::images(lines)? {
-        if !tags::is_enabled(facts, &line, &image.enable)? || found.as_ref() == Some(&image.name) {
-            continue;
+        if tags::is_enabled(facts, &line, &image.enable)? && !found.contains(&image.name) {
+            found.push(image.name);
         }
-        if found.is_some() {
-            let problem = "a component has one image, and this is a second".to_owned();
-            return Err(RuleError::Rule { rule: line, problem });
-        }
-        found = Some(image.name);
     }
     Ok(found)
 }

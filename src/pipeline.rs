@@ -8,6 +8,7 @@ mod basing;
 mod beside;
 mod building;
 mod clustering;
+mod copying;
 mod deploying;
 mod describing;
 mod destination;

@@ -6,6 +6,7 @@ mod file;
 mod gate;
 mod json;
 mod reason;
+mod sbom;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::component::{Backend, Component, Leg};
 use crate::detect::base::{Confidence, Kind};
 use crate::git::Commit;
 use crate::image::{Digest, Image, Repository, Tag};
+use crate::metadata::Levels;
 use crate::platform::Platform;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -64,10 +66,14 @@ pub(crate) struct Planned {
     /// Why this backend: which file or key decided.
     pub(crate) backend_reason: String,
     pub(crate) image: Repository,
+    /// Other repositories that get the same image under the same tags. What is deployed comes from the first.
+    pub(crate) further: Vec<Repository>,
     /// The first is the version.
     pub(crate) tags: Vec<Tag>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
+    /// Where those go.
+    pub(crate) levels: Levels,
     pub(crate) reason: Reason,
     pub(crate) legs: Vec<PlannedLeg>,
     /// What the names of base images meant when the plan was made; the build uses these and no others.

@@ -2,6 +2,7 @@
 
 mod address;
 mod along;
+mod attached;
 mod auth;
 mod body;
 mod challenge;
@@ -11,6 +12,7 @@ mod credentials;
 mod download;
 mod governor;
 mod http;
+mod image_copy;
 mod learnt;
 mod manifests;
 mod pace;
@@ -26,6 +28,7 @@ mod wire;
 
 pub(crate) use address::is_loopback;
 pub(crate) use download::DownloadError;
+pub(crate) use image_copy::Copied;
 pub(crate) use pace::Pace;
 pub(crate) use push::Ready;
 pub(crate) use tags::Tagged;

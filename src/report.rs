@@ -15,7 +15,7 @@ mod tests;
 pub(crate) use github::{append, matrix as github_matrix};
 pub(crate) use gitlab::{Handover, pipeline as gitlab_pipeline};
 pub(crate) use json::to_json;
-pub(crate) use metadata::{metadata_outputs, metadata_text};
+pub(crate) use metadata::{metadata_outputs, metadata_text, metadata_variables};
 pub(crate) use table::table;
 pub(crate) use text::{explanation_text, plan_text, preview_text};
 

@@ -1,9 +1,11 @@
 //! The store: where a run's images are looked for and published, a registry or a layout folder, with one set of verbs.
 
+mod copying;
 mod joining;
 mod pushing;
 mod tagging;
 
+pub(crate) use joining::Says;
 pub(crate) use pushing::Built;
 pub(crate) use tagging::{Fate, Step, Stuck};
 
@@ -41,6 +43,7 @@ pub(crate) enum StoreError {
 }
 
 /// An image that is in the store and waits for its tags, which move last.
+#[derive(Clone)]
 pub(crate) struct Published {
     pub(crate) image: Image,
     /// Every digest under which a node may report this image: its own, and that of each platform.

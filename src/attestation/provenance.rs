@@ -135,6 +135,8 @@ mod tests {
             tags: vec![],
             labels: Default::default(),
             annotations: Default::default(),
+            levels: Default::default(),
+            further: vec![],
             reason: Reason::All,
             legs: vec![],
             base_images: [("alpine:3".to_owned(), base)].into(),

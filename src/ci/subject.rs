@@ -38,6 +38,8 @@ pub(crate) struct Sources {
     pub(crate) started_on: Option<String>,
     /// How many digits of a commit to show, if the user says.
     pub(crate) short_commit: Option<usize>,
+    /// Where annotations go, if the user says: `DOCKER_METADATA_ANNOTATIONS_LEVELS`.
+    pub(crate) annotation_levels: Option<String>,
 }
 
 impl Subject {

@@ -60,8 +60,8 @@ struct Describing {
     /// Annotations beside the standard ones, KEY=VALUE in each line
     #[arg(long, env = "HEPHY_ANNOTATIONS", value_name = "LINES")]
     annotations: Vec<String>,
-    /// The image, as for docker/metadata-action; of several components, what their images are below
-    #[arg(long, env = "HEPHY_IMAGES", value_name = "LINES", conflicts_with_all = ["registry", "layout"])]
+    /// The images, as for docker/metadata-action: all get the same; of several components, what their images are below
+    #[arg(long, env = "HEPHY_IMAGES", value_name = "LINES", conflicts_with = "registry")]
     images: Vec<String>,
 }
 

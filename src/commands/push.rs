@@ -15,7 +15,7 @@ pub(crate) async fn push(context: Context, settings: Settings) -> ExitCode {
         let pushes = pipeline::push(run, &plan, summary).await?;
         if run.settings.selection.is_everything() {
             print_images(summary)?;
-            hand_over(output.as_deref(), &plan)?;
+            hand_over(run, output.as_deref(), &plan)?;
             return Ok("published".to_owned());
         }
         print(&pushes.legs.iter().map(|(_, image)| format!("{image}\n")).collect::<String>())?;
@@ -32,7 +32,7 @@ pub(crate) async fn dry_run(context: Context, settings: Settings) -> ExitCode {
         let steps = report::preview_text(&pipeline::preview_push(run, &plan));
         summary.plan = Some(plan.clone());
         print(&mask(run).lines(&format!("{steps}{}", report::metadata_text(&plan))))?;
-        hand_over(output.as_deref(), &plan)?;
+        hand_over(run, output.as_deref(), &plan)?;
         Ok("dry run: nothing was touched".to_owned())
     })
     .await

@@ -10,7 +10,7 @@ pub(crate) async fn up(context: Context, settings: Settings) -> ExitCode {
     perform(context, settings, async |run, summary| {
         let ending = pipeline::up(run, summary).await?;
         super::print_images(summary)?;
-        summary.plan.as_ref().map_or(Ok(()), |plan| hand_over(output.as_deref(), plan))?;
+        summary.plan.as_ref().map_or(Ok(()), |plan| hand_over(run, output.as_deref(), plan))?;
         Ok(sentence(&ending))
     })
     .await

@@ -141,11 +141,13 @@ pub(crate) fn index(
     })
 }
 
-/// Whether `bytes` are an index that joins just these images in this order, in hephy's own form. What it says about itself
-/// is left open: that follows from its images.
-pub(crate) fn is_index_of(bytes: &[u8], images: &[(Platform, Descriptor)]) -> bool {
-    let Ok(found) = serde_json::from_slice::<Manifest>(bytes) else { return false };
-    index(images, found.annotations).is_ok_and(|own| own == bytes)
+/// What an index says about itself, if it joins just these images in this order, in hephy's own form.
+pub(crate) fn said_by_index_of(
+    images: &[(Platform, Descriptor)],
+    bytes: &[u8],
+) -> Option<BTreeMap<String, String>> {
+    let annotations = serde_json::from_slice::<Manifest>(bytes).ok()?.annotations;
+    index(images, annotations.clone()).is_ok_and(|own| own == bytes).then_some(annotations)
 }
 
 /// The names of the platforms that an index joins; none for the manifest of an image. What says of itself that it is for

@@ -5,9 +5,6 @@ use super::{Facts, RuleError, template};
 use crate::image::Tag;
 use std::collections::BTreeMap;
 
-/// Where annotations are written. The action writes them to manifests only, which is why package pages stay blank.
-pub(crate) const LEVELS: &str = "manifest,index";
-
 /// The eight keys of the action, those that are known, under the user's own lines. Their time is not that of
 /// the run: with that, no image could be made twice.
 pub(super) fn labels(
@@ -36,7 +33,9 @@ pub(super) fn labels(
         let key = key.trim();
         let problem = match () {
             () if key.is_empty() => "it has no key before `=`",
-            () if key.contains(':') => "leave out the level: hephy writes to manifests and their index",
+            () if key.contains(':') => {
+                "leave out the level: `DOCKER_METADATA_ANNOTATIONS_LEVELS` says where annotations go"
+            }
             () => {
                 labels.insert(key.to_owned(), template::render(value, facts, None)?);
                 continue;

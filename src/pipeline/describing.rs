@@ -9,9 +9,10 @@ use crate::git::Commit;
 use crate::image::{ImageError, Repository, Tag};
 use crate::inputs;
 use crate::layout::Stamp;
-use crate::metadata::{self, Facts, Tree};
+use crate::metadata::{self, Facts, Level, Levels, Metadata, Tree};
 use crate::plan::{Candidate, Planned, PlannedLeg};
-use std::collections::BTreeSet;
+use crate::store::Says;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many digits of a commit the action shows.
 const SHORT: usize = 7;
@@ -26,10 +27,11 @@ pub(super) fn describe(
     let facts = Facts { created: seconds(created), ..facts(run, Some(commit)) };
     // Of other systems nobody knows whether they run a branch or a request to change it.
     let is_known = !matches!(run.ci.host, Host::Laptop | Host::Other);
-    let mut warnings = BTreeSet::new();
+    let (levels, mut warnings) = (levels(run)?, BTreeSet::new());
     for candidate in candidates {
         let rules = run.settings.rules.over(&candidate.component.rules);
-        candidate.metadata = metadata::of_image(&facts, &rules, tree(commit), is_known)?;
+        let metadata = metadata::of_image(&facts, &rules, tree(commit), is_known)?;
+        candidate.metadata = Metadata { levels: levels.clone(), ..metadata };
         warnings.extend(candidate.metadata.warnings.clone());
     }
     warnings.into_iter().for_each(|warning| run.events.warn(warning));
@@ -61,20 +63,50 @@ pub(super) fn channel(run: &Run, commit: &Commit, component: &Component, branch:
     metadata::channel(&facts(run, Some(commit)), &rules, branch).ok().flatten()
 }
 
-/// The image that `--images` names. That none of them is enabled must not send images elsewhere.
-pub(super) fn image(run: &Run) -> Result<Option<Repository>, Failure> {
+/// The images that `--images` names and enables, each once; the first is where components go. That none of them is
+/// enabled must not send images elsewhere.
+pub(super) fn images(run: &Run) -> Result<Vec<Repository>, Failure> {
     let lines = &run.settings.images;
     if lines.iter().all(|line| line.trim().is_empty()) {
-        return Ok(None);
+        return Ok(vec![]);
     }
     let refuse = |problem: String| Failure::new(ExitCode::Usage, format!("follow `--images`: {problem}"));
-    let Some(name) = metadata::image(&facts(run, None), lines)? else {
-        return Err(refuse("none of them is enabled here".to_owned()));
-    };
-    let image: Repository = name.parse().map_err(|error: ImageError| refuse(error.to_string()))?;
-    // As everywhere but in hephy, a name without a host is one of Docker Hub.
-    let host = image.host.or(Some("docker.io".to_owned()));
-    Ok(Some(Repository { host, path: image.path }))
+    let mut images = vec![];
+    for name in metadata::images(&facts(run, None), lines)? {
+        let image: Repository = name.parse().map_err(|error: ImageError| refuse(error.to_string()))?;
+        // As everywhere but in hephy, a name without a host is one of Docker Hub.
+        let image = Repository { host: image.host.or(Some("docker.io".to_owned())), path: image.path };
+        if !images.contains(&image) {
+            images.push(image);
+        }
+    }
+    if images.is_empty() { Err(refuse("none of them is enabled here".to_owned())) } else { Ok(images) }
+}
+
+/// Where annotations go: `DOCKER_METADATA_ANNOTATIONS_LEVELS`, whose name people have in their workflows.
+fn levels(run: &Run) -> Result<Levels, Failure> {
+    const NAME: &str = "DOCKER_METADATA_ANNOTATIONS_LEVELS";
+    let Some(text) = &run.ci.sources.annotation_levels else { return Ok(Levels::default()) };
+    let levels = text.parse::<Levels>().map_err(|problem| {
+        Failure::new(ExitCode::Usage, format!("read `{NAME}`: {problem}"))
+            .hint("unset it: `manifest,index` is the default")
+    })?;
+    for level in levels.iter().filter(|level| !level.is_written()) {
+        run.events.warn(format!(
+            "`{NAME}`: hephy writes annotations to manifests and their index; `{}` is only in the outputs",
+            level.as_str()
+        ));
+    }
+    Ok(levels)
+}
+
+/// What the index of a component's images says about itself.
+pub(super) fn index_says(planned: &Planned) -> Says {
+    match (planned.levels.has(Level::Index), planned.levels.has(Level::Manifest)) {
+        (false, _) => Says::Nothing,
+        (true, true) => Says::WhatAllSay(BTreeMap::new()),
+        (true, false) => Says::WhatAllSay(planned.annotations.clone()),
+    }
 }
 
 /// What the image of a leg says about itself: the plan's words, which leg it is, and what it is built on.
@@ -85,7 +117,8 @@ pub(super) fn stamp(run: &Run, planned: &Planned, leg: &PlannedLeg) -> Stamp {
     ];
     let mut labels = planned.labels.clone();
     labels.extend(own.clone());
-    let mut annotations = planned.annotations.clone();
+    let is_on_manifests = planned.levels.has(Level::Manifest);
+    let mut annotations = if is_on_manifests { planned.annotations.clone() } else { BTreeMap::new() };
     annotations.extend(own);
     annotations.extend(base(run, planned, leg));
     Stamp { labels, annotations }

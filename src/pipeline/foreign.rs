@@ -20,7 +20,9 @@ pub(super) fn why_foreign(run: &Run) -> Option<&'static str> {
 /// Why this run must not publish or deploy the plan; `None` if it may. What stays on this machine may always be made,
 /// so that a fork can be tested against a registry and a cluster of the job's own.
 pub(super) fn why_withheld(run: &Run, plan: &Plan) -> Option<&'static str> {
-    let hosts = plan.components.iter().filter_map(|planned| planned.image.host.as_deref());
+    let repositories =
+        plan.components.iter().flat_map(|planned| [&planned.image].into_iter().chain(&planned.further));
+    let hosts = repositories.filter_map(|repository| repository.host.as_deref());
     let leaves = plan.target == Target::Registry && !hosts.into_iter().all(registry::is_loopback);
     why_foreign(run).filter(|_| leaves)
 }

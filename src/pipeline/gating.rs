@@ -4,7 +4,7 @@ use super::tagging::Move;
 use super::{Run, describing, foreign, publishing};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::image::Tag;
+use crate::image::{Repository, Tag};
 use crate::metadata::{self, Tree};
 use crate::plan::{self, Found, Plan, Planned};
 use crate::store::Store;
@@ -57,7 +57,7 @@ async fn faults_of_legs(run: &Run, plan: &Plan) -> Result<Vec<String>, Failure> 
     let Some(tag) = describing::commit_tag(&plan.commit) else { return Ok(faults) };
     for planned in plan.components.iter().filter(|planned| planned.tags.contains(&tag)) {
         let Some(found) = store.find(&planned.image, &tag).await? else { continue };
-        for platform in unplanned(&store, planned, &found).await? {
+        for platform in unplanned(&store, &planned.image, planned, &found).await? {
             let at = format!("`{}:{tag}`", planned.image);
             faults.push(format!(
                 "{} ({platform}): it is in {at}, and the plan does not have it",
@@ -69,9 +69,14 @@ async fn faults_of_legs(run: &Run, plan: &Plan) -> Result<Vec<String>, Failure> 
 }
 
 /// The platforms that an image has and the plan has not.
-async fn unplanned(store: &Store, planned: &Planned, found: &Found) -> Result<Vec<String>, Failure> {
+async fn unplanned(
+    store: &Store,
+    repository: &Repository,
+    planned: &Planned,
+    found: &Found,
+) -> Result<Vec<String>, Failure> {
     let is_planned = |name: &String| planned.legs.iter().any(|leg| leg.platform.to_string() == *name);
-    let there = store.platforms(&planned.image, found).await?;
+    let there = store.platforms(repository, found).await?;
     Ok(there.into_iter().filter(|name| !is_planned(name)).collect())
 }
 
@@ -92,28 +97,30 @@ pub(super) async fn ensure_no_platform_lost(
 }
 
 async fn keeps_platforms(store: &Store, moved: &Move<'_>, of_base: Option<&Tag>) -> Result<(), Failure> {
-    let Move { planned, image, before, .. } = moved;
-    let is_other = |found: &Found| found.digest != *image;
+    let Move { planned, published, before, .. } = moved;
+    let repository = &published.image.repository;
+    let is_other = |found: &Found| !moved.is_at(found);
     let mut others: Vec<(Tag, Found)> = before
         .iter()
         .filter_map(|(tag, found)| Some((tag.clone(), found.clone().filter(is_other)?)))
         .collect();
     let stays = |(_, found): &(Tag, Option<Found>)| found.as_ref().is_some_and(|found| !is_other(found));
-    if let Some(tag) = of_base.filter(|_| !before.iter().all(stays)) {
-        let found = store.find(&planned.image, tag).await?.filter(is_other);
+    // What was compared with is the same commit in all repositories.
+    if let Some(tag) = of_base.filter(|_| !moved.is_further() && !before.iter().all(stays)) {
+        let found = store.find(repository, tag).await?.filter(is_other);
         others.extend(found.map(|found| (tag.clone(), found)));
     }
     for (tag, found) in &others {
-        let lost = unplanned(store, planned, found).await?;
+        let lost = unplanned(store, repository, planned, found).await?;
         if !lost.is_empty() {
-            return Err(lost_platforms(planned, tag, &lost));
+            return Err(lost_platforms(planned, repository, tag, &lost));
         }
     }
     Ok(())
 }
 
-fn lost_platforms(planned: &Planned, tag: &Tag, lost: &[String]) -> Failure {
-    let (name, repository) = (&planned.component.name, &planned.image);
+fn lost_platforms(planned: &Planned, repository: &Repository, tag: &Tag, lost: &[String]) -> Failure {
+    let name = &planned.component.name;
     let problem =
         format!("join `{name}`: `{repository}:{tag}` has {}, and the plan does not", lost.join(" and "));
     Failure::new(ExitCode::Usage, problem)

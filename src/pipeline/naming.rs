@@ -1,12 +1,13 @@
 //! Where images go and what they are called.
 
 use super::{OWN_FOLDER, Run, describing};
-use crate::component::Component;
+use crate::component::{Component, Name};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::image::Repository;
 use crate::plan::{Candidate, Target};
 use crate::store::StoreError;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 const REGISTRY_HINT: &str = "write it like `ghcr.io/OWNER/REPOSITORY`";
@@ -28,7 +29,7 @@ pub(super) fn target(run: &Run) -> Result<Target, Failure> {
 }
 
 fn registry(run: &Run) -> Result<Option<Repository>, Failure> {
-    if let Some(image) = describing::image(run)? {
+    if let Some(image) = describing::images(run)?.into_iter().next() {
         return Ok(Some(image));
     }
     let parse = |text: &String| text.parse::<Repository>().map_err(StoreError::from);
@@ -62,16 +63,47 @@ pub(super) fn repository(
         ensure_name_of_chart(image, chart)?;
         return Ok(image.clone());
     }
-    let name = match chart {
-        Some(chart) => format!("charts/{chart}").parse::<Repository>().map_err(StoreError::from)?.path,
-        None => component.name.to_string(),
+    let named = match target {
+        Target::Registry => registry(run)?,
+        Target::Layout(_) => describing::images(run)?.into_iter().next(),
     };
+    match named {
+        Some(registry) => below(run, &registry, component, chart),
+        None => Ok(Repository { host: None, path: own_name(component, chart)? }),
+    }
+}
+
+/// The other repositories that get the same image: of each further image of `--images`, what the first is made into.
+pub(super) fn further(
+    run: &Run,
+    component: &Component,
+    chart: Option<&str>,
+) -> Result<Vec<Repository>, Failure> {
+    if component.image.is_some() {
+        return Ok(vec![]);
+    }
+    let images = describing::images(run)?;
+    images.iter().skip(1).map(|image| below(run, image, component, chart)).collect()
+}
+
+fn below(
+    run: &Run,
+    registry: &Repository,
+    component: &Component,
+    chart: Option<&str>,
+) -> Result<Repository, Failure> {
     // The action's `images` name the image itself, which only one component can be.
     let is_named = !run.settings.images.is_empty() && run.config.components.len() == 1;
-    match registry(run)?.filter(|_| *target == Target::Registry) {
-        Some(registry) if (component.path.is_empty() || is_named) && chart.is_none() => Ok(registry),
-        Some(registry) => Ok(registry.join(&name)),
-        None => Ok(Repository { host: None, path: name }),
+    match (component.path.is_empty() || is_named) && chart.is_none() {
+        true => Ok(registry.clone()),
+        false => Ok(registry.join(&own_name(component, chart)?)),
+    }
+}
+
+fn own_name(component: &Component, chart: Option<&str>) -> Result<String, Failure> {
+    match chart {
+        Some(chart) => Ok(format!("charts/{chart}").parse::<Repository>().map_err(StoreError::from)?.path),
+        None => Ok(component.name.to_string()),
     }
 }
 
@@ -84,11 +116,14 @@ fn ensure_name_of_chart(image: &Repository, chart: Option<&str>) -> Result<(), F
 
 /// Two components with one repository would overwrite each other's tags, and a manifest could not tell them apart.
 pub(super) fn ensure_distinct(candidates: &[Candidate]) -> Result<(), Failure> {
-    for (index, candidate) in candidates.iter().enumerate() {
-        if let Some(twin) = candidates[..index].iter().find(|other| other.image == candidate.image) {
-            let (first, second) = (&twin.component.name, &candidate.component.name);
-            let problem = format!("`{first}` and `{second}` are both pushed to `{}`", candidate.image);
-            return Err(Failure::new(ExitCode::Usage, problem).hint("give one of them another `image`"));
+    let mut taken: BTreeMap<&Repository, &Name> = BTreeMap::new();
+    for candidate in candidates {
+        let second = &candidate.component.name;
+        for repository in [&candidate.image].into_iter().chain(&candidate.further) {
+            if let Some(first) = taken.insert(repository, second) {
+                let problem = format!("`{first}` and `{second}` are both pushed to `{repository}`");
+                return Err(Failure::new(ExitCode::Usage, problem).hint("give one of them another `image`"));
+            }
         }
     }
     Ok(())

@@ -133,17 +133,15 @@ pub(super) fn prepare(
     known.touched.insert(component.name.clone(), touched.clone());
     let (base_images, unknown_base) = bases(reads, known);
     let causes = causes(run, checkout, changes, &unseen, &matcher, survey, &base_images);
+    let chart = survey.chart.as_ref();
+    let chart_name = chart.map(|chart| &*chart.name);
     Ok(Candidate {
         component: (*component).clone(),
         backend: choice.backend,
         backend_reason: choice.reason.clone(),
-        image: naming::repository(run, target, component, survey.chart.as_ref().map(|chart| &*chart.name))?,
-        version: survey
-            .chart
-            .as_ref()
-            .map(|chart| chart.tag().parse())
-            .transpose()
-            .map_err(StoreError::from)?,
+        image: naming::repository(run, target, component, chart_name)?,
+        further: naming::further(run, component, chart_name)?,
+        version: chart.map(|chart| chart.tag().parse()).transpose().map_err(StoreError::from)?,
         legs,
         is_asked: run.settings.all,
         touched,

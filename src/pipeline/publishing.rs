@@ -1,7 +1,7 @@
 //! The push stage: every digest of every component first, tags last.
 
 use super::tagging::{self, Move};
-use super::{Run, base_images, gating};
+use super::{Run, base_images, copying, describing, gating};
 use crate::component::{Leg, Name};
 use crate::event::Stage;
 use crate::failure::Failure;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 /// How many legs are brought at once; the requests of all of them have their limit in the registry's governor.
 const LEGS_AT_ONCE: usize = 8;
 /// How many components are joined at once.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 /// The image of a component, in the store.
 pub(super) struct Pushed {
@@ -45,13 +45,15 @@ async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushe
     let store = run.store(&plan.target)?;
     let bringing = async {
         let (mut pushes, whole) = push_legs(run, &store, plan, summary).await?;
-        let moves = join_all(&store, whole, &mut pushes.images).await?;
+        let mut moves = join_all(&store, whole, &mut pushes.images).await?;
+        moves.extend(copying::look_further(&store, &moves).await?);
         gating::ensure_no_platform_lost(run, &store, plan, &moves).await?;
+        copying::copy_all(run, &store, &mut moves).await?;
         Ok((pushes, moves))
     };
-    // Every digest is there and can be read before the first tag moves.
+    // Every digest is in every repository and can be read before the first tag moves.
     let (pushes, moves) = run.unless_cancelled(bringing).await?;
-    tagging::move_all(run, &store, &moves, &pushes.images).await?;
+    tagging::move_all(run, &store, &moves).await?;
     for (Move { planned, .. }, pushed) in moves.iter().zip(&pushes.images) {
         summary.images.push(ImageSummary {
             component: pushed.component.clone(),
@@ -130,12 +132,11 @@ async fn join<'a>(
     store: &Store,
     Whole { planned, legs, is_new }: Whole<'a>,
 ) -> Result<(Pushed, Move<'a>), Failure> {
-    let before = tagging::look(store, planned).await?;
+    let before = tagging::look(store, &planned.image, planned).await?;
     let seen: Vec<Found> = before.iter().filter_map(|(_, found)| found.clone()).collect();
-    let published = store.join(&planned.image, &legs, &seen).await?;
-    let image = published.image.digest.clone();
-    let pushed = Pushed { component: planned.component.name.clone(), published };
-    Ok((pushed, Move { planned, image, is_new, before }))
+    let published = store.join(&planned.image, &legs, &seen, &describing::index_says(planned)).await?;
+    let pushed = Pushed { component: planned.component.name.clone(), published: published.clone() };
+    Ok((pushed, Move { planned, published, is_new, before }))
 }
 
 /// A leg that is in the store.
@@ -201,7 +202,8 @@ pub(super) async fn collect(run: &Run, plan: &Plan, summary: &mut Summary) -> Re
             Some(tag) if legs.len() > 1 => store.find(&planned.image, tag).await?,
             _ => None,
         };
-        let published = store.join(&planned.image, &legs, &Vec::from_iter(seen)).await?;
+        let says = describing::index_says(planned);
+        let published = store.join(&planned.image, &legs, &Vec::from_iter(seen), &says).await?;
         summary.images.push(ImageSummary {
             component: planned.component.name.clone(),
             image: published.image.clone(),
@@ -255,14 +257,21 @@ pub(super) fn preview(plan: &Plan) -> Vec<(Stage, String)> {
         let built = planned.legs.iter().filter(|leg| leg.action == Action::Build).count();
         let index = if planned.legs.len() > 1 { ", joined into an index" } else { "" };
         format!(
-            "{}: {built} of {} images{index}, then tag {}{}",
+            "{}: {built} of {} images{index}, then tag {}{}{}",
             planned.image,
             planned.legs.len(),
             tags.join(" "),
+            preview_further(planned),
             if built > 0 { preview_base(plan, planned) } else { String::new() },
         )
     };
     plan.components.iter().map(|planned| (Stage::Push, line(planned))).collect()
+}
+
+/// Where else the image and its tags go.
+fn preview_further(planned: &Planned) -> String {
+    let further = planned.further.iter().map(|further| format!("`{further}`")).collect::<Vec<_>>();
+    if further.is_empty() { String::new() } else { format!("; the same to {}", further.join(" ")) }
 }
 
 /// Where the layers of the base come from that the target lacks.

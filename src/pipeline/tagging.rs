@@ -1,12 +1,11 @@
 //! The last step of a push: the tags of all components move together, or none does.
 
-use super::publishing::Pushed;
 use super::{Run, cancelled};
 use crate::event::{Progress, Stage};
 use crate::failure::Failure;
-use crate::image::{Digest, Tag};
+use crate::image::{Image, Repository, Tag};
 use crate::plan::{Found, Planned};
-use crate::store::{Fate, Step, Store, StoreError, Stuck};
+use crate::store::{Fate, Published, Step, Store, StoreError, Stuck};
 use futures::future::try_join_all;
 use std::time::Duration;
 
@@ -15,20 +14,46 @@ const GRACE: Duration = Duration::from_secs(3);
 /// How long a registry that failed is asked to put a tag back.
 const UNDO: Duration = Duration::from_secs(60);
 
-/// A component whose tags are about to point at an image.
+/// Tags of a component, in one repository, that are about to point at its image.
 pub(super) struct Move<'a> {
     pub(super) planned: &'a Planned,
-    pub(super) image: Digest,
+    /// The image in that repository.
+    pub(super) published: Published,
     /// No other tag can point at it.
     pub(super) is_new: bool,
     /// Where they point until then.
     pub(super) before: Vec<(Tag, Option<Found>)>,
 }
 
-/// Looks where the tags of a component point.
-pub(super) async fn look(store: &Store, planned: &Planned) -> Result<Vec<(Tag, Option<Found>)>, Failure> {
+impl Move<'_> {
+    /// The repository is not the component's own one.
+    pub(super) fn is_further(&self) -> bool {
+        self.published.image.repository != self.planned.image
+    }
+
+    /// One of the tags points at the image already.
+    pub(super) fn is_tagged(&self) -> bool {
+        self.before.iter().any(|(_, found)| found.as_ref().is_some_and(|found| self.is_at(found)))
+    }
+
+    /// Whether `found` is the image.
+    pub(super) fn is_at(&self, found: &Found) -> bool {
+        found.digest == self.published.image.digest
+    }
+}
+
+/// Looks where the tags of a component point in `repository`.
+pub(super) async fn look(
+    store: &Store,
+    repository: &Repository,
+    planned: &Planned,
+) -> Result<Vec<(Tag, Option<Found>)>, Failure> {
     let finds = planned.tags.iter().map(|tag| async {
-        let found = store.find(&planned.image, tag).await?;
+        let found = match *repository == planned.image {
+            true => store.find(repository, tag).await?,
+            // Nothing was pushed there yet.
+            false => store.find_where_it_goes(repository, tag).await?,
+        };
         Ok::<_, StoreError>((tag.clone(), found))
     });
     Ok(try_join_all(finds).await?)
@@ -36,13 +61,8 @@ pub(super) async fn look(store: &Store, planned: &Planned) -> Result<Vec<(Tag, O
 
 /// Lets the tags that point elsewhere point at the images. If one of them cannot, those that moved are put back, and the
 /// failure says where each one points then. A run that is told to stop goes on for a moment: a tag is quickly moved.
-pub(super) async fn move_all(
-    run: &Run,
-    store: &Store,
-    moves: &[Move<'_>],
-    images: &[Pushed],
-) -> Result<(), Failure> {
-    let steps = steps(moves, images);
+pub(super) async fn move_all(run: &Run, store: &Store, moves: &[Move<'_>]) -> Result<(), Failure> {
+    let steps = steps(moves);
     if steps.is_empty() {
         return Ok(());
     }
@@ -68,31 +88,31 @@ pub(super) async fn move_all(
 }
 
 /// The tags that do not point at their images yet; those of one image together.
-fn steps<'a>(moves: &'a [Move<'_>], images: &'a [Pushed]) -> Vec<Step<'a>> {
-    let of_one = |(moved, pushed): (&'a Move<'_>, &'a Pushed)| {
+fn steps<'a>(moves: &'a [Move<'_>]) -> Vec<Step<'a>> {
+    let of_one = |moved: &'a Move<'_>| {
         let step = |(tag, before): &'a (Tag, Option<Found>)| Step {
-            published: &pushed.published,
+            published: &moved.published,
             tag,
             before: before.as_ref(),
             is_new: moved.is_new,
         };
-        let is_elsewhere = |step: &Step<'_>| step.before.is_none_or(|found| found.digest != moved.image);
+        let is_elsewhere = |step: &Step<'_>| step.before.is_none_or(|found| !moved.is_at(found));
         moved.before.iter().map(step).filter(is_elsewhere).collect::<Vec<_>>()
     };
-    moves.iter().zip(images).flat_map(of_one).collect()
+    moves.iter().flat_map(of_one).collect()
 }
 
 /// Says of each component which tags moved, in the order of the plan.
 fn tell(run: &Run, moves: &[Move<'_>], steps: &[Step<'_>]) {
-    for Move { planned, image, .. } in moves {
-        let is_own = |step: &&Step<'_>| {
-            (&step.published.image.repository, &step.published.image.digest) == (&planned.image, image)
-        };
-        let moved: Vec<String> =
+    for moved in moves {
+        let is_own = |step: &&Step<'_>| std::ptr::eq(step.published, &moved.published);
+        let tags: Vec<String> =
             steps.iter().filter(is_own).map(|step| format!("tagged `{}`", step.tag)).collect();
-        if !moved.is_empty() {
-            let text = format!("sha256:{} {}", image.short(), moved.join(" "));
-            run.events.step(Stage::Push, planned.component.name.to_string(), Progress::Done, text);
+        if !tags.is_empty() {
+            let Image { repository, digest } = &moved.published.image;
+            let place = if moved.is_further() { format!(" in `{repository}`") } else { String::new() };
+            let text = format!("sha256:{} {}{place}", digest.short(), tags.join(" "));
+            run.events.step(Stage::Push, moved.planned.component.name.to_string(), Progress::Done, text);
         }
     }
 }

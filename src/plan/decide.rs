@@ -15,6 +15,8 @@ pub(crate) struct Candidate {
     pub(crate) backend: Backend,
     pub(crate) backend_reason: String,
     pub(crate) image: Repository,
+    /// The repositories that get the same image.
+    pub(crate) further: Vec<Repository>,
     pub(crate) legs: Vec<CandidateLeg>,
     /// The user wants it built, whatever the target holds.
     pub(crate) is_asked: bool,
@@ -79,9 +81,11 @@ fn planned(candidate: Candidate, base: &Base, is_dirty: bool) -> Planned {
         backend: candidate.backend,
         backend_reason: candidate.backend_reason,
         image: candidate.image,
+        further: candidate.further,
         tags: candidate.metadata.tags.into_iter().chain(version).collect(),
         labels: candidate.metadata.labels,
         annotations: candidate.metadata.annotations,
+        levels: candidate.metadata.levels,
         reason,
         legs,
         base_images: candidate.base_images,
@@ -114,6 +118,7 @@ mod tests {
             backend: Backend::Cargo,
             backend_reason: "`Cargo.toml`".to_owned(),
             image: "shop/api".parse().expect("a repository"),
+            further: vec![],
             legs: vec![CandidateLeg {
                 platform: Platform::new("linux", "amd64"),
                 input_digest: digest,

@@ -51,11 +51,15 @@ pub(super) struct PlannedFile {
     pub(super) backend: String,
     pub(super) backend_reason: String,
     pub(super) image: String,
+    #[serde(default)]
+    pub(super) further_images: Vec<String>,
     pub(super) tags: Vec<String>,
     #[serde(default)]
     pub(super) labels: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) annotations: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) annotation_levels: Option<Vec<String>>,
     pub(super) reason: ReasonFile,
     pub(super) needs: Vec<String>,
     pub(super) fail_fast: bool,

@@ -4,11 +4,13 @@ use super::file::{
     BaseFile, CommitFile, FoundFile, LegFile, PlanFile, PlannedFile, RecipeFile, SbomFile, TargetFile,
 };
 use super::reason::{reason, reason_file};
+use super::sbom::{sbom, sbom_file};
 use super::{Action, Base, Found, Plan, Planned, PlannedLeg, Target};
-use crate::component::{Backend, Component, ProgramBase, Recipe, Rules, Sbom};
+use crate::component::{Backend, Component, ProgramBase, Recipe, Rules};
 use crate::detect::base::{Confidence, Kind};
 use crate::git::Commit;
 use crate::image::Image;
+use crate::metadata::Levels;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -139,9 +141,11 @@ fn planned_file(planned: &Planned) -> PlannedFile {
         backend: planned.backend.to_string(),
         backend_reason: planned.backend_reason.clone(),
         image: planned.image.to_string(),
+        further_images: planned.further.iter().map(ToString::to_string).collect(),
         tags: planned.tags.iter().map(ToString::to_string).collect(),
         labels: planned.labels.clone(),
         annotations: planned.annotations.clone(),
+        annotation_levels: Some(planned.levels.iter().map(|level| level.as_str().to_owned()).collect()),
         reason: reason_file(&planned.reason),
         needs: component.needs.iter().map(ToString::to_string).collect(),
         recipe: RecipeFile {
@@ -167,30 +171,6 @@ fn planned_file(planned: &Planned) -> PlannedFile {
             .map(|(name, image)| (name.clone(), image.to_string()))
             .collect(),
     }
-}
-
-/// The word for [`Sbom::Required`], which no path can be: those end with `.json`.
-const REQUIRED: &str = "required";
-
-fn sbom_file(sbom: &Sbom) -> SbomFile {
-    match sbom {
-        Sbom::Required => SbomFile::Text(REQUIRED.to_owned()),
-        Sbom::File(path) => SbomFile::Text(path.clone()),
-        Sbom::Files(paths) => SbomFile::ByPlatform(
-            paths.iter().map(|(platform, path)| (platform.to_string(), path.clone())).collect(),
-        ),
-    }
-}
-
-fn sbom(file: SbomFile) -> Result<Sbom, PlanError> {
-    Ok(match file {
-        SbomFile::Text(word) if word == REQUIRED => Sbom::Required,
-        SbomFile::Text(path) => Sbom::File(path),
-        SbomFile::ByPlatform(paths) => {
-            let paths = paths.into_iter().map(|(platform, path)| Ok((value("platform", &platform)?, path)));
-            Sbom::Files(paths.collect::<Result<_, PlanError>>()?)
-        }
-    })
 }
 
 fn leg_file(planned: &Planned, leg: &PlannedLeg) -> LegFile {
@@ -256,13 +236,23 @@ fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
         backend,
         backend_reason: file.backend_reason,
         image: value("image repository", &file.image)?,
+        further: file
+            .further_images
+            .iter()
+            .map(|image| value("image repository", image))
+            .collect::<Result<_, _>>()?,
         tags: file.tags.iter().map(|tag| value("tag", tag)).collect::<Result<_, _>>()?,
         labels: file.labels,
         annotations: file.annotations,
+        levels: file.annotation_levels.map(levels).transpose()?.unwrap_or_default(),
         reason: reason(file.reason)?,
         legs,
         base_images: base_images(&file.base_images)?,
     })
+}
+
+fn levels(names: Vec<String>) -> Result<Levels, PlanError> {
+    names.iter().map(|name| value("level of annotations", name)).collect()
 }
 
 fn base_images(files: &BTreeMap<String, String>) -> Result<BTreeMap<String, Image>, PlanError> {
@@ -295,6 +285,6 @@ fn leg(file: &LegFile) -> Result<PlannedLeg, PlanError> {
     })
 }
 
-fn value<T: FromStr>(what: &'static str, text: &str) -> Result<T, PlanError> {
+pub(super) fn value<T: FromStr>(what: &'static str, text: &str) -> Result<T, PlanError> {
     text.parse().map_err(|_| PlanError::Value { what, text: text.to_owned() })
 }

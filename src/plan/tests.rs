@@ -1,6 +1,7 @@
 use super::*;
 use crate::component::{ProgramBase, Recipe, Sbom};
 use crate::detect::base::{Confidence, Kind};
+use crate::metadata::Level;
 
 fn leg(platform: &str, action: Action) -> PlannedLeg {
     let input_digest = Digest::of(platform.as_bytes());
@@ -25,6 +26,8 @@ fn planned(name: &str, backend: Backend, reason: Reason, recipe: Recipe, legs: V
         tags: vec!["sha-0123456789ab".parse().expect("a tag")],
         labels: [("a".to_owned(), "b=c".to_owned())].into(),
         annotations: [("d".to_owned(), "é".to_owned())].into(),
+        levels: [Level::Index, Level::ManifestDescriptor].into_iter().collect(),
+        further: vec![format!("docker.io/acme/{name}").parse().expect("a repository")],
         reason,
         legs,
     }

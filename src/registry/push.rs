@@ -8,6 +8,7 @@ use super::upload::Way;
 use super::{Registry, RegistryError, tag_or_digest};
 use crate::image::{Digest, Repository};
 use crate::layout::{Layout, Referrer};
+use crate::plan::Found;
 use futures::stream::{self, StreamExt as _};
 use reqwest::StatusCode;
 use std::sync::Arc;
@@ -73,19 +74,29 @@ impl Registry {
         Ok(ways)
     }
 
-    /// Whether `reference` is this manifest. Registries that hide what one may not read answer 403.
-    async fn points_at(
+    /// Whether `reference` is this manifest.
+    pub(super) async fn points_at(
         &self,
         repository: &Repository,
         reference: &str,
         digest: &Digest,
     ) -> Result<bool, RegistryError> {
-        let errand =
-            self.http.to_write(repository, format!("look for {}", tag_or_digest(repository, reference)))?;
-        let answer = self.head(&errand, reference).await?;
+        let found = self.find_where_it_goes(repository, reference).await?;
+        Ok(found.is_some_and(|found| found.digest == *digest))
+    }
+
+    /// The manifest that goes by `reference` in a repository that is pushed to and may not exist yet. Registries that hide
+    /// what one may not read answer 403.
+    pub(crate) async fn find_where_it_goes(
+        &self,
+        repository: &Repository,
+        reference: &str,
+    ) -> Result<Option<Found>, RegistryError> {
+        let action = format!("look for {}", tag_or_digest(repository, reference));
+        let answer = self.head(&self.http.to_write(repository, action)?, reference).await?;
         match answer.status {
-            StatusCode::FORBIDDEN => Ok(false),
-            _ => Ok(super::found(answer)?.is_some_and(|found| found.digest == *digest)),
+            StatusCode::FORBIDDEN => Ok(None),
+            _ => super::found(answer),
         }
     }
 
@@ -107,8 +118,7 @@ impl Registry {
         }
     }
 
-    /// Brings in what is missing of these blobs of `image`, several at once. The first failure ends the others, which
-    /// cancel their uploads.
+    /// Brings in what is missing of these blobs of `image`.
     pub(super) async fn push_blobs(
         &self,
         repository: &Repository,
@@ -116,16 +126,28 @@ impl Registry {
         blobs: &[(Digest, u64)],
         tell: &impl Fn(Pace),
     ) -> Result<Vec<Way>, RegistryError> {
+        let source = |digest: &Digest, size| match image.elsewhere {
+            Some(other) if !image.layout.holds(digest, size) => {
+                Ok(Source::Registry(Box::new(self.origin(other, digest, size)?)))
+            }
+            _ => Ok(Source::File(image.layout.blob(digest))),
+        };
+        self.bring(repository, blobs, &source, tell).await
+    }
+
+    /// Brings in what is missing of these blobs, several at once. The first failure ends the others, which cancel their
+    /// uploads.
+    pub(super) async fn bring(
+        &self,
+        repository: &Repository,
+        blobs: &[(Digest, u64)],
+        source: &impl Fn(&Digest, u64) -> Result<Source, RegistryError>,
+        tell: &impl Fn(Pace),
+    ) -> Result<Vec<Way>, RegistryError> {
         let (tracks, stop) = (Track::of(blobs), CancellationToken::new());
         let push = async |track: &Track| {
             let Track { digest, size, moved, .. } = track;
-            let source = match image.elsewhere {
-                Some(other) if !image.layout.holds(digest, *size) => {
-                    Source::Registry(Box::new(self.origin(other, digest, *size)?))
-                }
-                _ => Source::File(image.layout.blob(digest)),
-            };
-            let blob = Blob::new(digest, *size, source, Arc::clone(moved))?;
+            let blob = Blob::new(digest, *size, source(digest, *size)?, Arc::clone(moved))?;
             let errand =
                 self.http.to_write(repository, format!("push blob {} to {repository}", digest.short()))?;
             let way = self.upload(&errand, &blob, &stop).await.inspect_err(|_| stop.cancel())?;

@@ -46,11 +46,21 @@ impl Registry {
         repository: &Repository,
         image: &Ready<'_>,
     ) -> Result<(), RegistryError> {
-        let subject = Digest::of(image.manifest);
+        let blobs = image.referrers.iter().flat_map(|referrer| &referrer.blobs);
+        let blobs = blobs.filter_map(|blob| Some((blob.digest().ok()?, blob.size))).collect::<Vec<_>>();
+        self.push_blobs(repository, image, &blobs, &|_| ()).await?;
+        self.refer(repository, &Digest::of(image.manifest), image.referrers).await
+    }
+
+    /// Pushes artifacts about `subject`, whose blobs are there, and sees to it that they are found by it.
+    pub(super) async fn refer(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        referrers: &[Referrer],
+    ) -> Result<(), RegistryError> {
         let mut unlisted = vec![];
-        for Referrer { descriptor, manifest, blobs } in image.referrers {
-            let parts = blobs.iter().filter_map(|blob| Some((blob.digest().ok()?, blob.size)));
-            self.push_blobs(repository, image, &parts.collect::<Vec<_>>(), &|_| ()).await?;
+        for Referrer { descriptor, manifest, .. } in referrers {
             let own = Digest::of(manifest).to_string();
             let action = format!("attach a document to {repository}@{subject}");
             let answer = self.put(repository, &own, &descriptor.media_type, manifest, action).await?;
@@ -58,7 +68,17 @@ impl Registry {
                 unlisted.push(descriptor);
             }
         }
-        if unlisted.is_empty() { Ok(()) } else { self.list(repository, &subject, &unlisted).await }
+        if unlisted.is_empty() { Ok(()) } else { self.list(repository, subject, &unlisted).await }
+    }
+
+    /// What the list of a subject says that is kept under a tag.
+    pub(super) async fn listed_under_tag(
+        &self,
+        errand: &Errand,
+        subject: &Digest,
+    ) -> Result<Vec<Value>, RegistryError> {
+        let Listed { mut index, .. } = self.listed(errand, &tag_of(subject)).await?;
+        Ok(index["manifests"].as_array_mut().map(std::mem::take).unwrap_or_default())
     }
 
     /// Adds artifacts to the list of their subject, and looks whether they stay there: most registries do not compare,
@@ -71,7 +91,7 @@ impl Registry {
     ) -> Result<(), RegistryError> {
         let turn = self.turns.of(repository, subject);
         let _turn = turn.lock().await;
-        let tag = format!("sha256-{}", subject.hex());
+        let tag = tag_of(subject);
         let errand =
             self.http.to_write(repository, format!("list what is attached as {repository}:{tag}"))?;
         let mut patience = Patience::default();
@@ -133,6 +153,11 @@ impl Registry {
             answer => answer.successful().map(|_| ()),
         }
     }
+}
+
+/// The tag under which the list of a subject is kept.
+fn tag_of(subject: &Digest) -> String {
+    format!("sha256-{}", subject.hex())
 }
 
 /// The index with these artifacts too; `None` if it has them all. What others wrote stays as it is.

@@ -131,10 +131,13 @@ impl Matrix {
     }
 }
 
-/// Outputs in the form of the file that `GITHUB_OUTPUT` names. No value can contain the delimiter by chance or on purpose.
+/// Values in the form of the files that `GITHUB_OUTPUT` and `GITHUB_ENV` name. No value contains the delimiter, by chance or
+/// on purpose: with it, the name of a branch could set any variable of the steps that follow.
 pub(super) fn heredocs(values: &[(String, String)]) -> String {
     let random = || RandomState::new().hash_one(());
-    let delimiter = format!("hephy-{:016x}{:016x}", random(), random());
+    let mut delimiters = std::iter::repeat_with(|| format!("hephy-{:016x}{:016x}", random(), random()));
+    let is_unused = |delimiter: &String| values.iter().all(|(_, value)| !value.contains(delimiter.as_str()));
+    let delimiter = delimiters.find(is_unused).expect("the row has no end");
     let line = |(name, value): &(String, String)| format!("{name}<<{delimiter}\n{value}\n{delimiter}\n");
     values.iter().map(line).collect()
 }

@@ -25,6 +25,9 @@ struct ReportFile {
 struct ComponentFile {
     name: String,
     image: String,
+    /// The other repositories that have the same image and tags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    further_images: Vec<String>,
     digest: Option<String>,
     tags: Vec<String>,
     backend: String,
@@ -88,6 +91,7 @@ fn component(planned: &Planned, summary: &Summary) -> ComponentFile {
     ComponentFile {
         name: planned.component.name.to_string(),
         image: planned.image.to_string(),
+        further_images: planned.further.iter().map(ToString::to_string).collect(),
         digest: pushed.map(|pushed| pushed.image.digest.to_string()),
         tags: planned.tags.iter().map(ToString::to_string).collect(),
         backend: planned.backend.to_string(),

@@ -50,6 +50,8 @@ pub(super) mod tests {
                 tags: vec![],
                 labels: std::collections::BTreeMap::new(),
                 annotations: std::collections::BTreeMap::new(),
+                levels: Default::default(),
+                further: vec![],
                 reason: Reason::NoImage,
                 legs: vec![PlannedLeg {
                     platform: Platform::new("linux", "arm64"),

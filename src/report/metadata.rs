@@ -1,7 +1,6 @@
 //! Tags, labels and annotations: as the outputs of docker/metadata-action, and as lines for people.
 
 use super::github::heredocs;
-use crate::metadata::LEVELS;
 use crate::plan::{Plan, Planned};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -21,6 +20,14 @@ pub(crate) fn metadata_outputs(plan: &Plan) -> String {
         plan.components.iter().map(|planned| (planned.component.name.to_string(), document(planned)));
     all.push(("json".to_owned(), Value::Object(of_each.collect()).to_string()));
     heredocs(&all)
+}
+
+/// The lines for the file that `GITHUB_ENV` names: the same under the action's names for later steps. Several components
+/// get none: a program cannot start beside so many variables as a large repository would make.
+pub(crate) fn metadata_variables(plan: &Plan) -> String {
+    let [planned] = plan.components.as_slice() else { return String::new() };
+    let name = |output: &str| format!("DOCKER_METADATA_OUTPUT_{}", output.replace('-', "_").to_uppercase());
+    heredocs(&values(planned).map(|(output, value)| (name(output), value)))
 }
 
 fn values(planned: &Planned) -> [(&'static str, String); 6] {
@@ -45,11 +52,12 @@ fn document(planned: &Planned) -> Value {
 }
 
 fn names(planned: &Planned) -> Vec<String> {
-    planned.tags.iter().map(|tag| format!("{}:{tag}", planned.image)).collect()
+    let repositories = [&planned.image].into_iter().chain(&planned.further);
+    repositories.flat_map(|image| planned.tags.iter().map(move |tag| format!("{image}:{tag}"))).collect()
 }
 
 fn annotations(planned: &Planned) -> Vec<String> {
-    lines(&planned.annotations).into_iter().map(|line| format!("{LEVELS}:{line}")).collect()
+    lines(&planned.annotations).into_iter().map(|line| format!("{}:{line}", planned.levels)).collect()
 }
 
 fn lines(texts: &BTreeMap<String, String>) -> Vec<String> {
@@ -103,6 +111,15 @@ mod tests {
              \"tag-names\":[\"1.2.3\",\"latest\"],\
              \"tags\":[\"example.com/shop/app-000:1.2.3\",\"example.com/shop/app-000:latest\"]}\nEND\n"
         );
+    }
+
+    #[test]
+    fn variables_have_the_names_of_the_action_and_only_one_component_has_them() {
+        let text = metadata_variables(&described(1));
+        let names = text.lines().filter_map(|line| Some(line.split_once("<<")?.0));
+        let expected = ["VERSION", "TAGS", "TAG_NAMES", "LABELS", "ANNOTATIONS", "JSON"];
+        assert!(names.eq(expected.map(|name| format!("DOCKER_METADATA_OUTPUT_{name}"))), "{text}");
+        assert_eq!(metadata_variables(&described(2)), "");
     }
 
     #[test]

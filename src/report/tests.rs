@@ -28,6 +28,8 @@ fn planned(name: &str, reason: Reason, legs: &[(&str, bool)]) -> Planned {
         tags: vec!["sha-0123456789ab".parse().expect("a tag")],
         labels: std::collections::BTreeMap::new(),
         annotations: std::collections::BTreeMap::new(),
+        levels: Default::default(),
+        further: vec![],
         reason,
         legs: legs.iter().map(leg).collect(),
     }

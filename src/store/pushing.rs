@@ -122,7 +122,7 @@ impl<'a> Parcel<'a> {
 }
 
 /// What came of the blobs of an image, for people.
-fn told(ways: &[Way], all: usize) -> String {
+pub(super) fn told(ways: &[Way], all: usize) -> String {
     let mut sent = 0;
     let mut others: BTreeMap<String, usize> = BTreeMap::new();
     for way in ways {

@@ -75,6 +75,16 @@ fn what_stays_on_this_machine_is_made_for_a_fork_too() {
 }
 
 #[test]
+fn one_image_elsewhere_is_enough_to_withhold_a_fork() {
+    // Given a fork whose first image would stay on this machine, and whose second would not,
+    let repository = Repository::app();
+    let images = "127.0.0.1:1/shop\nregistry.invalid/acme/shop";
+    let up = repository.hephy(["up"]).env("GITHUB_ACTIONS", "true").env("HEPHY_IMAGES", images);
+    let output = up.env("GITHUB_EVENT_NAME", "pull_request").args(["--all"]).run().exits(0);
+    output.says("built, and neither pushed nor deployed: the CI system does not say");
+}
+
+#[test]
 fn the_gate_of_a_fork_judges_the_jobs_alone() {
     let repository = Repository::app();
     let verify = |results: &str| {

@@ -47,6 +47,7 @@ mod registry_breaks;
 mod registry_copies;
 mod registry_credentials;
 mod registry_faults;
+mod registry_images;
 mod registry_kinds;
 mod registry_logins;
 mod registry_many;

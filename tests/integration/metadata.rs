@@ -3,6 +3,8 @@
 use crate::support::registry::Registry;
 use crate::support::{Hephy, Repository, input_digest_in, prebuilt, refused};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 
 const STANDARD: &str = "org.opencontainers.image";
@@ -100,6 +102,60 @@ fn an_image_says_what_it_is_and_a_commit_that_changes_nothing_gives_the_same_ind
 }
 
 #[test]
+fn annotations_go_where_the_variable_of_the_action_says() {
+    // Given an app for two platforms, and a registry;
+    let (registry, repository) = (Registry::start(), app());
+    let title = format!("{STANDARD}.title");
+    for (levels, on_manifests, on_index) in [
+        ("manifest", true, false),
+        ("index", false, true),
+        ("index,manifest", true, true),
+        ("index-descriptor", false, false),
+    ] {
+        // when it is pushed with these levels, then annotations are there and nowhere else,
+        let (project, annotations) = (levels.replace(',', "-"), "# more\nteam=shop");
+        let push =
+            pushed(&repository, "refs/heads/main", &["up", "--no-deploy", "--annotations", annotations]);
+        let push = push.args(["--registry", &registry.image(&project)]);
+        let output = push.env("DOCKER_METADATA_ANNOTATIONS_LEVELS", levels).run().exits(0);
+        let warning = "`index-descriptor` is only in the outputs";
+        assert_eq!(output.stderr.contains(warning), levels == "index-descriptor", "{output}");
+        let image = registry.image(&format!("{project}/app"));
+        let index = raw(&format!("{image}:main"));
+        let manifest =
+            raw(&format!("{image}@{}", index["manifests"][0]["digest"].as_str().expect("a digest")));
+        for (key, value) in [("team", "shop"), (title.as_str(), "shop")] {
+            let expected = |is_there: bool| if is_there { json!(value) } else { Value::Null };
+            assert_eq!(manifest["annotations"][key], expected(on_manifests), "{levels}: {manifest}");
+            assert_eq!(index["annotations"][key], expected(on_index), "{levels}: {index}");
+        }
+        // what hephy itself wants to know stays on the image,
+        assert_eq!(manifest["annotations"]["dev.hephy.component"], "app");
+        // the outputs say the levels to whoever builds with them,
+        let outputs = handed_over(&repository.beside("output"));
+        assert!(outputs["annotations"].contains(&format!("{levels}:team=shop")), "{outputs:?}");
+        // and the next commit that changes nothing gives the very same index.
+        repository.write("README.md", levels).commit("Write documentation");
+        let again =
+            pushed(&repository, "refs/heads/main", &["up", "--no-deploy", "--annotations", annotations]);
+        let again = again.args(["--registry", &registry.image(&project)]);
+        let again = again.env("DOCKER_METADATA_ANNOTATIONS_LEVELS", levels).run().exits(0);
+        assert_eq!(again.stdout, output.stdout);
+    }
+    // Without the variable, an index that says nothing is made anew from what its images say.
+    let push = pushed(&repository, "refs/heads/main", &["up", "--no-deploy"]);
+    push.args(["--registry", &registry.image("manifest")]).run().exits(0);
+    assert_eq!(raw(&registry.image("manifest/app:main"))["annotations"]["team"], "shop");
+    // A plan hands them on to a job that has no such variable, and a level that nobody knows is an error.
+    let plan = pushed(&repository, "refs/heads/main", &["plan", "--emit", "json"]);
+    let plan = plan.env("DOCKER_METADATA_ANNOTATIONS_LEVELS", "manifest").run().exits(0);
+    let plan: Value = serde_json::from_str(&plan.stdout).expect("a plan is JSON");
+    assert_eq!(plan["components"][0]["annotation_levels"], json!(["manifest"]));
+    let wrong = repository.hephy(["plan"]).env("DOCKER_METADATA_ANNOTATIONS_LEVELS", "manifest,layer").run();
+    wrong.exits(2).says("read `DOCKER_METADATA_ANNOTATIONS_LEVELS`: the level `layer` is unknown");
+}
+
+#[test]
 fn an_image_of_a_dockerfile_says_it_too_and_what_it_is_built_on() {
     let (registry, repository) = (Registry::start(), Repository::empty());
     let base = registry.image("base:1");
@@ -192,6 +248,47 @@ fn push_shows_what_it_would_do_in_the_words_of_the_action() {
         assert!(output.contains(&format!("\n{expected}")), "{expected} in {output}");
     }
     assert!(!repository.path().join(".hephy").exists(), "nothing was touched");
+}
+
+/// What a runner reads from a file of outputs or variables: each name with its value.
+fn handed_over(file: &Path) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(file).expect("it was written");
+    let (mut lines, mut values) = (text.lines(), BTreeMap::new());
+    while let Some(line) = lines.next() {
+        let (name, delimiter) = line.split_once("<<").expect("a name and a delimiter");
+        let value: Vec<&str> = lines.by_ref().take_while(|line| *line != delimiter).collect();
+        values.insert(name.to_owned(), value.join("\n"));
+    }
+    values
+}
+
+#[test]
+fn later_steps_get_the_variables_of_the_action_and_no_others() {
+    // Given a repository whose description is written to set a variable of the next step,
+    let repository = Repository::app();
+    let push = || {
+        let push =
+            pushed(&repository, "refs/tags/v1.2.3", &["push", "--dry-run", "--registry", "127.0.0.1:1/shop"]);
+        let event = repository.beside("event.json");
+        let text = std::fs::read_to_string(&event).expect("the event");
+        let attack = "x\\nhephy-0\\nEOF\\nLD_PRELOAD<<EOF\\n/evil\\nEOF\\nLD_PRELOAD=/evil";
+        std::fs::write(&event, text.replace("Sells", attack)).expect("write the event");
+        push.env("GITHUB_ENV", repository.beside("variables")).args(["--all"])
+    };
+    // when it only looks, then the steps that follow get each output as a variable too, and nothing else.
+    push().run().exits(0);
+    let outputs = handed_over(&repository.beside("output"));
+    let names: Vec<&str> = outputs.keys().map(String::as_str).collect();
+    assert_eq!(names, ["annotations", "json", "labels", "tag-names", "tags", "version"]);
+    assert!(outputs["labels"].contains("\nLD_PRELOAD=/evil\n"), "{outputs:?}");
+    let name = |output: &str| format!("DOCKER_METADATA_OUTPUT_{}", output.replace('-', "_").to_uppercase());
+    let expected = outputs.iter().map(|(output, value)| (name(output), value.clone())).collect();
+    assert_eq!(handed_over(&repository.beside("variables")), expected);
+    assert_eq!(outputs["tag-names"], format!("v1.2.3\nlatest\nsha-{}", repository.short_id()));
+    // Who wants no variables says so as to the action.
+    std::fs::remove_file(repository.beside("variables")).expect("remove it");
+    push().env("DOCKER_METADATA_SET_OUTPUT_ENV", "false").run().exits(0);
+    assert!(!repository.beside("variables").exists());
 }
 
 #[test]

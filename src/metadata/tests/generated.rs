@@ -61,7 +61,7 @@ proptest! {
                 ensure_valid(&metadata)?;
             }
         }
-        let _ = image(&facts, &[text]);
+        let _ = images(&facts, &[text]);
     }
 
     #[test]

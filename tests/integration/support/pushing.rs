@@ -16,6 +16,8 @@ pub(crate) const LOGIN: &str = "Basic cHVzaGVyOmNvcnJlY3QtaG9yc2UtYmF0dGVyeQ==";
 /// The same for a second registry.
 pub(crate) const OTHER_PASSWORD: &str = "staple-of-another-host";
 pub(crate) const OTHER_ENCODED: &str = "cmVhZGVyOnN0YXBsZS1vZi1hbm90aGVyLWhvc3Q=";
+/// The whole header of it.
+pub(crate) const OTHER_LOGIN: &str = "Basic cmVhZGVyOnN0YXBsZS1vZi1hbm90aGVyLWhvc3Q=";
 /// What the secrets start with that registries of the tests make up themselves.
 pub(crate) const ISSUED: &str = "issued-secret-";
 

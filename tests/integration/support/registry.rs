@@ -72,9 +72,14 @@ impl Registry {
 
     /// The manifest that has this digest or tag.
     pub(crate) fn manifest(&self, name: &str, reference: &str) -> serde_json::Value {
+        self.manifest_of_kind(name, reference, "application/vnd.oci.image.manifest.v1+json")
+    }
+
+    /// The same of another media type.
+    pub(crate) fn manifest_of_kind(&self, name: &str, reference: &str, kind: &str) -> serde_json::Value {
         let url = format!("http://{}/v2/{name}/manifests/{reference}", self.address);
-        let accept = "Accept: application/vnd.oci.image.manifest.v1+json";
-        let output = Command::new("curl").args(["--silent", "--fail", "--header", accept, &url]).output();
+        let accept = format!("Accept: {kind}");
+        let output = Command::new("curl").args(["--silent", "--fail", "--header", &accept, &url]).output();
         serde_json::from_slice(&output.expect("curl starts").stdout).expect("JSON")
     }
 

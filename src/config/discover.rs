@@ -2,7 +2,7 @@
 
 mod folders;
 
-use super::{ConfigError, Unsupported, build_config, definitions};
+use super::{ConfigError, Unsupported, build_config, definitions, variants};
 use crate::component::{Component, Name};
 use bstr::{BStr, BString, ByteSlice as _};
 use folders::{Folder, Folders, Program, is_looked_into};
@@ -18,6 +18,8 @@ const DEFINITIONS: [&str; 3] = [build_config::FILE_NAME, "Dockerfile", "Containe
 pub(super) struct Found {
     pub(super) component: Component,
     pub(super) definition: String,
+    /// It is a Dockerfile of another name than the usual ones.
+    is_variant: bool,
 }
 
 /// What was found, and what somebody may have meant to be built that makes no component.
@@ -34,6 +36,8 @@ pub(super) enum Doubt {
     Unclear(Vec<String>),
     /// A Dockerfile of another name above Go programs.
     Above(String),
+    /// A Dockerfile of another name whose component would have the name of another one.
+    SameName(String, Name),
     Unsupported(Unsupported, String),
 }
 
@@ -70,13 +74,27 @@ pub(super) fn discover(
     for folder in &bare {
         discovered.add_less_sure(folder, programs.get(folder.path), above.contains(folder.path))?;
     }
+    discovered.give_way();
     Ok(discovered)
 }
 
 impl Discovered {
     fn add(&mut self, folder: &Folder<'_>, definition: String) -> Result<(), ConfigError> {
-        self.found.push(Found { component: component(folder, &definition)?, definition });
+        let is_variant = variants::is_variant(&definition);
+        self.found.push(Found { component: component(folder, &definition)?, definition, is_variant });
         Ok(())
+    }
+
+    /// Takes out Dockerfiles of other names that would make two components of one name: they are not sure enough for an
+    /// error.
+    fn give_way(&mut self) {
+        let mut names: BTreeMap<Name, usize> = BTreeMap::new();
+        for found in &self.found {
+            *names.entry(found.component.name.clone()).or_default() += 1;
+        }
+        let is_lost = |found: &mut Found| found.is_variant && names.get(&found.component.name) > Some(&1);
+        let lost = self.found.extract_if(.., is_lost).map(|found| found.component);
+        self.doubts.extend(lost.map(|component| Doubt::SameName(component.origin, component.name)));
     }
 
     /// Adds a folder without a sure definition: with one Dockerfile of another name, or with a Go program. Such a
@@ -90,17 +108,15 @@ impl Discovered {
         let mut variants = folder.variants();
         match (variants.len(), program) {
             (1, None) if is_above => self.doubts.push(Doubt::Above(folder.below(&variants.remove(0)))),
-            (1, _) => self.add(folder, variants.remove(0))?,
-            (_, Some(program)) => self.add(folder, program.source.clone())?,
-            (several, None) => {
-                let unclear = (several > 0)
-                    .then(|| Doubt::Unclear(variants.iter().map(|name| folder.below(name)).collect()));
-                self.doubts.extend(unclear);
-                let unsupported = folder.unsupported().into_iter();
-                self.doubts
-                    .extend(unsupported.map(|(kind, name)| Doubt::Unsupported(kind, folder.below(&name))));
+            (1, _) => return self.add(folder, variants.remove(0)),
+            (_, Some(program)) => return self.add(folder, program.source.clone()),
+            (0, None) => {}
+            (_, None) => {
+                self.doubts.push(Doubt::Unclear(variants.iter().map(|name| folder.below(name)).collect()));
             }
         }
+        let unsupported = folder.unsupported().into_iter();
+        self.doubts.extend(unsupported.map(|(kind, name)| Doubt::Unsupported(kind, folder.below(&name))));
         Ok(())
     }
 }

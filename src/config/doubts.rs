@@ -2,6 +2,7 @@
 
 use super::discover::Doubt;
 use super::unsupported::Unsupported;
+use crate::component::Name;
 
 /// So many files of one kind are named.
 const NAMED: usize = 3;
@@ -16,7 +17,9 @@ pub(super) fn warnings(doubts: Vec<Doubt>, is_used: impl Fn(&str) -> bool) -> Ve
                 paths.retain(|path| !is_used(path));
                 warnings.extend((!paths.is_empty()).then(|| unclear(&paths)));
             }
-            Doubt::Above(path) => warnings.extend((!is_used(&path)).then(|| above(&path))),
+            Doubt::Above(path) | Doubt::SameName(path, _) if is_used(&path) => {}
+            Doubt::Above(path) => warnings.push(above(&path)),
+            Doubt::SameName(path, name) => warnings.push(same_name(&path, &name)),
             Doubt::Unsupported(kind, path) => files.push((kind, path)),
         }
     }
@@ -38,6 +41,13 @@ fn unclear(paths: &[String]) -> String {
 fn above(path: &str) -> String {
     format!(
         "`{path}` is not built, because the Go programs below its folder are; list what is built in hephy.yaml, with its \
+         `dockerfile`"
+    )
+}
+
+fn same_name(path: &str, name: &Name) -> String {
+    format!(
+        "`{path}` is not built, because another folder is called `{name}` too; list what is built in hephy.yaml, with its \
          `dockerfile`"
     )
 }

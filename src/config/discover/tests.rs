@@ -148,7 +148,8 @@ fn a_dockerfile_of_another_name_makes_a_component_if_it_is_the_only_one() {
             ("api/Dockerfile.prod", from),
             ("api/Dockerfile.prod.dockerignore", "x\n"),
             ("api/Dockerfile.base.tmpl", from),
-            ("web/web.Dockerfile", from),
+            ("web/Dockerfile", from),
+            ("site/web.Dockerfile", from),
             ("usual/Dockerfile", from),
             ("usual/Dockerfile.dev", from),
             ("part/Dockerfile.part", "RUN make\n"),
@@ -164,6 +165,9 @@ fn a_dockerfile_of_another_name_makes_a_component_if_it_is_the_only_one() {
             ("svc/cmd/one/main.go", main),
             ("svc/cmd/two/main.go", main),
             ("svc/Dockerfile.dev", from),
+            ("svc/nixpacks.toml", ""),
+            // Neither is it one to refuse the repository.
+            ("deploy/web/Dockerfile.prod", from),
         ],
         &[],
     )
@@ -173,15 +177,26 @@ fn a_dockerfile_of_another_name_makes_a_component_if_it_is_the_only_one() {
         [
             "api from api/Dockerfile.prod",
             "one from svc/cmd/one/main.go",
+            "site from site/web.Dockerfile",
             "sure from sure/spin.toml",
             "tool from tool/Dockerfile.debug",
             "two from svc/cmd/two/main.go",
             "usual from usual/Dockerfile",
-            "web from web/web.Dockerfile",
+            "web from web/Dockerfile",
         ]
     );
     let several = ["several/Dockerfile.b", "several/a.Dockerfile"].map(str::to_owned);
-    assert_eq!(doubts, [Doubt::Unclear(several.to_vec()), Doubt::Above("svc/Dockerfile.dev".to_owned())]);
+    let nixpacks = Doubt::Unsupported(Unsupported::Nixpacks, "svc/nixpacks.toml".to_owned());
+    let same_name = Doubt::SameName("deploy/web/Dockerfile.prod".to_owned(), "web".parse().expect("a name"));
+    assert_eq!(
+        doubts,
+        [
+            Doubt::Unclear(several.to_vec()),
+            Doubt::Above("svc/Dockerfile.dev".to_owned()),
+            nixpacks,
+            same_name
+        ]
+    );
 }
 
 #[test]

@@ -148,3 +148,28 @@ fn a_chart_beside_a_dockerfile_is_another_component() {
     repository.write("hephy.yaml", named).commit("List both");
     assert_eq!(origins(&repository), ["hephy.yaml:2", "hephy.yaml:3"]);
 }
+
+#[test]
+fn what_another_list_leaves_out_is_no_doubt() {
+    // Given a list of artifacts, one of which is built from one of two Dockerfiles,
+    let repository = Repository::empty();
+    let artifact = "{image: web, context: web, docker: {dockerfile: docker/Dockerfile.prod}}";
+    let skaffold =
+        format!("apiVersion: skaffold/v4beta11\nkind: Config\nbuild: {{artifacts: [{artifact}]}}\n");
+    repository.write("skaffold.yaml", &skaffold).write("docker-bake.hcl", "");
+    repository
+        .write("web/docker/Dockerfile.prod", FROM)
+        .write("web/docker/Dockerfile.dev", FROM)
+        .commit("Begin");
+    // when it is planned, then what is not in the list was not meant.
+    let output = repository.hephy(["plan"]).run().exits(0);
+    assert!(!output.stderr.contains("hephy.yaml"), "{output}");
+    // Without the list, somebody may have meant any of them.
+    std::fs::remove_file(repository.path().join("skaffold.yaml")).expect("remove the list");
+    repository
+        .hephy(["plan"])
+        .run()
+        .exits(0)
+        .says("`web/docker/Dockerfile.dev`, `web/docker/Dockerfile.prod`: nothing says")
+        .says("`docker-bake.hcl`: hephy has no backend for bake");
+}

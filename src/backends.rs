@@ -143,10 +143,10 @@ pub(crate) enum BuildError {
 
 /// Looks for the definitions in the folder of `component`.
 pub(crate) fn definitions(root: &Path, component: &Component) -> Definitions {
-    Definitions {
-        dockerfile: inputs::dockerfile_name(root, component),
-        ..Definitions::look(root, &component.path)
-    }
+    let found = Definitions::look(root, &component.path);
+    let dockerfile = inputs::sure_dockerfile_name(root, component);
+    let variants = if dockerfile.is_none() { found.variants } else { vec![] };
+    Definitions { dockerfile, variants, ..found }
 }
 
 /// Refuses what cannot be built here before anything starts: a tool is missing or too old, or a part of the sources is.

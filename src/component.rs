@@ -201,7 +201,7 @@ impl Rules {
 /// How a component is built, as far as the user says. Every field belongs to the input digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Recipe {
-    /// The Dockerfile, relative to the component; `Dockerfile` or `Containerfile` if absent.
+    /// The Dockerfile, relative to the component; a usual one, or the only one of another name, if absent.
     pub(crate) dockerfile: Option<String>,
     /// The folder that the Dockerfile copies from, from the repository's root; the component's own if absent.
     pub(crate) context: Option<String>,

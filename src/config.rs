@@ -7,16 +7,21 @@ mod check;
 mod definition;
 mod definitions;
 mod discover;
+mod doubts;
 mod file;
 mod pins;
 mod skaffold;
 mod source;
 mod sources;
+mod unsupported;
+mod variants;
 
 pub(crate) use attest::Attest;
 pub(crate) use builder::Builder;
-pub(crate) use definitions::Definitions;
+pub(crate) use definitions::{Definitions, dockerfile_variants};
 pub(crate) use sources::discover;
+pub(crate) use unsupported::Unsupported;
+pub(crate) use variants::USUAL as USUAL_DOCKERFILES;
 
 pub(crate) use pins::{LOCK_NAME, UPDATE_COMMAND, lock_text};
 

@@ -18,7 +18,9 @@ mod spin;
 mod wildcard;
 mod working;
 
-pub(crate) use buildah::{dockerfile_name, dockerfile_reading, dockerignore, ignore_file};
+pub(crate) use buildah::{
+    dockerfile_name, dockerfile_reading, dockerignore, ignore_file, sure_dockerfile_name,
+};
 pub(crate) use buildpacks::project;
 pub(crate) use cargo::Workspaces;
 pub(crate) use dockerfile::{Frontend, Reading, SYNTAX, frontend, with_images};
@@ -57,6 +59,8 @@ pub(crate) struct Reads {
     /// Whether the build never sees the file of pins, so that only those of its pins count that are used. A tool that is
     /// handed a folder as it is sees it.
     pub(crate) pins_apart: bool,
+    /// What the user should know about how it is built.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// An image that a build starts from, copies from or is read by.

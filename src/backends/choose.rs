@@ -1,7 +1,7 @@
 //! Which backend builds a component, and why (facts: the order of definitions and what must not be guessed).
 
 use crate::component::{Backend, Component};
-use crate::config::Definitions;
+use crate::config::{Definitions, Unsupported};
 
 /// A backend with the reason for it, and everything that was asked on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub(crate) struct Choice {
     pub(crate) reason: String,
     /// Every rule, in the order in which they decide.
     pub(crate) tried: Vec<Tried>,
+    /// What somebody may have meant to be built, and is not.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// A rule and what it found.
@@ -27,6 +29,17 @@ pub(crate) struct Tried {
 pub(crate) enum ChooseError {
     #[error("choose a backend for `{component}`: `{}` and `{}` both define it", first.1, second.1)]
     Several { component: String, first: (Backend, String), second: (Backend, String) },
+    /// A chart, and what makes an image: neither is the other by another name.
+    #[error(
+        "choose a backend for `{component}`: `{}` and `{}` in one folder are two components, not one",
+        first.1,
+        second.1
+    )]
+    Two { component: String, first: (Backend, String), second: (Backend, String) },
+    #[error("choose the Dockerfile of `{component}`: nothing says which of {} it is", listed(names))]
+    Unclear { component: String, names: Vec<String> },
+    #[error("choose a backend for `{component}`: `{file}` defines it, and hephy has no backend for {kind}")]
+    Unsupported { component: String, file: String, kind: &'static str },
     #[error("choose a backend for `{component}`: its folder has no definition that hephy knows")]
     None { component: String },
 }
@@ -42,213 +55,239 @@ enum Strength {
     Weak,
 }
 
-/// A rule that matched or did not.
+/// A question that is asked of the folder or the configuration, with its answer.
 struct Rule {
     name: &'static str,
-    backend: Backend,
-    /// The file or key that matched.
-    matched: Option<(String, Strength)>,
+    finding: Finding,
     /// What it looks for.
     wanted: &'static str,
+}
+
+/// What a rule found.
+enum Finding {
+    Nothing,
+    /// The file or key that matched.
+    Match(Backend, String, Strength),
+    /// Dockerfiles among which nothing decides.
+    Unclear(Vec<String>),
+    /// What no backend builds.
+    Unsupported(Unsupported, String),
+}
+
+/// A rule that could decide.
+struct Match<'a> {
+    rule: &'a Rule,
+    backend: Backend,
+    what: &'a str,
+    strength: Strength,
 }
 
 /// The backend of `component`: what the configuration says, else the first sure definition in the order of [`rules`], else
 /// the first of the others.
 pub(crate) fn choose(component: &Component, definitions: &Definitions) -> Result<Choice, ChooseError> {
     let rules = rules(component, definitions);
-    let mut matched: Vec<(&Rule, &str, Strength)> = rules
-        .iter()
-        .filter_map(|rule| rule.matched.as_ref().map(|(what, strength)| (rule, what.as_str(), *strength)))
-        .collect();
-    let name = || component.name.to_string();
-    let surest = |wanted: &(&Rule, &str, Strength)| matched.iter().all(|(.., other)| wanted.2 <= *other);
-    let Some(position) = matched.iter().position(surest) else {
-        return Err(ChooseError::None { component: name() });
-    };
-    let (chosen, what, strength) = matched.remove(position);
-    let rival = matched.iter().find(|(.., other)| (strength, *other) == (Strength::Strong, Strength::Strong));
-    if let Some((rival, second, _)) = rival {
-        let (first, second) = ((chosen.backend, what.to_owned()), (rival.backend, (*second).to_owned()));
-        return Err(ChooseError::Several { component: name(), first, second });
+    let mut matches: Vec<Match<'_>> = rules.iter().filter_map(Rule::as_match).collect();
+    let surest = |wanted: &Match<'_>| matches.iter().all(|other| wanted.strength <= other.strength);
+    let Some(position) = matches.iter().position(surest) else { return Err(nothing(component, &rules)) };
+    let chosen = matches.remove(position);
+    if let Some(names) = unclear(&rules).filter(|_| chosen.backend.is_dockerfile()) {
+        return Err(ChooseError::Unclear { component: component.name.to_string(), names });
     }
-    let reason = match (strength, matched.first()) {
+    if let Some(rival) = matches.iter().find(|other| chosen.contradicts(other)) {
+        return Err(contradiction(component, &chosen, rival));
+    }
+    let is_said = chosen.strength == Strength::Said || component.recipe.dockerfile.is_some();
+    Ok(Choice {
+        backend: chosen.backend,
+        reason: reason(component, definitions, &chosen, matches.first()),
+        tried: rules.iter().map(|rule| tried(rule, std::ptr::eq(rule, chosen.rule))).collect(),
+        warnings: if is_said { vec![] } else { warnings(component, &rules, &chosen, &matches) },
+    })
+}
+
+impl Rule {
+    fn as_match(&self) -> Option<Match<'_>> {
+        match &self.finding {
+            Finding::Match(backend, what, strength) => {
+                Some(Match { rule: self, backend: *backend, what, strength: *strength })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Match<'_> {
+    fn contradicts(&self, other: &Self) -> bool {
+        (self.strength, other.strength) == (Strength::Strong, Strength::Strong)
+    }
+}
+
+/// Why none of `rules` decides: the fault that is the easiest to put right.
+fn nothing(component: &Component, rules: &[Rule]) -> ChooseError {
+    let name = component.name.to_string();
+    let unsupported = rules.iter().find_map(|rule| match &rule.finding {
+        Finding::Unsupported(kind, file) => Some((kind.as_str(), file.clone())),
+        _ => None,
+    });
+    match (unclear(rules), unsupported) {
+        (Some(names), _) => ChooseError::Unclear { component: name, names },
+        (None, Some((kind, file))) => ChooseError::Unsupported { component: name, file, kind },
+        (None, None) => ChooseError::None { component: name },
+    }
+}
+
+fn unclear(rules: &[Rule]) -> Option<Vec<String>> {
+    rules.iter().find_map(|rule| match &rule.finding {
+        Finding::Unclear(names) => Some(names.clone()),
+        _ => None,
+    })
+}
+
+fn contradiction(component: &Component, chosen: &Match<'_>, rival: &Match<'_>) -> ChooseError {
+    let component = component.name.to_string();
+    let [first, second] = [chosen, rival].map(|found| (found.backend, found.what.to_owned()));
+    match [chosen, rival].iter().any(|found| found.backend == Backend::Helm) {
+        true => ChooseError::Two { component, first, second },
+        false => ChooseError::Several { component, first, second },
+    }
+}
+
+fn reason(
+    component: &Component,
+    definitions: &Definitions,
+    chosen: &Match<'_>,
+    next: Option<&Match<'_>>,
+) -> String {
+    let what = chosen.what;
+    match (chosen.strength, next) {
         (Strength::Said, _) => format!("`{what}` at {}", component.origin),
-        (_, Some((_, other, _))) => format!("`{what}` comes before `{other}`"),
-        (_, None) => format!("`{what}` is in its folder"),
-    };
-    let tried = rules.iter().map(|rule| tried(rule, std::ptr::eq(rule, chosen))).collect();
-    Ok(Choice { backend: chosen.backend, reason, tried })
+        (_, Some(next)) => format!("`{what}` comes before `{}`", next.what),
+        _ if chosen.backend == Backend::Dockerfile && !definitions.variants.is_empty() => {
+            format!("`{what}` is the only Dockerfile in its folder")
+        }
+        _ => format!("`{what}` is in its folder"),
+    }
+}
+
+/// What lies beside the chosen definition and is built by nobody, although it has no other use.
+fn warnings(component: &Component, rules: &[Rule], chosen: &Match<'_>, others: &[Match<'_>]) -> Vec<String> {
+    let (name, what, backend) = (&component.name, chosen.what, chosen.backend);
+    let way_out = format!("`backend: {backend}` in hephy.yaml says that this is meant");
+    let mut warnings: Vec<String> = vec![];
+    for rule in rules {
+        match &rule.finding {
+            Finding::Unclear(names) => warnings.push(format!(
+                "`{name}` is built from `{what}`, and nothing says which of {} it may be instead; {way_out}, `dockerfile` \
+                 names another",
+                listed(names)
+            )),
+            Finding::Unsupported(kind, file) => warnings.push(format!(
+                "`{name}` is built from `{what}`, and not by {}: hephy has no backend for `{file}`; {way_out}",
+                kind.as_str()
+            )),
+            Finding::Nothing | Finding::Match(..) => {}
+        }
+    }
+    // A chart is no image, so it stands for none of them.
+    let lost = others.iter().filter(|_| backend == Backend::Helm);
+    warnings.extend(lost.map(|other| {
+        format!(
+            "`{name}` is the chart of its folder, and nothing is built from `{}`: list two components in hephy.yaml, one with \
+             `backend: {}`",
+            other.what, other.backend
+        )
+    }));
+    warnings
 }
 
 /// All rules, those first that decide before the others.
 fn rules(component: &Component, files: &Definitions) -> Vec<Rule> {
+    use Backend::{Buildpacks, Cargo, Helm, Ko, Prebuilt, Spin};
     use Strength::{Said, Strong, Weak};
-    let named = component.backend;
+    let rule = |name, wanted, finding| Rule { name, finding, wanted };
+    let file = |backend, is_there: bool, name: &str, strength| match is_there {
+        true => Finding::Match(backend, name.to_owned(), strength),
+        false => Finding::Nothing,
+    };
+    let said = component.backend.map(|backend| Finding::Match(backend, format!("backend: {backend}"), Said));
     let prebuilt = !component.recipe.prebuilt.is_empty();
-    let file = |is_there: bool, name: &str, strength| is_there.then(|| (name.to_owned(), strength));
-    let rule = |name, backend, wanted, matched| Rule { name, backend, matched, wanted };
+    let cargo = if files.cargo_mark { Strong } else { Weak };
+    let go_main = |name: &String| Finding::Match(Ko, name.clone(), Weak);
+    let ko = match &files.go_main {
+        Some(name) if !files.ko_file => go_main(name),
+        _ => file(Ko, files.ko_file, ".ko.yaml", Strong),
+    };
+    let buildpacks = match files.project {
+        true => file(Buildpacks, true, "project.toml", Strong),
+        false => file(Buildpacks, files.procfile, "Procfile", Weak),
+    };
+    let none = |kind| unsupported(files, kind);
     vec![
-        rule(
-            "backend",
-            named.unwrap_or(Backend::Prebuilt),
-            "`backend` key",
-            named.map(|backend| (format!("backend: {backend}"), Said)),
-        ),
-        rule("prebuilt", Backend::Prebuilt, "`prebuilt` key", file(prebuilt, "prebuilt", Said)),
+        rule("backend", "`backend` key", said.unwrap_or(Finding::Nothing)),
+        rule("prebuilt", "`prebuilt` key", file(Prebuilt, prebuilt, "prebuilt", Said)),
         rule(
             "spin",
-            Backend::Spin,
             "`spin.toml` with a `spin_manifest_version`",
-            file(files.spin, "spin.toml", Strong),
+            file(Spin, files.spin, "spin.toml", Strong),
         ),
         rule(
             "helm",
-            Backend::Helm,
             "`Chart.yaml` with an `apiVersion` that is no part of another chart",
-            file(files.chart, "Chart.yaml", Strong),
+            file(Helm, files.chart, "Chart.yaml", Strong),
         ),
+        rule("bake", "`docker-bake.hcl` or `docker-bake.json`", none(Unsupported::Bake)),
         rule(
             "dockerfile",
-            Backend::Dockerfile,
-            "`Dockerfile` or `Containerfile`",
-            files.dockerfile.clone().map(|name| (name, Strong)),
+            "`Dockerfile` or `Containerfile`, and not one of another name such as `Dockerfile.prod`",
+            dockerfile(files),
         ),
+        rule("ko", "`.ko.yaml` below the root, and no Go file with `package main` in a module", ko),
+        rule("cargo", "`Cargo.toml`", file(Cargo, files.cargo_manifest, "Cargo.toml", cargo)),
         rule(
-            "ko",
-            Backend::Ko,
-            "`.ko.yaml` below the root, and no Go file with `package main` in a module",
-            file(files.ko_file, ".ko.yaml", Strong).or(files.go_main.clone().map(|name| (name, Weak))),
+            "jib",
+            "plugin of jib in a build file, which is read only where nothing else is",
+            none(Unsupported::Jib),
         ),
-        rule(
-            "cargo",
-            Backend::Cargo,
-            "`Cargo.toml`",
-            file(files.cargo_manifest, "Cargo.toml", if files.cargo_mark { Strong } else { Weak }),
-        ),
-        rule(
-            "buildpacks",
-            Backend::Buildpacks,
-            "`project.toml` with a table of buildpacks, and no `Procfile`",
-            file(files.project, "project.toml", Strong).or(file(files.procfile, "Procfile", Weak)),
-        ),
+        rule("apko", "`apko.yaml` or `melange.yaml` with packages and repositories", none(Unsupported::Apko)),
+        rule("buildpacks", "`project.toml` with a table of buildpacks, and no `Procfile`", buildpacks),
+        rule("railpack", "`railpack.json`", none(Unsupported::Railpack)),
+        rule("nixpacks", "`nixpacks.toml`", none(Unsupported::Nixpacks)),
     ]
 }
 
+fn dockerfile(files: &Definitions) -> Finding {
+    match (&files.dockerfile, files.variants.as_slice()) {
+        (Some(name), _) => Finding::Match(Backend::Dockerfile, name.clone(), Strength::Strong),
+        (None, [name]) => Finding::Match(Backend::Dockerfile, name.clone(), Strength::Weak),
+        (None, []) => Finding::Nothing,
+        (None, names) => Finding::Unclear(names.to_vec()),
+    }
+}
+
+fn unsupported(files: &Definitions, kind: Unsupported) -> Finding {
+    let found = files.unsupported.iter().find(|(other, _)| *other == kind);
+    found.map_or(Finding::Nothing, |(kind, file)| Finding::Unsupported(*kind, file.clone()))
+}
+
 fn tried(rule: &Rule, is_chosen: bool) -> Tried {
-    let found = match &rule.matched {
-        Some((what, _)) if is_chosen => format!("`{what}`"),
-        Some((what, _)) => format!("`{what}`, which gives way"),
-        None => format!("no {}", rule.wanted),
+    let found = match &rule.finding {
+        Finding::Match(_, what, _) if is_chosen => format!("`{what}`"),
+        Finding::Match(_, what, _) => format!("`{what}`, which gives way"),
+        Finding::Unclear(names) => format!("{}, and nothing says which", listed(names)),
+        Finding::Unsupported(_, file) => format!("`{file}`, for which hephy has no backend"),
+        Finding::Nothing => format!("no {}", rule.wanted),
     };
     Tried { rule: rule.name, found, is_chosen }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::component::Recipe;
-    use crate::platform::Platform;
-
-    fn component(backend: Option<Backend>, prebuilt: bool) -> Component {
-        let program = prebuilt.then(|| (Platform::new("linux", "amd64"), "dist/api".to_owned()));
-        Component {
-            backend,
-            recipe: Recipe { prebuilt: program.into_iter().collect(), ..Recipe::default() },
-            ..Component::new("api".parse().expect("a name"), "api", "hephy.yaml:3")
-        }
-    }
-
-    /// The definitions of these files; a `!` marks a Cargo package that says that it is a component.
-    fn definitions(files: &[&str]) -> Definitions {
-        let has = |name: &str| files.contains(&name);
-        Definitions {
-            dockerfile: has("Dockerfile").then(|| "Dockerfile".to_owned()),
-            cargo_manifest: has("Cargo.toml") || has("Cargo.toml!"),
-            cargo_mark: has("Cargo.toml!"),
-            spin: has("spin.toml"),
-            chart: has("Chart.yaml"),
-            ko_file: has(".ko.yaml"),
-            go_main: has("main.go").then(|| "main.go".to_owned()),
-            project: has("project.toml"),
-            procfile: has("Procfile"),
-        }
-    }
-
-    #[test]
-    fn the_definition_decides_and_says_so() {
-        let all = ["Dockerfile", "Cargo.toml!", "spin.toml", "Chart.yaml", ".ko.yaml", "project.toml"];
-        let none = component(None, false);
-        for (component, files, expected) in [
-            (component(Some(Backend::Cargo), true), &all[..], "cargo: `backend: cargo` at hephy.yaml:3"),
-            (component(None, true), &["Dockerfile"], "prebuilt: `prebuilt` at hephy.yaml:3"),
-            (none.clone(), &["Dockerfile"], "dockerfile: `Dockerfile` is in its folder"),
-            (
-                none.clone(),
-                &["Dockerfile", "Cargo.toml"],
-                "dockerfile: `Dockerfile` comes before `Cargo.toml`",
-            ),
-            (none.clone(), &["Dockerfile", "main.go"], "dockerfile: `Dockerfile` comes before `main.go`"),
-            (none.clone(), &["Cargo.toml"], "cargo: `Cargo.toml` is in its folder"),
-            (none.clone(), &["spin.toml", "Cargo.toml"], "spin: `spin.toml` comes before `Cargo.toml`"),
-            (none.clone(), &["spin.toml", "main.go"], "spin: `spin.toml` comes before `main.go`"),
-            (none.clone(), &["Chart.yaml"], "helm: `Chart.yaml` is in its folder"),
-            (none.clone(), &[".ko.yaml", "main.go"], "ko: `.ko.yaml` is in its folder"),
-            (none.clone(), &["main.go", "Procfile"], "ko: `main.go` comes before `Procfile`"),
-            (none.clone(), &["project.toml"], "buildpacks: `project.toml` is in its folder"),
-            // What is sure comes before what may be there for other reasons, wherever it stands.
-            (none.clone(), &["main.go", "Cargo.toml!"], "cargo: `Cargo.toml` comes before `main.go`"),
-            (
-                none.clone(),
-                &["Cargo.toml", "project.toml"],
-                "buildpacks: `project.toml` comes before `Cargo.toml`",
-            ),
-            (none, &["Procfile"], "buildpacks: `Procfile` is in its folder"),
-        ] {
-            let Choice { backend, reason, tried } = choose(&component, &definitions(files)).expect(expected);
-            assert_eq!(format!("{backend}: {reason}"), expected);
-            assert_eq!(tried.iter().filter(|tried| tried.is_chosen).count(), 1);
-        }
-    }
-
-    #[test]
-    fn every_rule_is_told() {
-        let choice = choose(&component(None, false), &definitions(&["Dockerfile", "Cargo.toml"]));
-        let lines: Vec<String> = choice
-            .expect("a choice")
-            .tried
-            .iter()
-            .map(|tried| format!("{}: {}{}", tried.rule, tried.found, if tried.is_chosen { "!" } else { "" }))
-            .collect();
-        assert_eq!(
-            lines,
-            [
-                "backend: no `backend` key",
-                "prebuilt: no `prebuilt` key",
-                "spin: no `spin.toml` with a `spin_manifest_version`",
-                "helm: no `Chart.yaml` with an `apiVersion` that is no part of another chart",
-                "dockerfile: `Dockerfile`!",
-                "ko: no `.ko.yaml` below the root, and no Go file with `package main` in a module",
-                "cargo: `Cargo.toml`, which gives way",
-                "buildpacks: no `project.toml` with a table of buildpacks, and no `Procfile`",
-            ]
-        );
-    }
-
-    #[test]
-    fn what_must_not_be_guessed_is_an_error() {
-        for (files, first, second) in [
-            (["Dockerfile", "Cargo.toml!"], "Dockerfile", "Cargo.toml"),
-            (["spin.toml", "Dockerfile"], "spin.toml", "Dockerfile"),
-            ([".ko.yaml", "Dockerfile"], "Dockerfile", ".ko.yaml"),
-            (["Chart.yaml", "Dockerfile"], "Chart.yaml", "Dockerfile"),
-            (["Chart.yaml", ".ko.yaml"], "Chart.yaml", ".ko.yaml"),
-            (["project.toml", "Dockerfile"], "Dockerfile", "project.toml"),
-        ] {
-            let error = choose(&component(None, false), &definitions(&files)).expect_err("two definitions");
-            let expected = format!("choose a backend for `api`: `{first}` and `{second}` both define it");
-            assert_eq!(error.to_string(), expected);
-        }
-        let error = choose(&component(None, false), &Definitions::default()).expect_err("no definition");
-        assert!(matches!(error, ChooseError::None { .. }));
+/// `a`, `b` and `c`.
+fn listed(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => names.join(""),
     }
 }
+
+#[cfg(test)]
+mod tests;

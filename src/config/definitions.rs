@@ -1,5 +1,7 @@
 //! Definitions: the files that make a folder a component, and what in them proves that they are meant.
 
+use super::unsupported::Unsupported;
+use super::variants::{USUAL, has_from, is_variant};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -7,6 +9,8 @@ use std::path::Path;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Definitions {
     pub(crate) dockerfile: Option<String>,
+    /// Dockerfiles of other names, such as `Dockerfile.prod`. They are looked for where there is none of a usual name.
+    pub(crate) variants: Vec<String>,
     pub(crate) cargo_manifest: bool,
     /// `Cargo.toml` has `[package.metadata.hephy]`: the package says that it is a component.
     pub(crate) cargo_mark: bool,
@@ -21,17 +25,20 @@ pub(crate) struct Definitions {
     /// `project.toml` has a table of Cloud Native Buildpacks; other tools use the name too.
     pub(crate) project: bool,
     pub(crate) procfile: bool,
+    /// What hephy cannot build, with its file. Build files of Java are read only where there is nothing else.
+    pub(crate) unsupported: Vec<(Unsupported, String)>,
 }
 
 impl Definitions {
-    /// What lies in `folder`, a path from `root`. Only the usual names of a Dockerfile are looked for.
+    /// What lies in `folder`, a path from `root`. What the configuration names is not asked for.
     pub(crate) fn look(root: &Path, folder: &str) -> Self {
         let here = root.join(folder);
         let read = |name: &str| std::fs::read_to_string(here.join(name)).ok();
         let manifest = read("Cargo.toml");
-        let usual = ["Dockerfile", "Containerfile"].into_iter();
-        Self {
-            dockerfile: usual.map(str::to_owned).find(|name| here.join(name).is_file()),
+        let dockerfile = USUAL.map(str::to_owned).into_iter().find(|name| here.join(name).is_file());
+        let known = Self {
+            variants: if dockerfile.is_none() { dockerfile_variants(&here) } else { vec![] },
+            dockerfile,
             cargo_mark: manifest.as_deref().is_some_and(is_marked),
             cargo_manifest: manifest.is_some(),
             spin: read("spin.toml").is_some_and(|text| is_spin(&text)),
@@ -40,8 +47,28 @@ impl Definitions {
             go_main: go_main(&here).filter(|_| has_module(&here, root)),
             project: read("project.toml").is_some_and(|text| is_project(&text)),
             procfile: here.join("Procfile").is_file(),
-        }
+            unsupported: vec![],
+        };
+        let is_asked = |kind: &Unsupported| *kind != Unsupported::Jib || known == Self::default();
+        let kinds: Vec<Unsupported> = Unsupported::ALL.into_iter().filter(is_asked).collect();
+        let is_there = |name: &str| here.join(name).is_file();
+        let unsupported = Unsupported::find(&kinds, is_there, |name| read(name).unwrap_or_default());
+        Self { unsupported, ..known }
     }
+}
+
+/// The files in `folder` that are Dockerfiles by other names than the usual ones, sorted.
+pub(crate) fn dockerfile_variants(folder: &Path) -> Vec<String> {
+    let mut names = names(folder).filter(|name| is_variant(name)).collect::<Vec<_>>();
+    names.retain(|name| std::fs::read_to_string(folder.join(name)).is_ok_and(|text| has_from(&text)));
+    names.sort();
+    names
+}
+
+/// The names in `folder`.
+fn names(folder: &Path) -> impl Iterator<Item = String> {
+    let entries = folder.read_dir().into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok())
 }
 
 /// Whether a `Cargo.toml` says that its package is a component: most binaries of a workspace are tools.
@@ -93,8 +120,7 @@ fn has_module(folder: &Path, root: &Path) -> bool {
 
 /// The first file of the folder, by name, that belongs to a Go program.
 fn go_main(folder: &Path) -> Option<String> {
-    let names = folder.read_dir().ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let mut sources: Vec<String> = names.filter(|name| is_go_source(name)).collect();
+    let mut sources: Vec<String> = names(folder).filter(|name| is_go_source(name)).collect();
     sources.sort();
     let is_main =
         |name: &String| std::fs::read_to_string(folder.join(name)).is_ok_and(|text| declares_main(&text));
@@ -141,10 +167,21 @@ mod tests {
         Definitions::look(root.path(), folder)
     }
 
+    const JIB: &str = "<artifactId>jib-maven-plugin</artifactId>\n";
+
     #[test]
     fn a_definition_is_more_than_a_file_name() {
         let none = Definitions::default;
         let main = |name: &str| Definitions { go_main: Some(name.to_owned()), ..none() };
+        let dockerfile = || Definitions { dockerfile: Some("Dockerfile".to_owned()), ..none() };
+        let variants = |names: &[&str]| Definitions {
+            variants: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..none()
+        };
+        let unsupported = |kind: Unsupported, name: &str| Definitions {
+            unsupported: vec![(kind, name.to_owned())],
+            ..none()
+        };
         for (files, expected) in [
             (&[("a/spin.toml", "spin_manifest_version = 2\n")][..], Definitions { spin: true, ..none() }),
             (&[("a/spin.toml", "spin = 1\n")], none()),
@@ -160,10 +197,21 @@ mod tests {
             (&[("a/project.toml", "[_]\nid = 'x'\n")], Definitions { project: true, ..none() }),
             (&[("a/project.toml", "[io.buildpacks]\n")], Definitions { project: true, ..none() }),
             (&[("a/Procfile", "web: x\n")], Definitions { procfile: true, ..none() }),
+            (
+                &[("a/Dockerfile.b", "FROM x\n"), ("a/a.Dockerfile", "FROM x\n")],
+                variants(&["Dockerfile.b", "a.Dockerfile"]),
+            ),
+            (&[("a/Dockerfile.b", "RUN x\n"), ("a/Dockerfile.dockerignore", "FROM\n")], none()),
+            (&[("a/Dockerfile", ""), ("a/Dockerfile.b", "FROM x\n")], dockerfile()),
+            (&[("a/docker-bake.hcl", "")], unsupported(Unsupported::Bake, "docker-bake.hcl")),
+            (&[("a/pom.xml", JIB)], unsupported(Unsupported::Jib, "pom.xml")),
+            // Where there is something else, the build files of Java are not read.
+            (&[("a/pom.xml", JIB), ("a/Dockerfile", "")], dockerfile()),
         ] {
             assert_eq!(look("a", files), expected, "{files:?}");
         }
-        assert!(!look("", &[(".ko.yaml", "")]).ko_file, "that of the repository is shared");
+        let root = look("", &[(".ko.yaml", ""), ("Dockerfile", "")]);
+        assert_eq!(root, dockerfile(), "the `.ko.yaml` of the repository is shared");
     }
 
     #[test]

@@ -1,23 +1,44 @@
 //! Discovery: which folders of a repository are components when nobody says so.
 
-use super::{ConfigError, build_config, definitions};
+mod folders;
+
+use super::{ConfigError, Unsupported, build_config, definitions, variants};
 use crate::component::{Component, Name};
 use bstr::{BStr, BString, ByteSlice as _};
+use folders::{Folder, Folders, Program, is_looked_into};
 use ignore::WalkBuilder;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 /// The file names that make a folder a component by themselves, strongest first. What builds it is decided later, by
 /// `backends::choose`.
 const DEFINITIONS: [&str; 3] = [build_config::FILE_NAME, "Dockerfile", "Containerfile"];
-/// Folders that hold other people's components, or none (DESIGN.md section 5).
-const SKIPPED: [&str; 3] = ["examples", "vendor", "node_modules"];
-
 /// A component with the name of the file that makes its folder one.
 pub(super) struct Found {
     pub(super) component: Component,
     pub(super) definition: String,
+    /// It is a Dockerfile of another name than the usual ones.
+    is_variant: bool,
+}
+
+/// What was found, and what somebody may have meant to be built that makes no component.
+#[derive(Default)]
+pub(super) struct Discovered {
+    pub(super) found: Vec<Found>,
+    pub(super) doubts: Vec<Doubt>,
+}
+
+/// Files that make no component, as paths from the root, although they have no other use than to be built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// Dockerfiles in one folder among which nothing decides.
+    Unclear(Vec<String>),
+    /// A Dockerfile of another name above Go programs.
+    Above(String),
+    /// A Dockerfile of another name whose component would have the name of another one.
+    SameName(String, Name),
+    Unsupported(Unsupported, String),
 }
 
 /// The components of the repository at `root`. `files` are those that git lists, in any order: they are in
@@ -28,20 +49,76 @@ pub(super) fn discover(
     root: &Path,
     files: &[&BStr],
     repositories: &[&BStr],
-) -> Result<Vec<Found>, ConfigError> {
+) -> Result<Discovered, ConfigError> {
     let mut inner = vec![];
     for repository in repositories.iter().filter(|path| is_looked_into(path)) {
         inner.extend(files_below(root, repository)?);
     }
     let files: Vec<&BStr> = files.iter().copied().chain(inner.iter().map(|path| path.as_bstr())).collect();
-    let mut found = vec![];
-    let folders = Folders { root, names: by_folder(&files) };
-    for path in folders.names.keys() {
-        let folder = folders.at(path);
-        let Some(definition) = definition(&folder).or_else(|| folders.go_main(&folder)) else { continue };
-        found.push(Found { component: component(&folder, &definition)?, definition });
+    let folders = Folders::of(root, &files);
+    let mut discovered = Discovered::default();
+    let mut bare = vec![];
+    for folder in folders.all() {
+        match definition(&folder) {
+            Some(definition) => discovered.add(&folder, definition)?,
+            None => bare.push(folder),
+        }
     }
-    Ok(found)
+    let programs: BTreeMap<&BStr, Program<'_>> = bare
+        .iter()
+        .filter_map(|folder| {
+            Some((folder.path, folders.program(folder, |folder| definition(folder).is_some())?))
+        })
+        .collect();
+    let above: BTreeSet<&BStr> = programs.iter().flat_map(|(path, program)| program.above(path)).collect();
+    for folder in &bare {
+        discovered.add_less_sure(folder, programs.get(folder.path), above.contains(folder.path))?;
+    }
+    discovered.give_way();
+    Ok(discovered)
+}
+
+impl Discovered {
+    fn add(&mut self, folder: &Folder<'_>, definition: String) -> Result<(), ConfigError> {
+        let is_variant = variants::is_variant(&definition);
+        self.found.push(Found { component: component(folder, &definition)?, definition, is_variant });
+        Ok(())
+    }
+
+    /// Takes out Dockerfiles of other names that would make two components of one name: they are not sure enough for an
+    /// error.
+    fn give_way(&mut self) {
+        let mut names: BTreeMap<Name, usize> = BTreeMap::new();
+        for found in &self.found {
+            *names.entry(found.component.name.clone()).or_default() += 1;
+        }
+        let is_lost = |found: &mut Found| found.is_variant && names.get(&found.component.name) > Some(&1);
+        let lost = self.found.extract_if(.., is_lost).map(|found| found.component);
+        self.doubts.extend(lost.map(|component| Doubt::SameName(component.origin, component.name)));
+    }
+
+    /// Adds a folder without a sure definition: with one Dockerfile of another name, or with a Go program. Such a
+    /// Dockerfile is no reason to take programs in folders below it for a part of it.
+    fn add_less_sure(
+        &mut self,
+        folder: &Folder<'_>,
+        program: Option<&Program<'_>>,
+        is_above: bool,
+    ) -> Result<(), ConfigError> {
+        let mut variants = folder.variants();
+        match (variants.len(), program) {
+            (1, None) if is_above => self.doubts.push(Doubt::Above(folder.below(&variants.remove(0)))),
+            (1, _) => return self.add(folder, variants.remove(0)),
+            (_, Some(program)) => return self.add(folder, program.source.clone()),
+            (0, None) => {}
+            (_, None) => {
+                self.doubts.push(Doubt::Unclear(variants.iter().map(|name| folder.below(name)).collect()));
+            }
+        }
+        let unsupported = folder.unsupported().into_iter();
+        self.doubts.extend(unsupported.map(|(kind, name)| Doubt::Unsupported(kind, folder.below(&name))));
+        Ok(())
+    }
 }
 
 /// What makes `folder` a component, if anything does that says nothing else. Where there are several, choosing a backend
@@ -59,113 +136,6 @@ fn definition(folder: &Folder<'_>) -> Option<String> {
     let other =
         || rules.iter().find(|(name, is_meant)| folder.has(name) && is_meant()).map(|(name, _)| *name);
     sure.or_else(other).map(str::to_owned)
-}
-
-/// All folders that are looked into, with the names of the files in them.
-struct Folders<'a> {
-    root: &'a Path,
-    names: BTreeMap<&'a BStr, Vec<&'a BStr>>,
-}
-
-impl<'a> Folders<'a> {
-    fn at(&self, path: &'a BStr) -> Folder<'a> {
-        Folder { root: self.root, path, names: self.names.get(path).cloned().unwrap_or_default() }
-    }
-
-    /// The source of a Go program that is a component: that of a module itself, or below its `cmd`, where Go projects keep
-    /// what they ship. Other programs are tools. What lies below another definition belongs to that.
-    fn go_main(&self, folder: &Folder<'a>) -> Option<String> {
-        let mut sources: Vec<String> = folder
-            .names
-            .iter()
-            .map(ToString::to_string)
-            .filter(|name| definitions::is_go_source(name))
-            .collect();
-        sources.sort();
-        if sources.is_empty() {
-            return None;
-        }
-        let mut above = ancestors(folder.path).map(|path| self.at(path));
-        let module = above.find(|above| above.has("go.mod"))?;
-        let below = folder.path.strip_prefix(module.path.as_bytes()).unwrap_or_default();
-        let parts: Vec<&[u8]> = below.split_str("/").filter(|part| !part.is_empty()).collect();
-        let is_shipped = matches!(parts.as_slice(), [] | [b"cmd", _]);
-        let between = ancestors(folder.path).skip(1).filter(|path| path.len() >= module.path.len());
-        let is_defined = || between.map(|path| self.at(path)).any(|above| definition(&above).is_some());
-        let main = || sources.into_iter().find(|name| definitions::declares_main(&folder.read(name)));
-        if is_shipped && (parts.is_empty() || !is_defined()) { main() } else { None }
-    }
-}
-
-/// The folder and those above it, nearest first; the last one is the empty path.
-fn ancestors(path: &BStr) -> impl Iterator<Item = &BStr> {
-    std::iter::successors(Some(path), |path| above(path))
-}
-
-fn above(path: &BStr) -> Option<&BStr> {
-    match path.rfind_byte(b'/') {
-        Some(end) => Some(path[..end].as_bstr()),
-        None => (!path.is_empty()).then_some(BStr::new("")),
-    }
-}
-
-/// A folder of the repository with the names of the files that git lists in it.
-struct Folder<'a> {
-    root: &'a Path,
-    /// From the root, which is the empty path itself.
-    path: &'a BStr,
-    names: Vec<&'a BStr>,
-}
-
-impl Folder<'_> {
-    /// Whether it has a file of this name, or a link that leads to one. Only listed names are looked for on the disk.
-    fn has(&self, name: &str) -> bool {
-        self.names.contains(&BStr::new(name)) && self.place().join(name).is_file()
-    }
-
-    /// The text of a file in it, empty if it cannot be read.
-    fn read(&self, name: &str) -> String {
-        let text = self.has(name).then(|| std::fs::read_to_string(self.place().join(name)).ok());
-        text.flatten().unwrap_or_default()
-    }
-
-    /// Whether it is a chart, and no part of another one.
-    fn is_whole_chart(&self) -> bool {
-        let is_in_chart = || {
-            ancestors(self.path)
-                .skip(1)
-                .any(|above| self.root.join(above.to_path_lossy()).join("Chart.yaml").is_file())
-        };
-        definitions::chart(&self.read("Chart.yaml")).is_some() && !is_in_chart()
-    }
-
-    fn place(&self) -> std::path::PathBuf {
-        self.root.join(self.path.to_path_lossy())
-    }
-}
-
-/// The names in each folder that is looked into, by its path. The paths of one folder mostly stand beside each other.
-fn by_folder<'p>(files: &[&'p BStr]) -> BTreeMap<&'p BStr, Vec<&'p BStr>> {
-    let mut folders: BTreeMap<&BStr, Vec<&BStr>> = BTreeMap::new();
-    let (mut last, mut names) = (BStr::new(""), vec![]);
-    for file in files {
-        let (folder, name) = file.rsplit_once_str("/").unwrap_or((b"", file));
-        if folder != last {
-            folders.entry(last).or_default().append(&mut names);
-            last = folder.as_bstr();
-        }
-        names.push(name.as_bstr());
-    }
-    folders.entry(last).or_default().append(&mut names);
-    folders.retain(|folder, _| is_looked_into(folder));
-    folders
-}
-
-/// Whether no folder on the way to `path` is hidden or skipped.
-fn is_looked_into(path: &BStr) -> bool {
-    let is_skipped =
-        |part: &[u8]| part.starts_with(b".") || SKIPPED.iter().any(|name| part == name.as_bytes());
-    !path.split_str("/").any(is_skipped)
 }
 
 /// The files of a repository within this one, but what it ignores itself.

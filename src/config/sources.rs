@@ -2,9 +2,9 @@
 //! bare definitions. What two of them say of one component must agree (`docs/configuration.md`).
 
 use super::definition::Definition;
-use super::discover::{self, Found};
+use super::discover::{self, Discovered, Found};
 use super::source::{Source, led_from};
-use super::{Config, ConfigError, build_config, skaffold};
+use super::{Config, ConfigError, build_config, doubts, skaffold};
 use crate::component::Component;
 use bstr::BStr;
 use std::path::Path;
@@ -33,9 +33,9 @@ pub(crate) fn discover(
 ) -> Result<Config, ConfigError> {
     let skaffold = skaffold(root)?;
     let is_listed = skaffold.as_ref().is_some_and(|read| !read.definitions.is_empty());
-    let (configured, bare): (Vec<Found>, Vec<Found>) = discover::discover(root, files, repositories)?
-        .into_iter()
-        .partition(|found| found.definition == build_config::FILE_NAME);
+    let Discovered { found, doubts } = discover::discover(root, files, repositories)?;
+    let (configured, bare): (Vec<Found>, Vec<Found>) =
+        found.into_iter().partition(|found| found.definition == build_config::FILE_NAME);
     let mut definitions = vec![];
     let (mut manifests, mut warnings) = (None, vec![]);
     if let Some(read) = skaffold {
@@ -50,9 +50,12 @@ pub(crate) fn discover(
     }
     // A list of artifacts is a whole one: a Dockerfile beside it is for something else.
     for found in bare.into_iter().filter(|_| !is_listed) {
-        if !definitions.iter().any(|definition| is_built_by(definition, &found)) {
+        if !is_used(&definitions, &path_below(&found.component.path, &found.definition)) {
             add(&mut definitions, Definition::new(found.component))?;
         }
+    }
+    if !is_listed {
+        warnings.extend(doubts::warnings(doubts, |path| is_used(&definitions, path)));
     }
     definitions.sort_by(|left, right| left.component.name.cmp(&right.component.name));
     Ok(Config { manifests, warnings, ..config.with(components(definitions)) })
@@ -72,11 +75,13 @@ fn skaffold(root: &Path) -> Result<Option<skaffold::Read>, ConfigError> {
     skaffold::read(&Source { file: skaffold::FILE_NAME.to_owned(), text: &text, root }).map(Some)
 }
 
-/// Whether `found` is the very Dockerfile that a component in another folder is built from.
-fn is_built_by(definition: &Definition, found: &Found) -> bool {
-    let component = &definition.component;
-    let dockerfile = component.recipe.dockerfile.as_deref().and_then(|name| led_from(&component.path, name));
-    dockerfile.is_some_and(|path| Some(path) == led_from(&found.component.path, &found.definition))
+/// Whether some component says that it is built from the Dockerfile at `path`, from the root.
+fn is_used(definitions: &[Definition], path: &str) -> bool {
+    definitions.iter().map(|definition| &definition.component).any(|component| {
+        let dockerfile =
+            component.recipe.dockerfile.as_deref().and_then(|name| led_from(&component.path, name));
+        dockerfile.as_deref() == Some(path)
+    })
 }
 
 /// What the `build-config.yaml` in `folder` defines.

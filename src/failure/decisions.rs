@@ -13,6 +13,17 @@ impl From<ChooseError> for Failure {
             ChooseError::Several { first: (first, _), second: (second, _), .. } => {
                 failure.hint(format!("say which: `backend: {first}` or `backend: {second}` in hephy.yaml"))
             }
+            ChooseError::Two { component, first: (first, _), second: (second, _) } => failure.hint(format!(
+                "list both in hephy.yaml with this `path`: `{component}: {{backend: {second}}}`, and one of another name \
+                 with `backend: {first}`"
+            )),
+            ChooseError::Unclear { names, .. } => failure.hint(format!(
+                "name it in hephy.yaml: `dockerfile: {}`",
+                names.first().map_or("NAME", String::as_str)
+            )),
+            ChooseError::Unsupported { .. } => {
+                failure.hint("add a Dockerfile, or name a `backend` or `prebuilt` programs in hephy.yaml")
+            }
             ChooseError::None { .. } => failure.hint(
                 "add a Dockerfile, a Cargo.toml or a Go program, or name `prebuilt` programs in hephy.yaml",
             ),

@@ -5,14 +5,24 @@ use super::{
     BaseImage, Dockerignore, Hidden, Ignore, InputsError, Pattern, Reads, Rule, below, real, wildcard,
 };
 use crate::component::{Backend, Component};
+use crate::config;
 use crate::platform::Platform;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The name of the Dockerfile, from the component's folder: the one that is named, else a usual one that is there.
+/// The name of the Dockerfile, from the component's folder: the sure one, else the only one that has another name.
 pub(crate) fn dockerfile_name(root: &Path, component: &Component) -> Option<String> {
+    let only = || {
+        let mut variants = config::dockerfile_variants(&root.join(&component.path));
+        variants.pop().filter(|_| variants.is_empty() && component.recipe.dockerfile.is_none())
+    };
+    sure_dockerfile_name(root, component).or_else(only)
+}
+
+/// The Dockerfile that is named, else one of a usual name that is there.
+pub(crate) fn sure_dockerfile_name(root: &Path, component: &Component) -> Option<String> {
     let named = component.recipe.dockerfile.clone();
-    let usual = ["Dockerfile", "Containerfile"].map(str::to_owned);
+    let usual = config::USUAL_DOCKERFILES.map(str::to_owned);
     let folder = root.join(&component.path);
     named.into_iter().chain(usual).find(|name| folder.join(name).is_file())
 }

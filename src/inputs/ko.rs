@@ -1,5 +1,6 @@
 //! What ko reads: the packages of a Go program, what they embed, the module files, and the data beside it.
 
+mod cgo;
 mod list;
 mod module;
 mod settings;
@@ -92,10 +93,14 @@ pub(super) async fn reads(
         return Ok(reads);
     }
     let mut listed = vec![];
+    let mut left_out = BTreeSet::new();
     for platform in platforms {
         let packages = program.place.packages(&program.settings, platform).await.map_err(fault)?;
+        let files = program.place.left_out(&program.settings, platform, &packages).await.map_err(fault)?;
+        left_out.extend(files.into_iter().map(|(file, name)| inside(root, &file).unwrap_or(name)));
         listed.push((platform.clone(), Listed::of(root, component, &packages)?));
     }
+    reads.warnings.extend(cgo::warning(component, &left_out));
     program.add(root, component, listed, &mut reads);
     Ok(reads)
 }
@@ -124,7 +129,7 @@ impl Listed {
         for package in packages.iter().filter(|package| !package.standard) {
             let outside =
                 || InputsError::Outside { component: component.name.to_string(), path: package.dir.clone() };
-            listed.is_unsure |= package.error.is_some() || !package.cgo_files.is_empty();
+            listed.is_unsure |= package.error.is_some();
             listed.used.extend(package.module.as_ref().map(list::Module::used));
             let folder = inside(root, &package.dir);
             let is_downloaded = |folder: &Option<String>| {

@@ -1,6 +1,6 @@
 //! The plan stage: facts are gathered, `plan::decide` decides.
 
-use super::preparing::{Digests, Known, images, in_order_of_needs, prepare, survey};
+use super::preparing::{Digests, Known, Survey, images, in_order_of_needs, prepare, survey};
 use super::{Configured, Run, Settings, base, base_images, describing, manifests, naming, pinning};
 use crate::component::Component;
 use crate::config;
@@ -118,6 +118,11 @@ async fn make(run: &Run) -> Result<Plan, Failure> {
     let ((base, changes), surveys) =
         try_join!(base::compare(run, &checkout, &target), survey(run, &checkout, in_order))?;
     pinning::ensure_pinned(run, &surveys)?;
+    // Only here: before and after a build the same is found once more.
+    let is_wanted = |survey: &&Survey<'_>| wanted.iter().any(|wanted| wanted.name == survey.component.name);
+    for survey in surveys.iter().filter(is_wanted) {
+        survey.warnings().for_each(|warning| run.events.warn(warning));
+    }
     let mut known = Known::new(base_images::resolve(run, images(&surveys)).await?);
     let mut prepared = vec![];
     for survey in &surveys {

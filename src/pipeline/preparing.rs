@@ -47,6 +47,13 @@ pub(super) struct Survey<'a> {
     chart: Option<Chart>,
 }
 
+impl Survey<'_> {
+    /// What the user should know about the component, whatever is decided about it.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.choice.warnings.iter().chain(&self.reads.warnings).map(String::as_str)
+    }
+}
+
 /// Refuses platforms for what is the same on all of them: nothing would be built for them.
 fn ensure_platforms(component: &Component, built: &[Platform]) -> Result<(), Failure> {
     let Some(platform) = component.platforms.iter().find(|platform| !built.contains(platform)) else {

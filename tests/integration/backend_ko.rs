@@ -2,7 +2,7 @@
 
 use crate::support::attached::ensure_valid;
 use crate::support::registry::Registry;
-use crate::support::{Hephy, Repository, path_with, stand_in};
+use crate::support::{Hephy, Output, Repository, path_with, stand_in};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -343,4 +343,33 @@ fn each_platform_has_an_sbom_of_what_go_linked() {
         assert!(!sbom.to_string().contains("pkg:golang/example.com"), "{sbom}");
     }
     assert_eq!(documents.len(), 2);
+}
+
+#[test]
+fn files_that_ko_leaves_out_because_they_want_cgo_are_named_once() {
+    // Given a package with a file for cgo and another in its place, and files that other things keep out as well,
+    let (registry, repository) = service();
+    repository
+        .write("svc/greet/greet.go", "package greet\n\nconst Text = \"hello\" + arch\n")
+        .write("svc/greet/native.go", "package greet\n\n// int one() { return 1; }\nimport \"C\"\n")
+        .write("svc/greet/native_windows.go", "package greet\n\nimport \"C\"\n")
+        .write("svc/greet/tagged.go", "//go:build special\n\npackage greet\n\nimport \"C\"\n")
+        .write("svc/unused/unused.go", "package unused\n\nimport \"C\"\n")
+        .commit("Call C");
+    // when it is planned and built for two platforms, then one warning names the file that would be compiled,
+    let expected = "warning: `svc/greet/native.go` imports \"C\" and is left out of `api`, because ko builds without cgo; say \
+                    what is meant with `defaultEnv` in `.ko.yaml`: `CGO_ENABLED=0`, or";
+    let warned =
+        |output: &Output| output.stderr.lines().filter(|line| line.contains("imports \"C\"")).count();
+    let output = ko(&repository, &["up"]).run().exits(0).says(expected);
+    assert_eq!(warned(&output), 1, "{output}");
+    let output = ko(&repository, &["plan", "--explain", "api"]).run().exits(0);
+    assert_eq!(warned(&output), 1, "{output}");
+    // another tag makes two of them,
+    let base = format!("defaultBaseImage: {}\n", registry.image("base:1"));
+    repository.write(".ko.yaml", &format!("{base}defaultFlags: [-tags=special]\n"));
+    ko(&repository, &["plan"]).run().exits(0).says("`svc/greet/native.go` (and 1 more file) imports \"C\"");
+    // and there is none where somebody has decided.
+    repository.write(".ko.yaml", &format!("{base}defaultEnv: [CGO_ENABLED=0]\n"));
+    assert_eq!(warned(&ko(&repository, &["plan"]).run().exits(0)), 0);
 }

@@ -50,3 +50,126 @@ fn a_definition_that_a_sparse_checkout_leaves_out_is_no_component() {
     repository.git(["sparse-checkout", "set", "api"]);
     assert_eq!(origins(&repository), ["api/Dockerfile"]);
 }
+
+const FROM: &str = "FROM scratch\n";
+
+#[test]
+fn a_dockerfile_of_another_name_is_planned_if_it_is_the_only_one() {
+    let repository = Repository::empty();
+    repository.write("api/Dockerfile.prod", "FROM scratch\nCOPY run /run\n").write("api/run", "one\n");
+    repository.write("api/Dockerfile.prod.dockerignore", "notes\n").write("api/other", "");
+    repository.commit("Begin");
+    assert_eq!(origins(&repository), ["api/Dockerfile.prod"]);
+    let output = repository.hephy(["plan", "--explain", "api"]).run().exits(0);
+    for line in [
+        "built by dockerfile: `Dockerfile.prod`",
+        "read by `api`: it is the Dockerfile of `api`",
+        "read by `api`: `Dockerfile.prod:2` copies it",
+    ] {
+        assert!(output.stdout.contains(line), "{line} in {output}");
+    }
+    // With a second one nothing says which is meant: not here,
+    repository.write("api/Dockerfile.dev", FROM).commit("Add another");
+    let output = repository.hephy(["plan"]).run().exits(0);
+    output.says(
+        "warning: `api/Dockerfile.dev`, `api/Dockerfile.prod`: nothing says that it is built, so it is not; list what is built in \
+         hephy.yaml, with its `dockerfile`",
+    );
+    assert_eq!(origins(&repository), Vec::<String>::new());
+    // and not where somebody names the component,
+    repository.write("hephy.yaml", "components: {api: {path: api}}\n").commit("Name it");
+    let output = repository.hephy(["plan"]).run().exits(2);
+    assert_eq!(
+        output.error(),
+        "error: plan: choose the Dockerfile of `api`: nothing says which of `Dockerfile.dev` and `Dockerfile.prod` it is"
+    );
+    output.says("hint: name it in hephy.yaml: `dockerfile: Dockerfile.dev`");
+    // until the file is named too.
+    repository.write("hephy.yaml", "components: {api: {path: api, dockerfile: Dockerfile.dev}}\n");
+    assert_eq!(origins(&repository), ["hephy.yaml:1"]);
+}
+
+#[test]
+fn what_hephy_has_no_backend_for_is_named() {
+    // Given definitions of other tools, one beside a Dockerfile,
+    let repository = Repository::empty();
+    repository
+        .write("web/docker-bake.hcl", "")
+        .write("api/docker-bake.hcl", "")
+        .write("api/Dockerfile", FROM);
+    repository.write("app/pom.xml", "<artifactId>jib-maven-plugin</artifactId>\n").commit("Begin");
+    // when it is planned, then nothing is left out in silence,
+    let output = repository.hephy(["plan"]).run().exits(0);
+    for line in [
+        "warning: `web/docker-bake.hcl`: hephy has no backend for bake, so nothing is built from it; list what is built in \
+         hephy.yaml, with its `backend` or `dockerfile`",
+        "warning: `app/pom.xml`: hephy has no backend for jib, so",
+        "warning: `api` is built from `Dockerfile`, and not by bake: hephy has no backend for `docker-bake.hcl`; `backend: \
+         dockerfile` in hephy.yaml says that this is meant",
+    ] {
+        assert_eq!(output.stderr.matches(line).count(), 1, "{line} in {output}");
+    }
+    let output = repository.hephy(["plan", "--explain", "api"]).run().exits(0);
+    assert!(
+        output.stdout.contains("not by bake: `docker-bake.hcl`, for which hephy has no backend"),
+        "{output}"
+    );
+    // and a component that has nothing else is refused.
+    let named = "components:\n  api: {backend: dockerfile}\n  web: {}\n";
+    repository.write("hephy.yaml", named);
+    let output = repository.hephy(["plan"]).run().exits(2);
+    assert_eq!(
+        output.error(),
+        "error: plan: choose a backend for `web`: `docker-bake.hcl` defines it, and hephy has no backend for bake"
+    );
+    output.says("hint: add a Dockerfile, or name a `backend` or `prebuilt` programs in hephy.yaml");
+    // What somebody has decided is not told again.
+    let output = repository.hephy(["plan", "--only", "api"]).run().exits(0);
+    assert!(!output.stderr.contains("bake"), "{output}");
+}
+
+#[test]
+fn a_chart_beside_a_dockerfile_is_another_component() {
+    let repository = Repository::empty();
+    repository
+        .write("api/Dockerfile", FROM)
+        .write("api/Chart.yaml", "apiVersion: v2\nname: api\nversion: 1.0.0\n");
+    repository.commit("Begin");
+    let output = repository.hephy(["plan"]).run().exits(2);
+    assert_eq!(
+        output.error(),
+        "error: plan: choose a backend for `api`: `Chart.yaml` and `Dockerfile` in one folder are two components, not one"
+    );
+    output.says(
+        "hint: list both in hephy.yaml with this `path`: `api: {backend: dockerfile}`, and one of another name with `backend: helm`",
+    );
+    // What the hint says is a way out.
+    let named = "components:\n  api: {backend: dockerfile}\n  api-chart: {path: api, backend: helm}\n";
+    repository.write("hephy.yaml", named).commit("List both");
+    assert_eq!(origins(&repository), ["hephy.yaml:2", "hephy.yaml:3"]);
+}
+
+#[test]
+fn what_another_list_leaves_out_is_no_doubt() {
+    // Given a list of artifacts, one of which is built from one of two Dockerfiles,
+    let repository = Repository::empty();
+    let artifact = "{image: web, context: web, docker: {dockerfile: docker/Dockerfile.prod}}";
+    let skaffold =
+        format!("apiVersion: skaffold/v4beta11\nkind: Config\nbuild: {{artifacts: [{artifact}]}}\n");
+    repository.write("skaffold.yaml", &skaffold).write("docker-bake.hcl", "");
+    repository
+        .write("web/docker/Dockerfile.prod", FROM)
+        .write("web/docker/Dockerfile.dev", FROM)
+        .commit("Begin");
+    // when it is planned, then what is not in the list was not meant.
+    let output = repository.hephy(["plan"]).run().exits(0);
+    assert!(!output.stderr.contains("hephy.yaml"), "{output}");
+    // Without the list, somebody may have meant any of them.
+    std::fs::remove_file(repository.path().join("skaffold.yaml")).expect("remove the list");
+    repository
+        .hephy(["plan"])
+        .run()
+        .exits(0)
+        .says("`web/docker/Dockerfile.dev`, `web/docker/Dockerfile.prod`: nothing says")
+        .says("`docker-bake.hcl`: hephy has no backend for bake");
+}

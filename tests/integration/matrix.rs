@@ -246,10 +246,15 @@ fn a_path_is_explained_by_those_who_read_it() {
       built by prebuilt: `prebuilt`
       not by spin: no `spin.toml` with a `spin_manifest_version`
       not by helm: no `Chart.yaml` with an `apiVersion` that is no part of another chart
-      not by dockerfile: no `Dockerfile` or `Containerfile`
+      not by bake: no `docker-bake.hcl` or `docker-bake.json`
+      not by dockerfile: no `Dockerfile` or `Containerfile`, and not one of another name such as `Dockerfile.prod`
       not by ko: no `.ko.yaml` below the root, and no Go file with `package main` in a module
       not by cargo: no `Cargo.toml`
+      not by jib: no plugin of jib in a build file, which is read only where nothing else is
+      not by apko: no `apko.yaml` or `melange.yaml` with packages and repositories
       not by buildpacks: no `project.toml` with a table of buildpacks, and no `Procfile`
+      not by railpack: no `railpack.json`
+      not by nixpacks: no `nixpacks.toml`
       read by `app`: `app` watches `shared/*.css` (1 file)
       read by `app`: it is the program of `app` (1 file)
       to build: `app/dist/run` changed: it is the program of `app` (and 1 more change)
@@ -258,10 +263,15 @@ fn a_path_is_explained_by_those_who_read_it() {
       built by prebuilt: `prebuilt`
       not by spin: no `spin.toml` with a `spin_manifest_version`
       not by helm: no `Chart.yaml` with an `apiVersion` that is no part of another chart
-      not by dockerfile: no `Dockerfile` or `Containerfile`
+      not by bake: no `docker-bake.hcl` or `docker-bake.json`
+      not by dockerfile: no `Dockerfile` or `Containerfile`, and not one of another name such as `Dockerfile.prod`
       not by ko: no `.ko.yaml` below the root, and no Go file with `package main` in a module
       not by cargo: no `Cargo.toml`
+      not by jib: no plugin of jib in a build file, which is read only where nothing else is
+      not by apko: no `apko.yaml` or `melange.yaml` with packages and repositories
       not by buildpacks: no `project.toml` with a table of buildpacks, and no `Procfile`
+      not by railpack: no `railpack.json`
+      not by nixpacks: no `nixpacks.toml`
       read by `web`: everything that `app`, which it needs, reads
       read by `web`: it is the program of `web`
       to build: `web/x` changed: it is the program of `web` (and 2 more changes)

@@ -3,6 +3,11 @@ use super::*;
 /// Writes the files and discovers among those that are `listed`, all if that is empty; a path that ends in `/` is a
 /// repository.
 fn discover_among(files: &[(&str, &str)], listed: &[&str]) -> Result<Vec<String>, String> {
+    Ok(discovered(files, listed)?.0)
+}
+
+/// The same with what is in doubt.
+fn discovered(files: &[(&str, &str)], listed: &[&str]) -> Result<(Vec<String>, Vec<Doubt>), String> {
     let root = tempfile::tempdir().expect("a temporary folder");
     for (path, text) in files {
         let path = root.path().join(path);
@@ -15,11 +20,12 @@ fn discover_among(files: &[(&str, &str)], listed: &[&str]) -> Result<Vec<String>
     let repositories: Vec<&BStr> =
         repositories.iter().map(|path| BStr::new(path.trim_end_matches('/'))).collect();
     let files: Vec<&BStr> = files.into_iter().map(BStr::new).collect();
-    let found = discover(root.path(), &files, &repositories).map_err(|error| error.to_string())?;
+    let Discovered { found, doubts } =
+        discover(root.path(), &files, &repositories).map_err(|error| error.to_string())?;
     let shown = |found: &Found| format!("{} from {}", found.component.name, found.component.origin);
     let mut shown: Vec<String> = found.iter().map(shown).collect();
     shown.sort();
-    Ok(shown)
+    Ok((shown, doubts))
 }
 
 #[test]
@@ -132,4 +138,84 @@ fn a_repository_within_is_looked_through() {
     ];
     let found = discover_among(&files, &["lib/", "vendor/lib/"]);
     assert_eq!(found.expect("valid"), ["api from lib/api/Dockerfile"]);
+}
+
+#[test]
+fn a_dockerfile_of_another_name_makes_a_component_if_it_is_the_only_one() {
+    let (from, main) = ("FROM scratch\n", "package main\n");
+    let (found, doubts) = discovered(
+        &[
+            ("api/Dockerfile.prod", from),
+            ("api/Dockerfile.prod.dockerignore", "x\n"),
+            ("api/Dockerfile.base.tmpl", from),
+            ("web/Dockerfile", from),
+            ("site/web.Dockerfile", from),
+            ("usual/Dockerfile", from),
+            ("usual/Dockerfile.dev", from),
+            ("part/Dockerfile.part", "RUN make\n"),
+            ("several/Dockerfile.b", from),
+            ("several/a.Dockerfile", from),
+            ("sure/Dockerfile.dev", from),
+            ("sure/spin.toml", "spin_manifest_version = 2\n"),
+            // It comes before a Go program beside it, and is no reason to drop those below it.
+            ("tool/go.mod", ""),
+            ("tool/main.go", main),
+            ("tool/Dockerfile.debug", from),
+            ("svc/go.mod", ""),
+            ("svc/cmd/one/main.go", main),
+            ("svc/cmd/two/main.go", main),
+            ("svc/Dockerfile.dev", from),
+            ("svc/nixpacks.toml", ""),
+            // Neither is it one to refuse the repository.
+            ("deploy/web/Dockerfile.prod", from),
+        ],
+        &[],
+    )
+    .expect("valid");
+    assert_eq!(
+        found,
+        [
+            "api from api/Dockerfile.prod",
+            "one from svc/cmd/one/main.go",
+            "site from site/web.Dockerfile",
+            "sure from sure/spin.toml",
+            "tool from tool/Dockerfile.debug",
+            "two from svc/cmd/two/main.go",
+            "usual from usual/Dockerfile",
+            "web from web/Dockerfile",
+        ]
+    );
+    let several = ["several/Dockerfile.b", "several/a.Dockerfile"].map(str::to_owned);
+    let nixpacks = Doubt::Unsupported(Unsupported::Nixpacks, "svc/nixpacks.toml".to_owned());
+    let same_name = Doubt::SameName("deploy/web/Dockerfile.prod".to_owned(), "web".parse().expect("a name"));
+    assert_eq!(
+        doubts,
+        [
+            Doubt::Unclear(several.to_vec()),
+            Doubt::Above("svc/Dockerfile.dev".to_owned()),
+            nixpacks,
+            same_name
+        ]
+    );
+}
+
+#[test]
+fn what_nobody_builds_is_told_where_nothing_else_is() {
+    let jib = "<artifactId>jib-maven-plugin</artifactId>\n";
+    let (found, doubts) = discovered(
+        &[
+            ("docker-bake.hcl", ""),
+            ("app/pom.xml", jib),
+            ("plain/pom.xml", "<project/>\n"),
+            ("image/Dockerfile", ""),
+            ("image/pom.xml", jib),
+            ("image/railpack.json", "{}\n"),
+            ("vendor/x/nixpacks.toml", ""),
+        ],
+        &[],
+    )
+    .expect("valid");
+    assert_eq!(found, ["image from image/Dockerfile"]);
+    let doubt = |kind, file: &str| Doubt::Unsupported(kind, file.to_owned());
+    assert_eq!(doubts, [doubt(Unsupported::Bake, "docker-bake.hcl"), doubt(Unsupported::Jib, "app/pom.xml")]);
 }

@@ -64,7 +64,9 @@ pub(super) struct Package {
     #[serde(rename = "SFiles")]
     pub(super) assembly: Vec<String>,
     pub(super) syso_files: Vec<String>,
-    /// Files of C and the like, which may include anything.
+    /// Go files that are not compiled: for other platforms, behind tags, or, without cgo, with an `import "C"`.
+    pub(super) ignored_go_files: Vec<String>,
+    /// Go files with an `import "C"`, where cgo is on.
     pub(super) cgo_files: Vec<String>,
 }
 
@@ -121,21 +123,33 @@ impl Place {
         settings: &Settings,
         platform: &Platform,
     ) -> Result<Vec<Package>, ExecError> {
-        let fields =
-            "-json=Dir,ImportPath,Standard,Module,Error,GoFiles,EmbedFiles,HFiles,SFiles,SysoFiles,CgoFiles";
-        let program = self.program("go").args(["list", "-deps", "-e", fields]).args(tags(&settings.flags));
+        let fields = "-json=Dir,ImportPath,Standard,Module,Error,GoFiles,EmbedFiles,HFiles,SFiles,SysoFiles,IgnoredGoFiles";
+        let program = self.list(settings, platform, "0").args(["-deps", fields, "."]);
+        // What cannot be read counts as a package with an error, and then everything is read.
+        Ok(listed(&program).await?.map(|package| package.unwrap_or_else(|error| broken(&error))).collect())
+    }
+
+    /// `go list` for `platform`, which goes on after what is wrong with a package. `cgo` is what `CGO_ENABLED` is where the
+    /// settings do not say it.
+    pub(super) fn list(&self, settings: &Settings, platform: &Platform, cgo: &str) -> Program {
+        let program = self.program("go").args(["list", "-e"]).args(tags(&settings.flags));
         let mut program =
-            program.env("CGO_ENABLED", "0").env("GOOS", &platform.os).env("GOARCH", &platform.architecture);
+            program.env("CGO_ENABLED", cgo).env("GOOS", &platform.os).env("GOARCH", &platform.architecture);
         if let Some(variant) = platform.variant.as_ref().filter(|_| platform.architecture == "arm") {
             program = program.env("GOARM", variant.trim_start_matches('v'));
         }
         let entries = settings.env.iter().filter_map(|entry| entry.split_once('='));
-        let program = entries.fold(program, |program, (name, value)| program.env(name, value)).arg(".");
-        let output = exec::capture(&program).await?;
-        let packages = serde_json::Deserializer::from_slice(&output).into_iter::<Package>();
-        // What cannot be read counts as a package with an error, and then everything is read.
-        Ok(packages.map(|package| package.unwrap_or_else(|error| broken(&error))).collect())
+        entries.fold(program, |program, (name, value)| program.env(name, value))
     }
+}
+
+/// The packages that `program` prints.
+pub(super) async fn listed(
+    program: &Program,
+) -> Result<impl Iterator<Item = serde_json::Result<Package>>, ExecError> {
+    let output = exec::capture(program).await?;
+    let packages = serde_json::Deserializer::from_slice(&output).into_iter::<Package>();
+    Ok(packages.collect::<Vec<_>>().into_iter())
 }
 
 fn broken(error: &serde_json::Error) -> Package {

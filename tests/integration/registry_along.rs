@@ -115,7 +115,8 @@ fn what_changes_while_it_is_sent_gets_no_name() {
         file.write_all_at(b"!", 7).expect("write");
     };
     let all = |program: &Path| std::fs::write(program, "another one").expect("write");
-    let edits: [(fn(&Path), i32, &str); 2] =
+    type Edit = fn(&Path);
+    let edits: [(Edit, i32, &str); 2] =
         [(one_byte, 2, "changed while it was built"), (all, 3, "it got shorter while it was read")];
     each(edits, |(edit, code, problem)| {
         let program: Arc<OnceLock<PathBuf>> = Arc::default();

@@ -106,11 +106,13 @@ impl Pushing {
 
     /// hephy, about to push what was built before: nothing of it was sent meanwhile.
     pub(crate) fn built(&self) -> Hephy {
-        self.logged_in(&["plan", "--registry", &self.proxy.image("shop"), "--output", "plan.json"])
+        // Beside the repository, which it would make dirty.
+        let plan = self.repository.beside("plan.json").to_string_lossy().into_owned();
+        self.logged_in(&["plan", "--registry", &self.proxy.image("shop"), "--output", &plan])
             .run()
             .exits(0);
-        self.repository.hephy(["build", "--plan", "plan.json"]).run().exits(0);
-        self.logged_in(&["push", "--plan", "plan.json"])
+        self.repository.hephy(["build", "--plan", &plan]).run().exits(0);
+        self.logged_in(&["push", "--plan", &plan])
     }
 
     /// Pushes and expects that all of it arrives.

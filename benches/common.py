@@ -8,10 +8,11 @@ RATE = 30e6
 
 
 class Line:
-    """A line with a round trip and a rate for each connection. It counts requests."""
+    """A line with a round trip and a rate for each connection. It counts requests, and keeps what was exchanged: request,
+    answer, and the seconds (of `time.monotonic`) at which each of them came here."""
 
     def __init__(self, target):
-        self.target, self.trip, self.requests = target, 0.0, 0
+        self.target, self.trip, self.requests, self.exchanges = target, 0.0, 0, []
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
         threading.Thread(target=self.run, args=(ready,), daemon=True).start()
@@ -32,13 +33,14 @@ class Line:
         await asyncio.sleep(self.trip)  # The handshake.
         try:
             there = await asyncio.open_connection("127.0.0.1", self.target, limit=1 << 20)
-            await asyncio.gather(self.pass_on(reader, there[1], True), self.pass_on(there[0], writer, False))
+            asked = []
+            await asyncio.gather(self.pass_on(reader, there[1], True, asked), self.pass_on(there[0], writer, False, asked))
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
 
-    async def pass_on(self, reader, writer, is_asking):
+    async def pass_on(self, reader, writer, is_asking, asked):
         waiting = asyncio.Queue(maxsize=64)
 
         async def deliver():
@@ -55,6 +57,10 @@ class Line:
         while data := await reader.read(1 << 18):
             if is_asking and re.match(rb"(GET|HEAD|POST|PUT|PATCH|DELETE) /", data):
                 self.requests += 1
+                asked.append((data.split(b"\r")[0].decode(), time.monotonic()))
+            if not is_asking and data.startswith(b"HTTP/1.1 ") and asked:
+                request, at = asked.pop()
+                self.exchanges.append((request, data[9:12].decode(), at, time.monotonic()))
             now = time.monotonic()
             free = max(free, now) + len(data) / RATE
             await waiting.put((free + self.trip / 2, data))
@@ -89,7 +95,7 @@ def start_registry(folder):
 def timed(command, folder, environment, line):
     """Runs a command: seconds, requests, peak memory in MiB."""
     memory = folder / "memory"
-    line.requests = 0
+    line.requests, line.exchanges = 0, []
     started = time.monotonic()
     done = subprocess.run(["/usr/bin/time", "--format", "%M", "--output", memory, *command],
                           cwd=environment["PWD"], env=environment, capture_output=True, text=True)

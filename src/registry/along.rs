@@ -115,7 +115,9 @@ impl Registry {
     pub(super) async fn comes_along(&self, errand: &Errand, blob: &Blob) -> Option<Way> {
         let along = self.learnt.along(&errand.target.host, &blob.digest)?;
         along.ended(blob).await;
-        self.learnt.is_known(&errand.target, &blob.digest).then_some(Way::Sent)
+        let has_arrived = self.learnt.is_known(&errand.target, &blob.digest);
+        blob.show(if has_arrived { blob.size } else { 0 });
+        has_arrived.then_some(Way::Sent)
     }
 }
 
@@ -146,7 +148,6 @@ impl Along {
         while tokio::time::timeout(LOOK, self.turn.lock()).await.is_err() {
             blob.show(self.sent.load(Ordering::Relaxed));
         }
-        blob.show(0);
     }
 
     fn body(&self, pulse: &Pulse) -> reqwest::Body {

@@ -87,8 +87,13 @@ impl FromStr for Repository {
     /// has a dot or a colon or is `localhost`.
     fn from_str(text: &str) -> Result<Self, ImageError> {
         let fault = |problem| ImageError::Repository { text: text.to_owned(), problem };
-        if text.contains('@') {
-            return Err(fault("a repository has no digest"));
+        if let Some((before, after)) = text.split_once('@') {
+            if before.contains('/') || after.starts_with("sha256:") {
+                return Err(fault("a repository has no digest"));
+            }
+            // As in a URL, what stands there is a password, and errors are for everybody to read.
+            let (text, problem) = (format!("***@{after}"), "a login does not belong in a name");
+            return Err(ImageError::Repository { text, problem });
         }
         let (host, path) = match text.split_once('/') {
             Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (Some(first), rest),
@@ -194,6 +199,8 @@ mod tests {
             ("ghcr.io/Acme/shop", "its parts are"),
             ("ghcr.io/acme/shop:v1", "no tag"),
             ("ghcr.io/acme@sha256:00", "no digest"),
+            ("shop@sha256:00", "no digest"),
+            ("user:secret@ghcr.io/acme", "`***@ghcr.io/acme`: a login does not belong"),
             ("ghcr.io//shop", "its parts are"),
             ("-ghcr.io$(id)/shop", "its host"),
         ] {

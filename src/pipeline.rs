@@ -98,12 +98,12 @@ pub(crate) async fn up(run: &Run, summary: &mut Summary) -> Result<Ending, Failu
     let pushes = pushed?;
     drop(turn);
     ensure_whole(&pushes)?;
-    let images = pushes.images;
+    let (images, is_copied) = (pushes.images, pushes.is_copied);
     let Some(release) = release else {
         if is_part(run) {
             return Ok(Ending::PartPublished);
         }
-        return Ok(Ending::Published { changed: publishing::is_changed(summary) });
+        return Ok(Ending::Published { changed: is_copied || publishing::is_changed(summary) });
     };
     let release = deploying::pin(run, &release, &images, summary)?;
     match cluster {

@@ -30,7 +30,7 @@ pub(crate) use address::is_loopback;
 pub(crate) use download::DownloadError;
 pub(crate) use image_copy::Copied;
 pub(crate) use pace::Pace;
-pub(crate) use push::Ready;
+pub(crate) use push::{Looked, Ready};
 pub(crate) use tags::Tagged;
 pub(crate) use upload::Way;
 

@@ -20,14 +20,20 @@ pub(super) async fn look_further<'a>(store: &Store, own: &[Move<'a>]) -> Result<
 }
 
 /// Brings the images into the further repositories. Where a tag of this component points at its image already, that is
-/// whole: tags move last.
-pub(super) async fn copy_all(run: &Run, store: &Store, moves: &mut [Move<'_>]) -> Result<(), Failure> {
-    let missing = moves.iter_mut().filter(|moved| moved.is_further() && !moved.is_tagged());
+/// whole: tags move last. Returns whether any had to be looked after.
+pub(super) async fn copy_all(run: &Run, store: &Store, moves: &mut [Move<'_>]) -> Result<bool, Failure> {
+    let missing: Vec<_> = moves.iter_mut().filter(|moved| moved.is_further() && !moved.is_tagged()).collect();
+    let is_any = !missing.is_empty();
     let copy = async |moved: &mut Move<'_>| {
         let (component, further) = (&moved.planned.component.name, &moved.published.image.repository);
         let own = moved.published.at(&moved.planned.image);
         moved.is_new = store.copy(&run.events, component, &own, further).await?;
+        // What a registry hid before, it says now that the repository is there and has something of ours.
+        for (tag, before) in moved.before.iter_mut().filter(|(_, before)| before.is_none()) {
+            *before = store.find(further, tag).await?;
+        }
         Ok::<_, Failure>(())
     };
-    stream::iter(missing).map(copy).buffer_unordered(AT_ONCE).try_collect().await
+    stream::iter(missing).map(copy).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    Ok(is_any)
 }

@@ -33,6 +33,8 @@ pub(crate) struct Pushes {
     pub(super) images: Vec<Pushed>,
     /// Legs that were left out and are not there either, so that their components could not be joined.
     pub(super) missing: Vec<Leg>,
+    /// A further repository lacked an image.
+    pub(super) is_copied: bool,
 }
 
 /// Brings every image into the store, and moves the tags once all are there: all or none. A push of a selection leaves
@@ -47,8 +49,8 @@ async fn push_all(run: &Run, plan: &Plan, summary: &mut Summary) -> Result<Pushe
         let (mut pushes, whole) = push_legs(run, &store, plan, summary).await?;
         let mut moves = join_all(&store, whole, &mut pushes.images).await?;
         moves.extend(copying::look_further(&store, &moves).await?);
+        pushes.is_copied = copying::copy_all(run, &store, &mut moves).await?;
         gating::ensure_no_platform_lost(run, &store, plan, &moves).await?;
-        copying::copy_all(run, &store, &mut moves).await?;
         Ok((pushes, moves))
     };
     // Every digest is in every repository and can be read before the first tag moves.
@@ -88,7 +90,7 @@ async fn push_legs<'a>(
     };
     let brought: Vec<_> = stream::iter(all).map(bring).buffered(LEGS_AT_ONCE).collect().await;
     let mut brought = brought.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter();
-    let mut pushes = Pushes { legs: vec![], images: vec![], missing: vec![] };
+    let mut pushes = Pushes { legs: vec![], images: vec![], missing: vec![], is_copied: false };
     let mut whole = vec![];
     for planned in &plan.components {
         let (mut legs, mut is_any_new) = (vec![], false);

@@ -207,6 +207,11 @@ impl Http {
         self.auth.renew(&self.wire, &errand.target, &errand.scopes, used, &challenges).await
     }
 
+    /// Says something that the user should know although the run goes on.
+    pub(super) fn warn(&self, text: String) {
+        self.events.warn(text);
+    }
+
     /// What an answer says beside its content: that there is too much to do, and warnings for people.
     fn take_note(&self, target: &Target, answer: &Answer) {
         match answer.status {

@@ -3,11 +3,14 @@
 
 use super::body::Source;
 use super::pace::Pace;
+use super::push::Looked;
 use super::upload::Way;
 use super::{MANIFEST_KINDS, Registry, RegistryError};
 use crate::image::{Digest, Image, Repository};
 use crate::layout::{self, Descriptor, Referrer};
 use futures::future::try_join_all;
+use reqwest::StatusCode;
+use std::collections::BTreeSet;
 
 /// What came of a copy.
 #[derive(Debug)]
@@ -16,7 +19,7 @@ pub(crate) struct Copied {
     pub(crate) ways: Vec<Way>,
     /// How many blobs there were to look after.
     pub(crate) blobs: usize,
-    /// The repository did not have the image before.
+    /// The repository surely did not have the image before.
     pub(crate) is_new: bool,
 }
 
@@ -28,8 +31,14 @@ struct Piece {
     blobs: Vec<Descriptor>,
     /// The artifacts about it.
     referrers: Vec<Referrer>,
-    /// The other repository has it, and so its blobs.
-    is_there: bool,
+    /// Whether the other repository has it, and so its blobs.
+    looked: Looked,
+}
+
+impl Piece {
+    fn is_there(&self) -> bool {
+        self.looked.is_at(&self.digest)
+    }
 }
 
 impl Registry {
@@ -44,21 +53,37 @@ impl Registry {
     ) -> Result<Copied, RegistryError> {
         let from = &image.repository;
         let pieces = self.pieces(image, media_type, to).await?;
-        let blobs = blobs_of(&pieces);
+        let missing = pieces.iter().filter(|piece| !piece.is_there()).flat_map(|piece| &piece.blobs);
+        let blobs = each_once(missing);
         let source = |digest: &Digest, size| {
             Ok::<_, RegistryError>(Source::Registry(Box::new(self.origin(from, digest, size)?)))
         };
-        let ways = self.bring(to, &blobs, &source, &tell).await?;
+        let mut copied = Copied { ways: vec![], blobs: blobs.len(), is_new: false };
+        copied.ways = self.bring(to, &blobs, &source, &tell).await?;
         // Whoever finds a manifest finds what it refers to, and whoever finds the image what is attached to any part of it.
-        for Piece { digest, media_type, bytes, referrers, is_there, .. } in &pieces {
-            if !is_there {
-                self.put_manifest(to, &digest.to_string(), media_type, bytes).await?;
+        for piece in &pieces {
+            let digest = &piece.digest;
+            if !piece.is_there() {
+                self.put_manifest(to, &digest.to_string(), &piece.media_type, &piece.bytes).await?;
             }
-            self.refer(to, digest, referrers).await?;
+            let mut whole = vec![];
+            for referrer in &piece.referrers {
+                let blobs = each_once(&referrer.blobs);
+                let Some(ways) = unless_gone(self.bring(to, &blobs, &source, &tell).await)? else {
+                    let what = &referrer.descriptor.digest;
+                    self.http
+                        .warn(format!("{what}, attached to {image}, is not copied: a part of it is gone"));
+                    continue;
+                };
+                copied.blobs += blobs.len();
+                copied.ways.extend(ways);
+                whole.push(referrer.clone());
+            }
+            self.refer(to, digest, &whole).await?;
         }
         try_join_all(pieces.iter().map(|piece| self.ensure_readable(to, &piece.digest))).await?;
-        let is_new = pieces.last().is_some_and(|image| !image.is_there);
-        Ok(Copied { ways, blobs: blobs.len(), is_new })
+        copied.is_new = pieces.last().is_some_and(|image| matches!(image.looked, Looked::Absent));
+        Ok(copied)
     }
 
     /// The manifests of an image, each before the one that needs it, with what is attached to them.
@@ -77,11 +102,9 @@ impl Registry {
             let (manifests, blobs) = parts.into_iter().partition(|part| is_manifest(&part.media_type));
             left.extend::<Vec<_>>(manifests);
             let own = digest.to_string();
-            let (referrers, is_there) = futures::try_join!(
-                self.attached(&image.repository, &digest),
-                self.points_at(to, &own, &digest)
-            )?;
-            pieces.push(Piece { digest, media_type, bytes, blobs, referrers, is_there });
+            let (referrers, looked) =
+                futures::try_join!(self.attached(&image.repository, &digest), self.look(to, &own))?;
+            pieces.push(Piece { digest, media_type, bytes, blobs, referrers, looked });
         }
         pieces.reverse();
         Ok(pieces)
@@ -97,13 +120,16 @@ fn is_manifest(media_type: &str) -> bool {
     MANIFEST_KINDS.split(", ").any(|kind| kind == media_type)
 }
 
-/// The blobs that the other repository may lack, each once.
-fn blobs_of(pieces: &[Piece]) -> Vec<(Digest, u64)> {
-    let of_images = pieces.iter().filter(|piece| !piece.is_there).flat_map(|piece| &piece.blobs);
-    let of_artifacts = pieces.iter().flat_map(|piece| &piece.referrers).flat_map(|referrer| &referrer.blobs);
-    let mut blobs: Vec<(Digest, u64)> =
-        of_images.chain(of_artifacts).filter_map(|blob| Some((blob.digest().ok()?, blob.size))).collect();
-    blobs.sort();
-    blobs.dedup();
-    blobs
+/// What came of the blobs of an artifact; `None` if one is gone. It is somebody's note about the image, and no part of it.
+fn unless_gone(brought: Result<Vec<Way>, RegistryError>) -> Result<Option<Vec<Way>>, RegistryError> {
+    match brought {
+        Err(RegistryError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
+        brought => brought.map(Some),
+    }
+}
+
+/// The blobs, sorted, each once.
+fn each_once<'a>(blobs: impl IntoIterator<Item = &'a Descriptor>) -> Vec<(Digest, u64)> {
+    let blobs = blobs.into_iter().filter_map(|blob| Some((blob.digest().ok()?, blob.size)));
+    blobs.collect::<BTreeSet<_>>().into_iter().collect()
 }

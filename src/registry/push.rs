@@ -31,6 +31,22 @@ pub(crate) struct Ready<'a> {
     pub(crate) referrers: &'a [Referrer],
 }
 
+/// What is known of a manifest where images are pushed to.
+#[derive(Clone, Debug)]
+pub(crate) enum Looked {
+    There(Found),
+    Absent,
+    /// 403: registries hide so what one may not read, and also what does not exist yet.
+    Hidden,
+}
+
+impl Looked {
+    /// Whether it is this manifest.
+    pub(super) fn is_at(&self, digest: &Digest) -> bool {
+        matches!(self, Self::There(found) if found.digest == *digest)
+    }
+}
+
 impl Registry {
     /// Pushes an image under `name`, a tag. `tell` hears now and then how far it is. Returns how the blobs came
     /// there; none if the whole was there. What the registry has is not sent: neither the whole nor a part of it.
@@ -54,7 +70,7 @@ impl Registry {
         }
         // Whoever finds the name must find what is attached, so the name comes last.
         let first = if image.referrers.is_empty() { name } else { own.as_str() };
-        let put = self.put_manifest(repository, first, image.media_type, image.manifest).await;
+        let put = self.name(repository, first, image, &digest).await;
         match put {
             // Somebody cleaned up: what a manifest promised, or this run has seen, is gone.
             Err(RegistryError::Refused { message: Some(message), .. })
@@ -62,16 +78,31 @@ impl Registry {
             {
                 self.learnt.forget(&self.http.target(repository)?);
                 ways = self.push_blobs(repository, image, &image.blobs, &tell).await?;
-                self.put_manifest(repository, first, image.media_type, image.manifest).await?;
+                self.name(repository, first, image, &digest).await?;
             }
             put => put?,
         }
         if !image.referrers.is_empty() {
             self.attach(repository, image).await?;
-            self.put_manifest(repository, name, image.media_type, image.manifest).await?;
+            self.name(repository, name, image, &digest).await?;
         }
         self.ensure_readable(repository, &digest).await?;
         Ok(ways)
+    }
+
+    /// Puts the manifest under `name`. Somebody else may just have done so with the same one, and then it need not change.
+    async fn name(
+        &self,
+        repository: &Repository,
+        name: &str,
+        image: &Ready<'_>,
+        digest: &Digest,
+    ) -> Result<(), RegistryError> {
+        let put = self.put_manifest(repository, name, image.media_type, image.manifest).await;
+        match put {
+            Err(RegistryError::Immutable { .. }) if self.points_at(repository, name, digest).await? => Ok(()),
+            put => put,
+        }
     }
 
     /// Whether `reference` is this manifest.
@@ -81,23 +112,21 @@ impl Registry {
         reference: &str,
         digest: &Digest,
     ) -> Result<bool, RegistryError> {
-        let found = self.find_where_it_goes(repository, reference).await?;
-        Ok(found.is_some_and(|found| found.digest == *digest))
+        Ok(self.look(repository, reference).await?.is_at(digest))
     }
 
-    /// The manifest that goes by `reference` in a repository that is pushed to and may not exist yet. Registries that hide
-    /// what one may not read answer 403.
-    pub(crate) async fn find_where_it_goes(
+    /// Looks for a manifest in a repository that is pushed to and may not exist yet.
+    pub(crate) async fn look(
         &self,
         repository: &Repository,
         reference: &str,
-    ) -> Result<Option<Found>, RegistryError> {
+    ) -> Result<Looked, RegistryError> {
         let action = format!("look for {}", tag_or_digest(repository, reference));
         let answer = self.head(&self.http.to_write(repository, action)?, reference).await?;
-        match answer.status {
-            StatusCode::FORBIDDEN => Ok(None),
-            _ => super::found(answer),
+        if answer.status == StatusCode::FORBIDDEN {
+            return Ok(Looked::Hidden);
         }
+        Ok(super::found(answer)?.map_or(Looked::Absent, Looked::There))
     }
 
     /// Waits until the registry gives back what was pushed: some answer before all of their servers know it.

@@ -142,10 +142,17 @@ pub(super) fn heredocs(values: &[(String, String)]) -> String {
     values.iter().map(line).collect()
 }
 
-/// Adds lines to the file that the runner named.
+/// Adds lines to the file that the runner named, below what others have written, whose last line may have no end.
 pub(crate) fn append(file: &Path, lines: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    std::fs::OpenOptions::new().append(true).create(true).open(file)?.write_all(lines.as_bytes())
+    use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+    let mut file = std::fs::OpenOptions::new().read(true).append(true).create(true).open(file)?;
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    let end = if last == [b'\n'] { "" } else { "\n" };
+    file.write_all(format!("{end}{lines}").as_bytes())
 }
 
 #[cfg(test)]
@@ -156,6 +163,16 @@ mod tests {
 
     fn read(matrix: &Matrix) -> Value {
         serde_json::from_str(&matrix.json).expect("JSON")
+    }
+
+    #[test]
+    fn lines_are_added_below_what_others_wrote() {
+        for (before, expected) in [("", "b=2\n"), ("a=1\n", "a=1\nb=2\n"), ("a=1", "a=1\nb=2\n")] {
+            let file = tempfile::NamedTempFile::new().expect("a file");
+            std::fs::write(file.path(), before).expect("write");
+            append(file.path(), "b=2\n").expect("append");
+            assert_eq!(std::fs::read_to_string(file.path()).expect("read"), expected, "{before:?}");
+        }
     }
 
     #[test]

@@ -6,17 +6,21 @@ use crate::component::Name;
 use crate::event::{Events, Progress, Stage};
 use crate::image::{Image, Repository, Tag};
 use crate::plan::Found;
-use crate::registry::{Copied, Pace};
+use crate::registry::{Copied, Looked, Pace};
 
 impl Store {
-    /// The same as [`Self::find`] in a repository that nobody may have pushed to yet.
+    /// The same as [`Self::find`] in a repository that nobody may have pushed to yet: what a registry hides is not there,
+    /// until it can be asked without doubt.
     pub(crate) async fn find_where_it_goes(
         &self,
         repository: &Repository,
         name: &Tag,
     ) -> Result<Option<Found>, StoreError> {
         match self {
-            Self::Registry(registry) => Ok(registry.find_where_it_goes(repository, name.as_str()).await?),
+            Self::Registry(registry) => match registry.look(repository, name.as_str()).await? {
+                Looked::There(found) => Ok(Some(found)),
+                Looked::Absent | Looked::Hidden => Ok(None),
+            },
             Self::Layout(_) => self.find(repository, name).await,
         }
     }

@@ -226,6 +226,23 @@ fn another_image_under_a_key_that_may_not_change_is_said() {
 }
 
 #[test]
+fn the_same_image_under_a_key_that_may_not_change_is_no_fault() {
+    // Given a registry with immutable tags, to which another run pushes the same image while this one builds it,
+    let registry = Registry::start();
+    let repository = shop(&["amd64"]);
+    up(&repository, registry.address()).run().exits(0);
+    let body = r#"{"errors":[{"code":"TAG_INVALID","message":"it cannot be overwritten because the repository is immutable"}]}"#;
+    let proxy = Faulty::start(registry.address(), move |asked| match asked.method.as_str() {
+        "HEAD" if asked.path.contains("/one/manifests/in-") && asked.time == 1 => answer(404, "", ""),
+        "PUT" if asked.path.contains("/manifests/in-") => answer(400, "", body),
+        _ => None,
+    });
+    // when it is pushed, then it is there.
+    up(&repository, &proxy.address.to_string()).run().exits(0);
+    assert_eq!(proxy.hits(), 2, "{:?}", proxy.asked());
+}
+
+#[test]
 fn a_run_that_is_killed_between_tags_is_finished_by_the_next() {
     // Given a run that is killed when some of its tags have moved,
     let registry = Registry::start();

@@ -108,9 +108,7 @@ impl Pushing {
     pub(crate) fn built(&self) -> Hephy {
         // Beside the repository, which it would make dirty.
         let plan = self.repository.beside("plan.json").to_string_lossy().into_owned();
-        self.logged_in(&["plan", "--registry", &self.proxy.image("shop"), "--output", &plan])
-            .run()
-            .exits(0);
+        self.logged_in(&["plan", "--registry", &self.proxy.image("shop"), "--output", &plan]).run().exits(0);
         self.repository.hephy(["build", "--plan", &plan]).run().exits(0);
         self.logged_in(&["push", "--plan", &plan])
     }

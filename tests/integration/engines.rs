@@ -323,3 +323,30 @@ fn buildx_is_called_as_its_documentation_says_and_once_more_after_a_fault_of_its
         }
     }
 }
+
+#[test]
+fn lines_for_another_processor_are_a_warning_where_a_builder_says_that_it_runs_them() {
+    // Given a builder that runs the programs of two platforms, and builds nothing,
+    let runs = "FROM scratch\nCOPY a.txt /\nRUN [\"/made\"]\n";
+    let (host, other) = if cfg!(target_arch = "aarch64") { ("arm64", "amd64") } else { ("amd64", "arm64") };
+    let builder = "case \"$2\" in inspect) printf 'Driver: docker-container\\nStatus: running\\nPlatforms: \
+        linux/amd64, linux/arm64\\n'; exit ;; esac\nexit 1";
+    for (dockerfile, architecture, is_warned) in
+        [(runs, other, true), (runs, host, false), ("FROM scratch\nCOPY a.txt /\n", other, false)]
+    {
+        let repository = web(dockerfile, &[("a.txt", "a")]);
+        let component =
+            format!("components: {{web: {{backend: buildkit, platforms: [linux/{architecture}]}}}}\n");
+        repository.write("hephy.yaml", &component).commit("Choose the platform");
+        let tools = repository.beside("tools");
+        stand_in(&tools, "docker", builder);
+        stand_in(&tools, "buildctl", "exit 1");
+        // when it is to build, then what will be slow is said before the build.
+        let output = repository.hephy(["build"]).env("PATH", path_with(&tools)).run().exits(3);
+        let warning =
+            format!("warning: build web (linux/{architecture}): its `RUN` lines are for another processor");
+        assert_eq!(output.stderr.contains(&warning), is_warned, "{output}");
+        let calls = std::fs::read_to_string(tools.join("calls")).expect("calls");
+        assert!(calls.contains("buildx build"), "{calls}{output}");
+    }
+}

@@ -3,7 +3,7 @@
 //! `backend_spin`.
 
 use crate::support::registry::Registry;
-use crate::support::{Repository, write_program};
+use crate::support::{Hephy, Repository, stand_in, write_program};
 use serde_json::Value;
 
 /// A repository of these files, and `app` as its component.
@@ -163,4 +163,34 @@ fn pack_is_called_as_its_documentation_says() {
     repository.write("app/project.toml", "[_]\n").commit("Forget the builder");
     let output = repository.hephy(["build"]).run().exits(3);
     assert!(output.error().ends_with("choose a builder: `project.toml` names none"), "{output}");
+}
+
+/// hephy with stand-ins of these names in front of everything else on PATH.
+fn with(repository: &Repository, arguments: &[&str], tools: &[(&str, &str)]) -> Hephy {
+    let folder = repository.beside("stand-ins");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir(&folder).expect("create the folder");
+    tools.iter().for_each(|(name, script)| stand_in(&folder.join(name), script));
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("a path"));
+    repository.hephy(arguments).env("PATH", path)
+}
+
+/// A repository with an application for pack, whose builder is in `registry`.
+fn packed(registry: &Registry) -> Repository {
+    registry.publish("builder:1", "builder");
+    let descriptor = format!("[io.buildpacks]\nbuilder = '{}'\n", registry.image("builder:1"));
+    repository(&[("app/project.toml", &descriptor), ("app/main.py", "")])
+}
+
+#[test]
+fn a_build_of_pack_that_fails_does_so_with_its_words() {
+    let registry = Registry::start();
+    let repository = packed(&registry);
+    let words = "[ \"$1\" != version ] || { echo 0.40.0; exit; }; echo 'no buildpack fits'; echo 'ERROR: failed to build' >&2; exit 51";
+    let output = with(&repository, &["up"], &[("pack", words)]).run().exits(3).says("│ no buildpack fits");
+    assert!(output.error().ends_with("run `pack`: exit status: 51: ERROR: failed to build"), "{output}");
+    assert_eq!(repository.entries(), [], "{output}");
+    output.says(
+        "hint: what `pack` says is the reason; `hephy build app --platform linux/amd64` tries it alone\n",
+    );
 }

@@ -175,6 +175,8 @@ fn a_failed_line_fails_the_build_with_the_words_of_buildkit() {
     assert!(output.error().contains("did not complete successfully: exit code: 7"), "{output}");
     assert!(output.stderr.contains("it is broken"), "{output}");
     assert_eq!(repository.entries(), []);
+    let alone = "`hephy build web --platform linux/amd64` tries it alone\n";
+    output.says(&format!("hint: what `buildctl` says is the reason; {alone}"));
 }
 
 #[test]

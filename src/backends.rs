@@ -26,7 +26,7 @@ pub(crate) use choose::{Choice, ChooseError, Tried, choose};
 pub(crate) use engine::{Answer, Chosen, Engine};
 
 use crate::capture::CaptureError;
-use crate::component::{Backend, Component};
+use crate::component::{Backend, Component, Recipe};
 use crate::config::Definitions;
 use crate::event::Events;
 use crate::exec::ExecError;
@@ -205,6 +205,19 @@ pub(crate) async fn build(
             Ok(Built { manifest: buildpacks::build(events, cancel, order).await?, reads: vec![] })
         }
         Backend::Spin => Ok(Built { manifest: spin::build(events, cancel, order).await?, reads: vec![] }),
+    }
+}
+
+/// What makes the compiler say its errors again in the folder of the component, without hephy; `None` where no other tool
+/// builds from what hephy builds from.
+pub(crate) fn by_hand(backend: Backend, recipe: &Recipe) -> Option<Vec<String>> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    match backend {
+        Backend::Cargo => Some(cargo::by_hand(recipe)),
+        // Of a folder that has one program, Go would leave it there.
+        Backend::Ko => Some(words(&["go", "build", "-o", "/dev/null", "./..."])),
+        Backend::Spin => Some(words(&["spin", "build"])),
+        _ => None,
     }
 }
 

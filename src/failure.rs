@@ -1,6 +1,7 @@
 //! Failures: where every error becomes an exit code, a first line that says it all, and what to do about it.
 
 mod hints;
+mod again;
 mod words;
 mod facts;
 mod decisions;
@@ -24,12 +25,14 @@ pub(crate) struct Failure {
     pub(crate) hints: Vec<String>,
     /// What shows it: an excerpt, events, the last lines of a program.
     pub(crate) evidence: Vec<String>,
+    /// The program that failed, where nobody knows what helps against its words.
+    pub(crate) program: Option<String>,
 }
 
 impl Failure {
     /// A failure that no other error stands behind.
     pub(crate) fn new(code: ExitCode, headline: impl Into<String>) -> Self {
-        Self { code, headline: headline.into(), hints: vec![], evidence: vec![] }
+        Self { code, headline: headline.into(), hints: vec![], evidence: vec![], program: None }
     }
 
     /// Adds what the user can do.

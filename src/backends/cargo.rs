@@ -59,7 +59,14 @@ pub(super) async fn build(
     if !stale.is_empty() {
         let packages = stale.iter().flat_map(|package| ["--package", package]);
         let clean = cargo(order)
-            .args(["clean", "--quiet", "--profile", profile(order), "--locked", "--offline"])
+            .args([
+                "clean",
+                "--quiet",
+                "--profile",
+                profile(&order.component.recipe),
+                "--locked",
+                "--offline",
+            ])
             .args(["--target", target.triple])
             .args(packages);
         exec::capture(&clean).await?;
@@ -96,8 +103,8 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn profile<'a>(order: &Order<'a>) -> &'a str {
-    order.component.recipe.profile.as_deref().unwrap_or("release")
+fn profile(recipe: &Recipe) -> &str {
+    recipe.profile.as_deref().unwrap_or("release")
 }
 
 async fn compile(
@@ -154,12 +161,18 @@ fn command(order: &Order<'_>, target: &Target, folders: &Folders) -> Program {
     flags.extend(folders.remaps(order.root, order.cargo_home));
     let flags = serde_json::to_string(&flags).expect("a list of strings always serialises");
     cargo(order)
-        .args([target.subcommand, "--profile", profile(order), "--locked"])
+        .args([target.subcommand, "--profile", profile(&order.component.recipe), "--locked"])
         .args(["--message-format=json-render-diagnostics", "--target", target.triple])
         .args(["--config", &format!("target.{}.rustflags={flags}", target.triple)])
         .args(chosen(&order.component.recipe))
         .env("SOURCE_DATE_EPOCH", order.epoch.to_string())
         .env("CARGO_INCREMENTAL", "0")
+}
+
+/// What a user calls to see the errors of the same programs, for his own machine.
+pub(super) fn by_hand(recipe: &Recipe) -> Vec<String> {
+    let words = ["cargo", "build", "--locked"].map(str::to_owned);
+    words.into_iter().chain([format!("--profile={}", profile(recipe))]).chain(chosen(recipe)).collect()
 }
 
 /// Cargo in the folder of the package, without the variables of somebody's shell.

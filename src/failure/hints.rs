@@ -16,9 +16,9 @@ pub(super) fn of_exec(failure: Failure, error: &ExecError) -> Failure {
     match error {
         ExecError::Missing { program } => failure.hint(format!("install {program}, or put it on PATH")),
         ExecError::Cancelled { .. } => Failure { code: ExitCode::Terminated, ..failure },
-        ExecError::Failed { last_lines, .. } => match of_words(last_lines) {
+        ExecError::Failed { program, last_lines, .. } => match of_words(last_lines) {
             Some(hint) => failure.hint(hint),
-            None => failure,
+            None => Failure { program: Some(program.clone()), ..failure },
         },
         ExecError::Start { .. } | ExecError::Read { .. } => failure,
     }

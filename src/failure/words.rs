@@ -115,6 +115,7 @@ mod tests {
                 "this Dockerfile wants BuildKit",
             ),
             ("Unknown flag: link", "this Dockerfile wants BuildKit"),
+            // Nobody knows what is wrong there: `again` says how to see it.
             ("make: *** [all] Error 2", ""),
         ] {
             let lines = ["before".to_owned(), line.to_owned(), "after".to_owned()];

@@ -234,7 +234,8 @@ async fn with_backend(
         Some((away, engine)) => away.build(run, stop, engine, planned, &order).await,
         None => backends::build(&run.events, stop, planned.backend, &order).await.map_err(Failure::from),
     };
-    let built = built.map_err(during)?;
+    let again = |failure: Failure| during(failure.again(planned.backend, &planned.component, name));
+    let built = built.map_err(again)?;
     guarding::ensure_listed(run, planned, leg, &built.reads).await.map_err(during)?;
     let stamp = describing::stamp(run, planned, leg);
     let layout = Layout::at(order.out);

@@ -49,6 +49,31 @@ fn a_dry_run_prints_the_jobs_and_asks_nobody() {
 }
 
 #[test]
+fn a_dry_run_prints_what_kaniko_is_told() {
+    // Given a registry that nobody knows the address of,
+    let repository = web("kaniko", "kaniko: example.com/kaniko, namespace: builds");
+    let registry = "registry.invalid/acme/shop";
+    let arguments = ["build", "--dry-run", "--all", "--registry", registry];
+    // when a build is tried out,
+    let output = repository.hephy(arguments).run().exits(0).says("nothing was touched");
+    // then each platform has a pod with kaniko, which leaves the digest where the cluster shows it.
+    let jobs = documents(&output.stdout);
+    assert_eq!(jobs.len(), 2, "{output}");
+    for (job, platform) in jobs.iter().zip(["linux/amd64", "linux/arm64"]) {
+        let container = &job["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["image"], "example.com/kaniko", "{output}");
+        let arguments = container["args"].as_array().expect("a list");
+        for expected in [
+            "--digest-file=/dev/termination-log".to_owned(),
+            format!("--custom-platform={platform}"),
+            format!("--destination={registry}/web:hephy-tmp-dry-run"),
+        ] {
+            assert!(arguments.contains(&expected.as_str().into()), "{expected} in {output}");
+        }
+    }
+}
+
+#[test]
 fn where_a_dockerfile_is_built_is_no_input_and_kaniko_is() {
     let digest = |repository: &Repository| crate::support::input_digest(repository);
     let here = digest(&web("dockerfile", ""));

@@ -1,7 +1,7 @@
 //! The `cargo` and `prebuilt` backends: what their images hold, what they are put on, and what could not start.
 
 use crate::support::registry::Registry;
-use crate::support::{Hephy, Repository, input_digest, prebuilt, stand_in, write_program};
+use crate::support::{Repository, input_digest, prebuilt, stand_in, write_program};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -382,8 +382,8 @@ fn programs_that_could_not_start_are_refused() {
 }
 
 #[test]
-fn another_platform_is_linked_by_zig() {
-    // Given a machine whose compiler has the other platform's musl library, and a zigbuild that writes down its call,
+fn another_platform_is_linked_by_zig_where_it_is_there() {
+    // Given a machine whose compiler has the other platform's musl library, and tools that write down their calls,
     let repository = package();
     let other = if host() == "arm64" { "amd64" } else { "arm64" };
     configure(&repository, &format!("bin: api, platforms: [linux/{other}]"));
@@ -394,17 +394,28 @@ fn another_platform_is_linked_by_zig() {
     std::fs::create_dir_all(sysroot.join("lib/rustlib").join(triple).join("lib")).expect("create the folder");
     stand_in(&tools.join("rustc"), &format!("echo '{}'", sysroot.display()));
     let call = repository.beside("call");
-    let script = format!("[ \"$1\" = --version ] || {{ echo \"$@\" > '{}'; exit 1; }}", call.display());
-    stand_in(&tools.join("cargo-zigbuild"), &script);
-    let hephy = |repository: &Repository| -> Hephy {
-        let path = std::env::var("PATH").expect("a PATH");
-        repository.hephy(["build"]).env("PATH", format!("{}:{path}", tools.display()))
-    };
-    // when it is built, then zigbuild is called with what Cargo would be called with.
-    hephy(&repository).run().exits(3).says("zig links it, because this machine is of another platform");
-    let call = std::fs::read_to_string(call).expect("a call");
-    let expected = format!(
-        "zigbuild --profile release --locked --message-format=json-render-diagnostics --target {triple} "
-    );
-    assert!(call.starts_with(&expected) && call.contains("--bin=api"), "{call}");
+    let path = std::env::var("PATH").expect("a PATH");
+    let keep = format!("echo \"$@\" > '{}'; exit 1", call.display());
+    let zigbuild = format!("[ \"$1\" = --version ] || {{ {keep}; }}");
+    // Of Cargo, only the build is written down.
+    let cargo = format!("[ \"$1\" != build ] || {{ {keep}; }}; PATH='{path}' exec cargo \"$@\"");
+    for (has_zigbuild, subcommand, why) in [
+        (true, "zigbuild", "musl is linked in; zig links it, because this machine is of another platform"),
+        (false, "build", "musl is linked in; there is no `cargo-zigbuild`, so Cargo's own linker has to do"),
+    ] {
+        let _ = std::fs::remove_file(tools.join("cargo"));
+        let _ = std::fs::remove_file(tools.join("cargo-zigbuild"));
+        match has_zigbuild {
+            true => stand_in(&tools.join("cargo-zigbuild"), &zigbuild),
+            false => stand_in(&tools.join("cargo"), &cargo),
+        }
+        // when it is built, then the one that is there is called with what Cargo would be called with.
+        let hephy = repository.hephy(["build"]).env("PATH", format!("{}:{path}", tools.display()));
+        hephy.run().exits(3).says(&format!("for {triple}: {why}"));
+        let call = std::fs::read_to_string(&call).expect("a call");
+        let expected = format!(
+            "{subcommand} --profile release --locked --message-format=json-render-diagnostics --target {triple} "
+        );
+        assert!(call.starts_with(&expected) && call.contains("--bin=api"), "{call}");
+    }
 }

@@ -268,6 +268,23 @@ fn templates_that_no_input_stands_for_are_refused() {
 }
 
 #[test]
+fn a_program_that_does_not_compile_fails_with_the_words_of_go() {
+    let (_registry, repository) = service();
+    repository.write("svc/api/broken.go", "package main\n\nvar number int = \"text\"\n").commit("Break it");
+    let output =
+        ko(&repository, &["build", "--platform", "linux/amd64"]).run().exits(3).says("cannot use \"text\"");
+    assert!(
+        output.error().starts_with("error: build api (linux/amd64): run `ko`: exit status: 1: Error: "),
+        "{output}"
+    );
+    assert_eq!(repository.entries(), [], "{output}");
+    output.says(
+        "hint: what `ko` says is the reason; `hephy build api --platform linux/amd64` tries it alone; errors of the compiler \
+         show with `go build -o /dev/null ./...` in the folder `svc/api` too\n",
+    );
+}
+
+#[test]
 fn a_tool_that_is_missing_or_too_old_is_named_before_anything_starts() {
     let (_registry, repository) = service();
     let go = Command::new("go").args(["env", "GOROOT"]).output().expect("go starts").stdout;

@@ -3,7 +3,7 @@
 //! `backend_spin`.
 
 use crate::support::registry::Registry;
-use crate::support::{Repository, write_program};
+use crate::support::{Hephy, Repository, stand_in, write_program};
 use serde_json::Value;
 
 /// A repository of these files, and `app` as its component.
@@ -163,4 +163,92 @@ fn pack_is_called_as_its_documentation_says() {
     repository.write("app/project.toml", "[_]\n").commit("Forget the builder");
     let output = repository.hephy(["build"]).run().exits(3);
     assert!(output.error().ends_with("choose a builder: `project.toml` names none"), "{output}");
+}
+
+/// hephy with stand-ins of these names in front of everything else on PATH.
+fn with(repository: &Repository, arguments: &[&str], tools: &[(&str, &str)]) -> Hephy {
+    let folder = repository.beside("stand-ins");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir(&folder).expect("create the folder");
+    tools.iter().for_each(|(name, script)| stand_in(&folder.join(name), script));
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("a path"));
+    repository.hephy(arguments).env("PATH", path)
+}
+
+/// A repository with an application for pack, whose builder is in `registry`.
+fn packed(registry: &Registry) -> Repository {
+    registry.publish("builder:1", "builder");
+    let descriptor = format!("[io.buildpacks]\nbuilder = '{}'\n", registry.image("builder:1"));
+    repository(&[("app/project.toml", &descriptor), ("app/main.py", "")])
+}
+
+#[test]
+fn a_build_of_pack_that_fails_does_so_with_its_words() {
+    let registry = Registry::start();
+    let repository = packed(&registry);
+    let words = "[ \"$1\" != version ] || { echo 0.40.0; exit; }; echo 'no buildpack fits'; echo 'ERROR: failed to build' >&2; exit 51";
+    let output = with(&repository, &["up"], &[("pack", words)]).run().exits(3).says("│ no buildpack fits");
+    assert!(output.error().ends_with("run `pack`: exit status: 51: ERROR: failed to build"), "{output}");
+    assert_eq!(repository.entries(), [], "{output}");
+    output.says(
+        "hint: what `pack` says is the reason; `hephy build app --platform linux/amd64` tries it alone\n",
+    );
+}
+
+#[test]
+fn a_tool_that_is_too_old_is_named() {
+    let registry = Registry::start();
+    let packed = packed(&registry);
+    registry.publish_index("base:1");
+    let settings = format!("defaultBaseImage: {}\n", registry.image("base:1"));
+    let go = repository(&[
+        ("app/go.mod", "module example.com/app\n\ngo 1.20\n"),
+        ("app/main.go", "package main\n\nfunc main() {}\n"),
+        ("app/.ko.yaml", &settings),
+    ]);
+    let manifest = "[package]\nname = \"app\"\nversion = \"1.0.0\"\nedition = \"2021\"\n";
+    let lock = "version = 3\n\n[[package]]\nname = \"app\"\nversion = \"1.0.0\"\n";
+    let rust = repository(&[
+        ("app/Cargo.toml", manifest),
+        ("app/Cargo.lock", lock),
+        ("app/src/main.rs", "fn main() {}\n"),
+    ]);
+    let spin =
+        repository(&[("app/spin.toml", SPIN), ("shared/static/index.html", "<p>"), ("app/plain.wasm", "")]);
+    // Given tools that are one version too old, of which the plan gets the answers that it wants,
+    let path = std::env::var("PATH").expect("a path");
+    let older = |tool: &str, ask: &str, says: &str| {
+        format!("[ \"$1\" != {ask} ] || {{ echo '{says}'; exit; }}; PATH='{path}' exec {tool} \"$@\"")
+    };
+    let cargo = older("cargo", "--version", "cargo 1.62.1 (a748cf5a3 2022-06-08)");
+    let old_go = older("go", "version", "go version go1.20.14 linux/amd64");
+    for (repository, tools, expected) in [
+        (&rust, vec![("cargo", &*cargo)], "cargo`: it is version 1.62.1, and hephy needs 1.63 or newer"),
+        (&go, vec![("ko", "echo v0.14.1")], "ko`: it is version 0.14.1, and hephy needs 0.15 or newer"),
+        (
+            &go,
+            vec![("ko", "echo v0.15.0"), ("go", &*old_go)],
+            "go`: it is version 1.20.14, and hephy needs 1.21 or newer",
+        ),
+        (
+            &packed,
+            vec![("pack", "echo 0.28.0+git-1")],
+            "pack`: it is version 0.28.0+git-1, and hephy needs 0.29 or newer",
+        ),
+        (
+            &spin,
+            vec![("spin", "echo 'spin 1.5.1'")],
+            "spin`: it is version 1.5.1, and hephy needs 2.0 or newer",
+        ),
+    ] {
+        // when something is to be built, then the tool is named with its version, and nothing was begun.
+        let output = with(repository, &["up"], &tools).run().exits(3);
+        assert!(output.error().ends_with(&format!(": use `{expected}")), "{output}");
+        assert!(!output.stderr.contains("► build"), "{output}");
+        output.says("hint: install a newer one, or put it first on PATH");
+    }
+    // A tool that is not there is named too.
+    let output = packed.hephy(["up"]).run().exits(3).says("hint: install pack, or put it on PATH");
+    assert!(output.error().ends_with(": find the program `pack`"), "{output}");
+    assert!(!output.stderr.contains("► build"), "{output}");
 }

@@ -115,6 +115,20 @@ fn a_program_that_looks_for_certificates_where_there_are_none_is_a_warning() {
     assert!(!other.contains(warning), "{other}");
 }
 
+#[test]
+fn a_program_of_more_than_128_mebibytes_is_a_warning() {
+    let repository = Repository::app();
+    let program = std::fs::File::options().write(true).open(repository.path().join("app/run"));
+    program.and_then(|program| program.set_len(129 << 20)).expect("make it longer");
+    let output = repository.hephy(["build"]).run().exits(0);
+    let path = repository.path().join("app/run");
+    let expected = format!(
+        "warning: app (linux/amd64): `{}` has 129 MiB; without debug information (`strip`) it is smaller\n",
+        path.display()
+    );
+    output.says(&expected);
+}
+
 /// A folder of Cargo's with the only package that this machine knows, `greeting`, and these settings.
 fn cargo_home(folder: &Path, settings: &str) {
     let vendor = folder.join("vendor");

@@ -1,6 +1,7 @@
 //! Input that is wrong: the first line says what failed and why, a hint what to do, and nothing is half-written.
 
 use crate::support::{Repository, prebuilt, refused, shows};
+use std::process::Command;
 
 #[test]
 fn no_repository() {
@@ -203,6 +204,37 @@ fn a_cargo_package_without_a_lock_file() {
             && output.error().contains("cannot create the lock file"),
         "{output}"
     );
+}
+
+#[test]
+fn a_program_that_does_not_compile() {
+    let repository = Repository::empty();
+    let manifest =
+        "[package]\nname = \"tool\"\nversion = \"1.0.0\"\nedition = \"2024\"\n[package.metadata.hephy]\n";
+    let lock = "version = 4\n\n[[package]]\nname = \"tool\"\nversion = \"1.0.0\"\n";
+    repository.write("apps/tool/Cargo.toml", manifest).write("apps/tool/Cargo.lock", lock);
+    repository.write("apps/tool/src/main.rs", "fn main() { let number: u8 = \"text\"; }\n");
+    repository.write(".gitignore", "target/\n").commit("Add a tool");
+    let output = refused(&repository, &["up"], 3);
+    let platform = format!("linux/{}", crate::backend_cargo::host());
+    let expected = format!(
+        "error: build tool ({platform}): run `cargo`: exit status: 101: error[E0308]: mismatched types"
+    );
+    assert_eq!(output.error(), expected, "{output}");
+    // Cargo's own words come while it works, then again below the hint, which says where and how to see them.
+    let hint = format!(
+        "hint: what `cargo` says is the reason; `hephy build tool --platform {platform}` tries it alone; errors of the \
+         compiler show with `cargo build --locked --profile=release --bins` in the folder `apps/tool` too\n"
+    );
+    output.says("│ error[E0308]: mismatched types").says(&hint);
+    // Both commands do that.
+    let alone = repository.hephy(["build", "tool", "--platform", &platform]).run().exits(3);
+    assert_eq!(alone.error(), expected, "{alone}");
+    let by_hand = ["build", "--locked", "--profile=release", "--bins"];
+    let by_hand =
+        Command::new("cargo").args(by_hand).current_dir(repository.path().join("apps/tool")).output();
+    let said = String::from_utf8(by_hand.expect("cargo starts").stderr).expect("UTF-8");
+    assert!(said.contains("error[E0308]: mismatched types"), "{said}");
 }
 
 #[test]

@@ -42,6 +42,8 @@ fn a_dockerfile_is_built_by_buildkit_twice_the_same_and_once() {
     std::fs::File::options().append(true).open(&file).and_then(|file| file.set_modified(old)).expect("set");
     // when both are built,
     let output = up(&buildkit, &first).says("by buildctl: BuildKit v0.33.1 answers");
+    // whose words are shown although nothing is wrong,
+    let output = output.says("  web (linux/amd64) │ #").says("[one 1/3] RUN echo \"for hephy\" > /made");
     // then the images are equal and hold what was made and copied, nothing younger than the commit,
     assert_eq!(up(&buildkit, &second).stdout, output.stdout);
     let files = files_of_image(&first);
@@ -173,6 +175,8 @@ fn a_failed_line_fails_the_build_with_the_words_of_buildkit() {
     assert!(output.error().contains("did not complete successfully: exit code: 7"), "{output}");
     assert!(output.stderr.contains("it is broken"), "{output}");
     assert_eq!(repository.entries(), []);
+    let alone = "`hephy build web --platform linux/amd64` tries it alone\n";
+    output.says(&format!("hint: what `buildctl` says is the reason; {alone}"));
 }
 
 #[test]
@@ -319,5 +323,32 @@ fn buildx_is_called_as_its_documentation_says_and_once_more_after_a_fault_of_its
         } else {
             assert!(output.error().contains("failed to solve: no room"), "{output}");
         }
+    }
+}
+
+#[test]
+fn lines_for_another_processor_are_a_warning_where_a_builder_says_that_it_runs_them() {
+    // Given a builder that runs the programs of two platforms, and builds nothing,
+    let runs = "FROM scratch\nCOPY a.txt /\nRUN [\"/made\"]\n";
+    let (host, other) = if cfg!(target_arch = "aarch64") { ("arm64", "amd64") } else { ("amd64", "arm64") };
+    let builder = "case \"$2\" in inspect) printf 'Driver: docker-container\\nStatus: running\\nPlatforms: \
+        linux/amd64, linux/arm64\\n'; exit ;; esac\nexit 1";
+    for (dockerfile, architecture, is_warned) in
+        [(runs, other, true), (runs, host, false), ("FROM scratch\nCOPY a.txt /\n", other, false)]
+    {
+        let repository = web(dockerfile, &[("a.txt", "a")]);
+        let component =
+            format!("components: {{web: {{backend: buildkit, platforms: [linux/{architecture}]}}}}\n");
+        repository.write("hephy.yaml", &component).commit("Choose the platform");
+        let tools = repository.beside("tools");
+        stand_in(&tools, "docker", builder);
+        stand_in(&tools, "buildctl", "exit 1");
+        // when it is to build, then what will be slow is said before the build.
+        let output = repository.hephy(["build"]).env("PATH", path_with(&tools)).run().exits(3);
+        let warning =
+            format!("warning: build web (linux/{architecture}): its `RUN` lines are for another processor");
+        assert_eq!(output.stderr.contains(&warning), is_warned, "{output}");
+        let calls = std::fs::read_to_string(tools.join("calls")).expect("calls");
+        assert!(calls.contains("buildx build"), "{calls}{output}");
     }
 }

@@ -8,7 +8,7 @@ use crate::support::attached::kinds;
 use crate::support::faulty::{Asked, Faulty, answer};
 use crate::support::guarded::{Door, Generation, Guarded};
 use crate::support::pushing::{LOGIN, OTHER_LOGIN, noise};
-use crate::support::registry::Registry;
+use crate::support::registry::{Registry, digest};
 use crate::support::{Hephy, Output, Repository};
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -42,18 +42,6 @@ fn change(repository: &Repository, text: &str) {
 fn up<'a>(repository: &Repository, images: impl IntoIterator<Item = &'a str>) -> Hephy {
     let lines: Vec<&str> = images.into_iter().collect();
     repository.hephy(["up", "--no-deploy"]).env("HEPHY_IMAGES", lines.join("\n"))
-}
-
-/// The digest that a tag points at.
-fn digest(image: &str, tag: &str) -> Option<String> {
-    let (address, name) = image.split_once('/').expect("a host");
-    let url = format!("http://{address}/v2/{name}/manifests/{tag}");
-    let kinds = "Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
-    let output = Command::new("curl").args(["--silent", "--head", "--header", kinds, &url]).output();
-    let text = String::from_utf8(output.expect("curl starts").stdout).expect("text").to_lowercase();
-    let is_there = text.lines().next().is_some_and(|line| line.contains(" 200"));
-    let line = text.lines().find_map(|line| line.strip_prefix("docker-content-digest:"));
-    line.filter(|_| is_there).map(|digest| digest.trim().to_owned())
 }
 
 fn tags(repository: &Repository) -> [String; 3] {

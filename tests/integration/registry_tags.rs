@@ -4,7 +4,7 @@ mod requests;
 
 use crate::support::faulty::{Asked, Fault, Faulty, answer};
 use crate::support::guarded::{Door, Generation, Guarded};
-use crate::support::registry::Registry;
+use crate::support::registry::{self, Registry};
 use crate::support::{Hephy, Output, Repository};
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -41,20 +41,11 @@ fn up(repository: &Repository, address: &str) -> Hephy {
     repository.hephy(["up", "--registry", &format!("{address}/shop")])
 }
 
-/// The digest that a tag points at, as the registry says.
-fn digest(address: &str, name: &str, tag: &str) -> Option<String> {
-    let url = format!("http://{address}/v2/shop/{name}/manifests/{tag}");
-    let kinds = "Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
-    let output = Command::new("curl").args(["--silent", "--head", "--header", kinds, &url]).output();
-    let text = String::from_utf8(output.expect("curl starts").stdout).expect("text").to_lowercase();
-    let is_there = text.lines().next().is_some_and(|line| line.contains(" 200"));
-    let line = text.lines().find_map(|line| line.strip_prefix("docker-content-digest:"));
-    line.filter(|_| is_there).map(|digest| digest.trim().to_owned())
-}
-
 /// Where every tag of both components points.
 fn digests(address: &str) -> Vec<Option<String>> {
-    let of_one = |name: &'static str| TAGS.iter().map(move |tag| digest(address, name, tag));
+    let of_one = |name: &'static str| {
+        TAGS.iter().map(move |tag| registry::digest(&format!("{address}/shop/{name}"), tag))
+    };
     ["one", "two"].into_iter().flat_map(of_one).collect()
 }
 
@@ -123,7 +114,7 @@ fn tags_that_moved_go_back_when_another_cannot() {
     assert!(output.error().ends_with("; every tag points where it did before"), "{output}");
     assert_eq!(digests(&registry.address), before, "{output}");
     let commit = format!("sha-{}", &repository.id("HEAD")[..7]);
-    assert_eq!(digest(&registry.address, "one", &commit), None, "{output}");
+    assert_eq!(registry::digest(&format!("{}/shop/one", registry.address), &commit), None, "{output}");
     let written: Vec<String> = proxy.asked().into_iter().filter(is_tag).map(|asked| asked.path).collect();
     assert_eq!(written.iter().filter(|path| path.ends_with("/one/manifests/v1")).count(), 2, "{written:?}");
     let old =
@@ -147,7 +138,7 @@ fn what_cannot_be_put_back_is_said() {
     assert!(output.error().ends_with("; 2 of 8 tags could not be put back"), "{output}");
     let commit = format!("sha-{}", &repository.id("HEAD")[..7]);
     assert_eq!(digests(registry.address()), before, "{output}");
-    let new = digest(registry.address(), "one", &commit).expect("the tag of the commit");
+    let new = registry::digest(&registry.image("shop/one"), &commit).expect("the tag of the commit");
     let text = format!(
         "/shop/one:{commit}` points at {}, which is the new image, and did not exist before",
         &new[..19]
@@ -171,7 +162,7 @@ fn a_new_tag_of_an_old_image_is_not_deleted() {
     // then that of the other stays: a registry may delete with a tag what older tags point at.
     assert!(output.error().ends_with("; 1 of 2 tags could not be put back"), "{output}");
     let commit = format!("sha-{}", &repository.id("HEAD")[..7]);
-    assert_eq!(digest(&registry.address, "one", &commit), before[0]);
+    assert_eq!(registry::digest(&format!("{}/shop/one", registry.address), &commit), before[0]);
     assert_eq!(digests(&registry.address), before);
     assert_eq!(proxy.count("DELETE", ""), 0);
     output

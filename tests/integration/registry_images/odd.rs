@@ -1,11 +1,11 @@
 //! Registries that answer otherwise than the reference one does.
 
-use super::{DOCUMENT, app, change, digest, digests, images_of, made, tags, up};
+use super::{DOCUMENT, app, change, digests, images_of, made, tags, up};
 use crate::support::attached::kinds;
 use crate::support::faulty::{Asked, Fault, Faulty, answer};
 use crate::support::guarded::{Door, Generation, Guarded};
 use crate::support::pushing::LOGIN;
-use crate::support::registry::Registry;
+use crate::support::registry::{Registry, digest};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::sync::Mutex;

@@ -1,8 +1,8 @@
 //! How several images are named: in a plan, in a layout folder, in outputs.
 
-use super::{app, digest, made, tags, up};
+use super::{app, made, tags, up};
 use crate::support::Repository;
-use crate::support::registry::Registry;
+use crate::support::registry::{Registry, digest};
 use std::collections::BTreeSet;
 
 #[test]

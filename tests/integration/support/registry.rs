@@ -204,3 +204,15 @@ impl Drop for Registry {
         self.stop();
     }
 }
+
+/// The digest that a tag of an image on a registry without TLS points at.
+pub(crate) fn digest(image: &str, tag: &str) -> Option<String> {
+    let (address, name) = image.split_once('/').expect("a host");
+    let url = format!("http://{address}/v2/{name}/manifests/{tag}");
+    let kinds = "Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
+    let output = Command::new("curl").args(["--silent", "--head", "--header", kinds, &url]).output();
+    let text = String::from_utf8(output.expect("curl starts").stdout).expect("text").to_lowercase();
+    let is_there = text.lines().next().is_some_and(|line| line.contains(" 200"));
+    let line = text.lines().find_map(|line| line.strip_prefix("docker-content-digest:"));
+    line.filter(|_| is_there).map(|digest| digest.trim().to_owned())
+}

@@ -2,7 +2,7 @@
 
 mod requests;
 
-use crate::support::faulty::{Asked, Fault, Faulty, answer};
+use crate::support::faulty::{Asked, Fault, Faulty, answer, once};
 use crate::support::guarded::{Door, Generation, Guarded};
 use crate::support::registry::{self, Registry};
 use crate::support::{Hephy, Output, Repository};
@@ -223,10 +223,11 @@ fn the_same_image_under_a_key_that_may_not_change_is_no_fault() {
     let repository = shop(&["amd64"]);
     up(&repository, registry.address()).run().exits(0);
     let body = r#"{"errors":[{"code":"TAG_INVALID","message":"it cannot be overwritten because the repository is immutable"}]}"#;
-    let proxy = Faulty::start(registry.address(), move |asked| match asked.method.as_str() {
-        "HEAD" if asked.path.contains("/one/manifests/in-") && asked.time == 1 => answer(404, "", ""),
-        "PUT" if asked.path.contains("/manifests/in-") => answer(400, "", body),
-        _ => None,
+    let not_yet = Fault::Answer(404, String::new(), String::new());
+    let not_yet = once(|asked| asked.is("HEAD", "/one/manifests/in-"), not_yet);
+    let proxy = Faulty::start(registry.address(), move |asked| match asked.is("PUT", "/manifests/in-") {
+        true => answer(400, "", body),
+        false => not_yet(asked),
     });
     // when it is pushed, then it is there.
     up(&repository, &proxy.address.to_string()).run().exits(0);

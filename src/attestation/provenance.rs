@@ -67,26 +67,35 @@ pub(super) fn moment(seconds: u64) -> String {
     jiff::Timestamp::from_second(seconds.cast_signed()).unwrap_or_default().to_string()
 }
 
-/// What the user says about the build. Values of build arguments stay out: images are often more public than what they
-/// are built from, and the digest of the inputs covers them.
+/// What the user says about the build, by the keys of the configuration. Values of build arguments stay out: images are
+/// often more public than what they are built from, and the digest of the inputs covers them.
 fn config(recipe: &Recipe) -> Value {
     let mut config = Map::new();
     let mut say = |key: &str, value: Value| {
         config.insert(key.to_owned(), value);
     };
     let texts = [
-        ("dockerfile", &recipe.dockerfile),
-        ("context", &recipe.context),
-        ("target", &recipe.target),
-        ("bin", &recipe.bin),
+        ("dockerfile", recipe.dockerfile.as_deref()),
+        ("context", recipe.context.as_deref()),
+        ("target", recipe.target.as_deref()),
+        ("bin", recipe.bin.as_deref()),
+        ("profile", recipe.profile.as_deref()),
+        ("base", recipe.base.text()),
+        ("user", recipe.user.as_deref()),
     ];
     for (key, text) in texts {
         if let Some(text) = text {
-            say(key, text.as_str().into());
+            say(key, text.into());
         }
     }
-    if !recipe.build_args.is_empty() {
-        say("build-args", recipe.build_args.keys().cloned().collect());
+    let variables: Vec<String> = recipe.build_args.keys().cloned().collect();
+    for (key, list) in [("build-args", &variables), ("bins", &recipe.bins), ("features", &recipe.features)] {
+        if !list.is_empty() {
+            say(key, json!(list));
+        }
+    }
+    if !recipe.assets.is_empty() {
+        say("assets", json!(recipe.assets));
     }
     if !recipe.prebuilt.is_empty() {
         let entries = recipe.prebuilt.iter();
@@ -141,6 +150,31 @@ mod tests {
             legs: vec![],
             base_images: [("alpine:3".to_owned(), base)].into(),
         }
+    }
+
+    #[test]
+    fn every_key_of_a_build_is_said() {
+        let text = |text: &str| Some(text.to_owned());
+        let map = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
+        // A field that is added later has to be decided about here.
+        let recipe = Recipe {
+            dockerfile: text("Dockerfile.prod"),
+            context: text("."),
+            target: text("run"),
+            build_args: map("MODE", "between-us"),
+            bin: text("api"),
+            bins: vec!["api".to_owned(), "migrate".to_owned()],
+            features: vec!["postgres".to_owned()],
+            profile: text("small"),
+            prebuilt: [(Platform::new("linux", "arm64"), "dist/api".to_owned())].into(),
+            assets: map("web/dist", "/srv/www"),
+            base: crate::component::ProgramBase::Static,
+            user: text("1000"),
+            // No part of the image: the document itself is what is said of it.
+            sbom: None,
+        };
+        insta::assert_snapshot!(config(&recipe), @r#"{"assets":{"web/dist":"/srv/www"},"base":"static","bin":"api","bins":["api","migrate"],"build-args":["MODE"],"context":".","dockerfile":"Dockerfile.prod","features":["postgres"],"prebuilt":{"linux/arm64":"dist/api"},"profile":"small","target":"run","user":"1000"}"#);
+        assert_eq!(config(&Recipe::default()), json!({}));
     }
 
     fn said(dirty: bool, by_ci: bool) -> Vec<u8> {

@@ -197,6 +197,7 @@ mod tests {
         let project = [
             ("CI_PROJECT_TITLE", "Shop"),
             ("CI_PROJECT_NAME", "shop"),
+            ("CI_PROJECT_DESCRIPTION", "Sells things"),
             ("CI_PROJECT_URL", "https://gitlab.example/acme/shop"),
             ("CI_PIPELINE_SOURCE", "schedule"),
         ];
@@ -209,6 +210,7 @@ mod tests {
             let sources = read(&[&project[..], variables].concat()).sources;
             assert_eq!(sources.subject, expected);
             assert_eq!(sources.about.title.as_deref(), Some("Shop"));
+            assert_eq!(sources.about.description.as_deref(), Some("Sells things"));
             assert_eq!(sources.about.url.as_deref(), Some("https://gitlab.example/acme/shop"));
             assert_eq!(
                 (sources.event.as_deref(), sources.started_on.as_deref()),

@@ -151,6 +151,27 @@ mod tests {
         assert_eq!(pace.limit, WIDEST);
     }
 
+    #[tokio::test]
+    async fn a_busy_host_keeps_no_other_one_waiting() {
+        let soon = Duration::from_millis(100);
+        let governor = Governor::default();
+        // Given one host that wants a rest and whose uploads are all under way,
+        governor.slow_down("busy", Some(Duration::from_hours(1)));
+        let permits: Vec<Permit> =
+            vec![governor.permit("busy", LARGE + 1).await, governor.permit("busy", LARGE + 1).await];
+        // when somebody wants to send to it, then he waits;
+        assert!(tokio::time::timeout(soon, governor.rest("busy")).await.is_err());
+        assert!(tokio::time::timeout(soon, governor.permit("busy", 1)).await.is_err());
+        // to another host everything goes at once, and as much as ever.
+        let long = Duration::from_secs(20);
+        tokio::time::timeout(long, governor.rest("idle")).await.expect("no rest");
+        let mut idle = vec![];
+        for _ in 0..WIDEST {
+            idle.push(tokio::time::timeout(long, governor.permit("idle", 1)).await.expect("no waiting"));
+        }
+        assert!(permits.len() < idle.len());
+    }
+
     #[test]
     fn the_longest_rest_that_was_asked_for_counts() {
         let now = Instant::now();

@@ -175,6 +175,35 @@ fn with(mut index: Value, artifacts: &[&Descriptor]) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Events;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn one_at_a_time_changes_the_list_of_a_subject() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let place = |name: &str| {
+            let text = format!("{}/{name}", listener.local_addr().expect("an address"));
+            text.parse::<Repository>().expect("a repository")
+        };
+        let registry = Registry::untold(Events::channel().0);
+        // Given somebody who changes the list of one subject in one repository,
+        let (own, busy) = (place("shop/app"), Digest::of(b"busy"));
+        let turn = registry.clone().turns.of(&own, &busy);
+        let turn = turn.lock().await;
+        // when others want to change one, then they ask the registry, unless it is the same.
+        for (repository, subject, expected) in
+            [(&own, &busy, false), (&own, &Digest::of(b"other"), true), (&place("shop/other"), &busy, true)]
+        {
+            let patience = if expected { Duration::from_secs(20) } else { Duration::from_millis(300) };
+            let is_asked = tokio::select! {
+                _ = listener.accept() => true,
+                _ = registry.list(repository, subject, &[]) => false,
+                () = tokio::time::sleep(patience) => false,
+            };
+            assert_eq!(is_asked, expected, "{repository} {subject}");
+        }
+        drop(turn);
+    }
 
     #[test]
     fn a_list_keeps_what_others_wrote_and_has_an_artifact_once() {

@@ -31,20 +31,18 @@ fn verbs() -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// The flags of all verbs without their dashes, but help and version.
-fn flags() -> BTreeSet<String> {
+/// The flags of a verb without their dashes, but help and version.
+fn flags_of(verb: &str) -> BTreeSet<String> {
     let flag = |line: &str| {
         let long = line.split_whitespace().take(2).find_map(|word| word.strip_prefix("--"))?;
         Some(long.to_owned()).filter(|flag| flag != "help" && flag != "version")
     };
-    let of_verb = |verb: &String| {
-        help(verb)
-            .lines()
-            .filter(|line| line.trim_start().starts_with('-'))
-            .filter_map(flag)
-            .collect::<Vec<_>>()
-    };
-    verbs().iter().flat_map(of_verb).collect()
+    help(verb).lines().filter(|line| line.trim_start().starts_with('-')).filter_map(flag).collect()
+}
+
+/// The same of all verbs.
+fn flags() -> BTreeSet<String> {
+    verbs().iter().flat_map(|verb| flags_of(verb)).collect()
 }
 
 fn yaml(text: &str) -> Value {
@@ -105,6 +103,35 @@ fn every_flag_is_an_input_of_the_gitlab_template_and_a_variable_of_its_job() {
     }
     let options = &yaml(head)["spec"]["inputs"]["command"]["options"];
     assert_eq!(options, &serde_json::json!(verbs()));
+}
+
+#[test]
+fn the_overview_of_flags_has_each_of_them_with_its_verbs() {
+    let verbs = verbs();
+    let of_all: Vec<BTreeSet<String>> = verbs.iter().map(|verb| flags_of(verb)).collect();
+    let with_flag = |flag: &str| -> String {
+        let having = verbs.iter().zip(&of_all).filter(|(_, flags)| flags.contains(flag));
+        let having: Vec<String> = having.map(|(verb, _)| format!("`{verb}`")).collect();
+        if having.len() == verbs.len() { "all".to_owned() } else { having.join(", ") }
+    };
+    let expected: BTreeSet<[String; 3]> = flags()
+        .into_iter()
+        .map(|flag| {
+            let variable = format!("HEPHY_{}", flag.to_uppercase().replace('-', "_"));
+            [format!("--{flag}"), variable, with_flag(&flag)]
+        })
+        .collect();
+    let text = read("docs/configuration.md");
+    let table = text.split("| flag | environment | verbs |\n|---|---|---|\n").nth(1).expect("the table");
+    let rows = table.lines().take_while(|line| line.starts_with("| `")).filter(|line| line.contains("`--"));
+    let word = |cell: &str| cell.split(['`', ' ']).find(|word| !word.is_empty()).map(str::to_owned);
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.trim_matches(['|', ' ']).split(" | ").collect();
+        let [flag, variable, verbs] = cells[..] else { panic!("{line}") };
+        [word(flag).expect("a flag"), word(variable).expect("a variable"), verbs.to_owned()]
+    };
+    let said: BTreeSet<[String; 3]> = rows.map(row).collect();
+    assert_eq!(said, expected);
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod shapes;
 use crate::support::attached::kinds;
 use crate::support::faulty::{Asked, Faulty, answer};
 use crate::support::guarded::{Door, Generation, Guarded};
-use crate::support::pushing::{LOGIN, OTHER_LOGIN, noise};
+use crate::support::pushing::{LOGIN, OTHER_LOGIN, logged_in, noise, was_logged_in, without_secrets};
 use crate::support::registry::{Registry, digest};
 use crate::support::{Hephy, Output, Repository};
 use std::collections::BTreeSet;
@@ -38,10 +38,19 @@ fn change(repository: &Repository, text: &str) {
     repository.commit(text);
 }
 
-/// hephy, about to push to these images.
+/// hephy, about to push to these images, with a login for the last one in case that its registry wants it.
 fn up<'a>(repository: &Repository, images: impl IntoIterator<Item = &'a str>) -> Hephy {
     let lines: Vec<&str> = images.into_iter().collect();
-    repository.hephy(["up", "--no-deploy"]).env("HEPHY_IMAGES", lines.join("\n"))
+    let (address, _) = lines.last().and_then(|image| image.split_once('/')).expect("a host");
+    logged_in(repository, address, &["up", "--no-deploy"]).env("HEPHY_IMAGES", lines.join("\n"))
+}
+
+/// The same to two images of which the second is behind a proxy that wants the login, which must not show.
+#[track_caller]
+fn through(proxy: &Faulty, repository: &Repository, first: &str, code: i32) -> Output {
+    let output = up(repository, [first, &proxy.image("acme/app")]).run().exits(code);
+    was_logged_in(proxy, &output);
+    without_secrets(repository, output)
 }
 
 fn tags(repository: &Repository) -> [String; 3] {
@@ -131,7 +140,7 @@ fn each_of_two_registries_gets_its_own_login() {
     let own = Faulty::guarded(registries[0].address(), LOGIN, |_| None);
     let other = Faulty::guarded(registries[1].address(), OTHER_LOGIN, |_| None);
     let [first, second, third] = [own.image("acme/app"), other.image("acme/app"), other.image("acme/again")];
-    let logins = repository.beside("logins");
+    let logins = repository.beside("both-logins");
     std::fs::create_dir_all(&logins).expect("create the folder");
     let auth = |proxy: &Faulty, login: &str| {
         format!(r#""{}":{{"auth":"{}"}}"#, proxy.address, login.trim_start_matches("Basic "))
@@ -205,9 +214,9 @@ fn a_tag_that_one_repository_refuses_moves_in_none() {
         let rule = move |asked: &Asked| {
             if asked.is("PUT", "/acme/app/manifests/v1") { answer(status, "", body) } else { None }
         };
-        let proxy = Faulty::start(&registries[1].address, rule);
+        let proxy = Faulty::guarded(&registries[1].address, LOGIN, rule);
         let further = proxy.image("acme/app");
-        let output = up(&repository, [&*images[0], &*further]).run().exits(code);
+        let output = through(&proxy, &repository, &images[0], code);
         // then all tags of both point where they did.
         assert!(output.error().contains(&format!("{further}:v1")), "{output}");
         assert!(output.error().ends_with("; every tag points where it did before"), "{output}");
@@ -236,16 +245,16 @@ fn no_tag_moves_before_every_repository_has_the_image() {
             true if asked.is("HEAD", "/manifests/sha256:") => answer(404, "", ""),
             _ => None,
         };
-        let proxy = Faulty::start(registries[1].address(), rule);
-        let output = up(&repository, [&*first, &*proxy.image("acme/app")]).run().exits(75);
+        let proxy = Faulty::guarded(registries[1].address(), LOGIN, rule);
+        let output = through(&proxy, &repository, &first, 75);
         // then no tag points at it anywhere.
         for registry in &registries {
             assert_eq!(digests(&repository, &registry.image("acme/app")), [None, None, None], "{output}");
         }
     }
     // The next run has only the rest to do.
-    let proxy = Faulty::start(registries[1].address(), |_| None);
-    let output = up(&repository, [&*first, &*proxy.image("acme/app")]).run().exits(0);
+    let proxy = Faulty::guarded(registries[1].address(), LOGIN, |_| None);
+    let output = through(&proxy, &repository, &first, 0);
     assert_eq!(sent(&proxy), 0, "{:?}", proxy.asked());
     for registry in &registries {
         assert_eq!(digests(&repository, &registry.image("acme/app")), made(&output));

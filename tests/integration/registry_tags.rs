@@ -4,6 +4,7 @@ mod requests;
 
 use crate::support::faulty::{Asked, Fault, Faulty, answer, once};
 use crate::support::guarded::{Door, Generation, Guarded};
+use crate::support::pushing::{LOGIN, logged_in, was_logged_in, without_secrets};
 use crate::support::registry::{self, Registry};
 use crate::support::{Hephy, Output, Repository};
 use std::collections::BTreeSet;
@@ -37,8 +38,27 @@ fn change(repository: &Repository, platforms: &[&str], text: &str) {
     repository.commit(text);
 }
 
+/// `hephy up` to the registry at `address`, with a login in case that it wants one.
 fn up(repository: &Repository, address: &str) -> Hephy {
-    repository.hephy(["up", "--registry", &format!("{address}/shop")])
+    logged_in(repository, address, &["up", "--registry", &format!("{address}/shop")])
+}
+
+/// The same through a proxy that wants the login. It ends with this code, and the login shows nowhere.
+#[track_caller]
+fn through(proxy: &Faulty, repository: &Repository, code: i32) -> Output {
+    quiet(proxy, repository, up(repository, &proxy.address.to_string()).run().exits(code))
+}
+
+/// The output of a run that has logged in, and whose login shows nowhere.
+#[track_caller]
+fn quiet(proxy: &Faulty, repository: &Repository, output: Output) -> Output {
+    was_logged_in(proxy, &output);
+    without_secrets(repository, output)
+}
+
+/// A proxy in front of the registry that wants a login with every request.
+fn guarded(registry: &str, rule: impl Fn(&Asked) -> Option<Fault> + Send + 'static) -> Faulty {
+    Faulty::guarded(registry, LOGIN, rule)
 }
 
 /// Where every tag of both components points.
@@ -66,7 +86,7 @@ fn no_tag_moves_before_the_indexes_of_all_can_be_read() {
     // Given a registry that takes the index of the second component and never has it,
     let (registry, repository) = (Registry::start(), shop(&["amd64", "arm64"]));
     let indexes = Mutex::new(BTreeSet::new());
-    let proxy = Faulty::start(registry.address(), move |asked| {
+    let proxy = guarded(registry.address(), move |asked| {
         let mut indexes = indexes.lock().expect("rules do not panic");
         let is_index = asked.header("content-type").is_some_and(|kind| kind.contains("image.index"));
         if is_index && asked.is("PUT", "/shop/two/") {
@@ -75,8 +95,7 @@ fn no_tag_moves_before_the_indexes_of_all_can_be_read() {
         if asked.method == "HEAD" && indexes.contains(&asked.path) { answer(404, "", "") } else { None }
     });
     // when both are pushed, then no tag of the first one has moved either.
-    let output =
-        up(&repository, &proxy.address.to_string()).run().exits(75).says("took it and does not have it");
+    let output = through(&proxy, &repository, 75).says("took it and does not have it");
     assert!(proxy.count("PUT", "/shop/two/manifests/sha256:") > 0, "{output}");
     assert_eq!(proxy.asked().iter().filter(|asked| is_tag(asked)).count(), 0, "{output}");
     for name in ["one", "two"] {
@@ -98,7 +117,7 @@ fn second_push(
     let before = digests(registry);
     assert_eq!(before, made(&output));
     change(&repository, &["amd64"], "second");
-    (repository, Faulty::start(registry, rule), before)
+    (repository, guarded(registry, rule), before)
 }
 
 #[test]
@@ -109,7 +128,7 @@ fn tags_that_moved_go_back_when_another_cannot() {
         |asked: &Asked| if asked.is("PUT", "/two/manifests/next") { answer(503, "", "") } else { None };
     let (repository, proxy, before) = second_push(&registry.address, rule);
     // when they are pushed, then all others have moved and are put back, and the tag of the commit is deleted.
-    let output = up(&repository, &proxy.address.to_string()).run().exits(75);
+    let output = through(&proxy, &repository, 75);
     assert!(output.error().contains("tag ") && output.error().contains("/shop/two:next"), "{output}");
     assert!(output.error().ends_with("; every tag points where it did before"), "{output}");
     assert_eq!(digests(&registry.address), before, "{output}");
@@ -133,7 +152,7 @@ fn what_cannot_be_put_back_is_said() {
     let rule =
         |asked: &Asked| if asked.is("PUT", "/two/manifests/next") { answer(503, "", "") } else { None };
     let (repository, proxy, before) = second_push(registry.address(), rule);
-    let output = up(&repository, &proxy.address.to_string()).run().exits(75);
+    let output = through(&proxy, &repository, 75);
     // then the tags of the commit stay, and nothing else.
     assert!(output.error().ends_with("; 2 of 8 tags could not be put back"), "{output}");
     let commit = format!("sha-{}", &repository.id("HEAD")[..7]);
@@ -155,10 +174,10 @@ fn a_new_tag_of_an_old_image_is_not_deleted() {
     let before = digests(&registry.address);
     repository.write("README.md", "more").commit("Write documentation");
     // when the tag of the commit cannot be set on one of them,
-    let proxy = Faulty::start(&registry.address, |asked| {
+    let proxy = guarded(&registry.address, |asked| {
         if asked.is("PUT", "/two/manifests/sha-") { answer(503, "", "") } else { None }
     });
-    let output = up(&repository, &proxy.address.to_string()).run().exits(75);
+    let output = through(&proxy, &repository, 75);
     // then that of the other stays: a registry may delete with a tag what older tags point at.
     assert!(output.error().ends_with("; 1 of 2 tags could not be put back"), "{output}");
     let commit = format!("sha-{}", &repository.id("HEAD")[..7]);
@@ -188,7 +207,7 @@ fn a_tag_that_may_not_change_is_said_with_where_it_points() {
             if asked.is("PUT", "/two/manifests/v1") { answer(status, "", &body) } else { None }
         };
         let (repository, proxy, before) = second_push(&registry.address, rule);
-        let output = up(&repository, &proxy.address.to_string()).run().exits(4);
+        let output = through(&proxy, &repository, 4);
         let expected = format!("lets nobody change this tag: {code}: {message}");
         assert!(output.error().contains("/shop/two:v1") && output.error().contains(&expected), "{output}");
         assert_eq!(digests(&registry.address), before, "{output}");
@@ -207,11 +226,12 @@ fn another_image_under_a_key_that_may_not_change_is_said() {
     let key = registry.tags("shop/one").into_iter().find(|tag| tag.starts_with("in-")).expect("a key");
     registry.publish(&format!("shop/one:{key}"), "#!/bin/sh\n# other\n");
     let body = r#"{"errors":[{"code":"TAG_INVALID","message":"it cannot be overwritten because the repository is immutable"}]}"#;
-    let proxy = Faulty::start(registry.address(), move |asked| {
+    let proxy = guarded(registry.address(), move |asked| {
         if asked.is("PUT", "/one/manifests/in-") { answer(400, "", body) } else { None }
     });
     // when it is built again, then the failure says what to do.
     let output = up(&repository, &proxy.address.to_string()).args(["--all"]).run().exits(4);
+    let output = quiet(&proxy, &repository, output);
     assert!(output.error().contains(&format!("/shop/one:{key}")), "{output}");
     output.says("lets nobody change this tag").says("run without `--all` to use that");
 }
@@ -250,8 +270,8 @@ fn a_run_that_is_killed_between_tags_is_finished_by_the_next() {
     }
     run.kill().and_then(|()| run.wait()).expect("kill it");
     // when it is run again, then only what is missing is written.
-    let proxy = Faulty::start(registry.address(), |_| None);
-    let output = up(&repository, &proxy.address.to_string()).run().exits(0);
+    let proxy = guarded(registry.address(), |_| None);
+    let output = through(&proxy, &repository, 0);
     let written: Vec<String> =
         proxy.asked().into_iter().filter(|asked| asked.method == "PUT").map(|asked| asked.path).collect();
     assert_eq!(written, ["/v2/shop/two/manifests/next"]);
@@ -271,7 +291,7 @@ fn a_run_that_is_told_to_stop_leaves_no_tags_half_moved() {
     }
     let kill = Command::new("kill").args(["-s", "TERM", &run.id().to_string()]).status();
     assert!(kill.expect("kill starts").success());
-    let output = Output::of(run).exits(143);
+    let output = quiet(&proxy, &repository, Output::of(run).exits(143));
     assert!(
         output.error().contains("the run was cancelled; every tag points where it did before"),
         "{output}"

@@ -1,6 +1,6 @@
 //! Registries that answer otherwise than the reference one does.
 
-use super::{DOCUMENT, app, change, digests, images_of, made, tags, up};
+use super::{DOCUMENT, app, change, digests, images_of, made, tags, through, up};
 use crate::support::attached::kinds;
 use crate::support::faulty::{Asked, Fault, Faulty, answer};
 use crate::support::guarded::{Door, Generation, Guarded};
@@ -55,12 +55,11 @@ fn what_a_registry_lists_itself_is_copied_page_by_page() {
 fn a_repository_that_is_hidden_before_its_first_push_is_pushed_to() {
     // Given a registry that answers 403 for what is not there yet,
     let (registries, repository) = ([Registry::start(), Registry::start()], app());
-    let proxy = Faulty::start(registries[1].address(), |asked| {
+    let proxy = Faulty::guarded(registries[1].address(), LOGIN, |asked| {
         (asked.is("HEAD", "/manifests/") && asked.time <= 6)
             .then(|| Fault::Answer(403, String::new(), String::new()))
     });
-    let first = registries[0].image("acme/app");
-    let output = up(&repository, [&*first, &*proxy.image("acme/app")]).run().exits(0);
+    let output = through(&proxy, &repository, &registries[0].image("acme/app"), 0);
     assert_eq!(digests(&repository, &registries[1].image("acme/app")), made(&output));
 }
 

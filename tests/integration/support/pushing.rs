@@ -75,10 +75,7 @@ impl Pushing {
 
     /// The folder with Docker's configuration, which is `text`.
     pub(crate) fn logins(&self, text: &str) -> PathBuf {
-        let logins = self.repository.beside("logins");
-        std::fs::create_dir_all(&logins).expect("create the folder");
-        std::fs::write(logins.join("config.json"), text).expect("write the login");
-        logins
+        logins(&self.repository, text)
     }
 
     /// A PATH with the stand-in `docker-credential-NAME`, which gives this login to everybody.
@@ -161,19 +158,47 @@ impl Pushing {
 
     /// A login that was used must not show, in whatever form: neither in the output nor in what the run left behind.
     #[track_caller]
-    fn without_secrets(&self, output: Output) -> Output {
-        let asked = self.proxy.asked();
-        let is_used = |asked: &Asked| asked.header("authorization") == Some(LOGIN);
-        assert!(!self.is_guarded || asked.iter().any(is_used), "no login was ever sent: {output}");
-        for secret in [PASSWORD, ENCODED, OTHER_PASSWORD, OTHER_ENCODED, ISSUED] {
-            assert!(!output.stdout.contains(secret) && !output.stderr.contains(secret), "{output}");
-            let report = std::fs::read_to_string(self.repository.beside("report.json")).unwrap_or_default();
-            assert!(!report.contains(secret), "{report}");
-            let left = files_with(&self.repository.path().join(".hephy"), secret.as_bytes());
-            assert_eq!(left, Vec::<PathBuf>::new(), "{secret}");
+    pub(crate) fn without_secrets(&self, output: Output) -> Output {
+        if self.is_guarded {
+            was_logged_in(&self.proxy, &output);
         }
-        output
+        without_secrets(&self.repository, output)
     }
+}
+
+/// A call of hephy for the registry at `address`, with a login for it and a report.
+pub(crate) fn logged_in(repository: &Repository, address: &str, arguments: &[&str]) -> Hephy {
+    let text = format!(r#"{{"auths":{{"{address}":{{"auth":"{ENCODED}"}}}}}}"#);
+    let report = repository.beside("report.json");
+    repository.hephy(arguments).env("DOCKER_CONFIG", logins(repository, &text)).env("HEPHY_REPORT", report)
+}
+
+/// The folder with Docker's configuration, which is `text`.
+fn logins(repository: &Repository, text: &str) -> PathBuf {
+    let logins = repository.beside("logins");
+    std::fs::create_dir_all(&logins).expect("create the folder");
+    std::fs::write(logins.join("config.json"), text).expect("write the login");
+    logins
+}
+
+/// A guarded proxy was sent the login.
+#[track_caller]
+pub(crate) fn was_logged_in(proxy: &Faulty, output: &Output) {
+    let is_used = |asked: &Asked| asked.header("authorization") == Some(LOGIN);
+    assert!(proxy.asked().iter().any(is_used), "no login was ever sent: {output}");
+}
+
+/// No secret shows, in whatever form: neither in the output nor in what the run left behind.
+#[track_caller]
+pub(crate) fn without_secrets(repository: &Repository, output: Output) -> Output {
+    let report = std::fs::read_to_string(repository.beside("report.json")).unwrap_or_default();
+    for secret in [PASSWORD, ENCODED, OTHER_PASSWORD, OTHER_ENCODED, ISSUED] {
+        assert!(!output.stdout.contains(secret) && !output.stderr.contains(secret), "{output}");
+        assert!(!report.contains(secret), "{report}");
+        let left = files_with(&repository.path().join(".hephy"), secret.as_bytes());
+        assert_eq!(left, Vec::<PathBuf>::new(), "{secret}");
+    }
+    output
 }
 
 /// A registry that wants tokens of its own for `repository`: each works for `uses` requests. `life` is what the login server

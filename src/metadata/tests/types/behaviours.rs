@@ -11,6 +11,31 @@ fn the_first_result_is_the_version_and_alone_decides_about_latest() {
 }
 
 #[test]
+fn every_type_has_a_priority_of_its_own() {
+    let facts = Facts { event: "schedule".to_owned(), ..facts("branch main") };
+    for (rule, tag, priority) in [
+        ("type=schedule", "nightly", 1000),
+        ("type=semver,pattern={{version}},value=v1.2.3", "1.2.3", 900),
+        ("type=pep440,pattern={{version}},value=1.2.3", "1.2.3", 900),
+        ("type=match,pattern=v.*,value=v1", "v1", 800),
+        ("type=edge", "edge", 700),
+        ("type=ref,event=branch", "main", 600),
+        ("type=raw,value=raw", "raw", 200),
+        ("raw", "raw", 200),
+        ("type=sha", "sha-860c190", 100),
+    ] {
+        // Only rules of equal priority stay in the order in which they are written, whatever it is.
+        let other = format!("type=raw,value=other,priority={priority}");
+        for (tags, expected) in
+            [([rule, &other], format!("{tag} other")), ([&other, rule], format!("other {tag}"))]
+        {
+            let metadata = resolved(&facts, &tags.join("\n"), "latest=false").expect(rule);
+            assert_eq!(shown(&metadata), expected, "{tags:?}");
+        }
+    }
+}
+
+#[test]
 fn nothing_is_escaped_for_html() {
     check("branch feat/a&b='x'", "type=raw,value={{branch}}", "", "feat-a-b-x-");
 }

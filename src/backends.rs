@@ -143,7 +143,7 @@ pub(crate) enum BuildError {
 
 /// Looks for the definitions in the folder of `component`.
 pub(crate) fn definitions(root: &Path, component: &Component) -> Definitions {
-    let found = Definitions::look(root, &component.path);
+    let found = Definitions::look(root, component);
     let dockerfile = inputs::sure_dockerfile_name(root, component);
     let variants = if dockerfile.is_none() { found.variants } else { vec![] };
     Definitions { dockerfile, variants, ..found }

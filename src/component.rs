@@ -144,6 +144,9 @@ pub(crate) struct Component {
     /// Whether a failed leg stops all the others.
     pub(crate) fail_fast: bool,
     pub(crate) recipe: Recipe,
+    /// The Dockerfiles of other names that git lists in its folder, sorted; none where there is one of a usual name, or
+    /// the user names one.
+    pub(crate) dockerfile_variants: Vec<String>,
     pub(crate) rules: Rules,
 }
 
@@ -163,6 +166,7 @@ impl Component {
             needs: vec![],
             fail_fast: true,
             recipe: Recipe::default(),
+            dockerfile_variants: vec![],
             rules: Rules::default(),
         }
     }
@@ -201,7 +205,7 @@ impl Rules {
 /// How a component is built, as far as the user says. Every field belongs to the input digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Recipe {
-    /// The Dockerfile, relative to the component; a usual one, or the only one of another name, if absent.
+    /// The Dockerfile, relative to the component; a usual one, or the only one of `dockerfile_variants`, if absent.
     pub(crate) dockerfile: Option<String>,
     /// The folder that the Dockerfile copies from, from the repository's root; the component's own if absent.
     pub(crate) context: Option<String>,

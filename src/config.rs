@@ -10,6 +10,7 @@ mod discover;
 mod doubts;
 mod file;
 mod pins;
+mod reading;
 mod skaffold;
 mod source;
 mod sources;
@@ -18,10 +19,12 @@ mod variants;
 
 pub(crate) use attest::Attest;
 pub(crate) use builder::Builder;
-pub(crate) use definitions::{Definitions, dockerfile_variants};
+pub(crate) use definitions::Definitions;
 pub(crate) use sources::discover;
 pub(crate) use unsupported::Unsupported;
-pub(crate) use variants::USUAL as USUAL_DOCKERFILES;
+pub(crate) use variants::{
+    USUAL as USUAL_DOCKERFILES, find as find_variants, may_be_there as may_have_variants,
+};
 
 pub(crate) use pins::{LOCK_NAME, UPDATE_COMMAND, lock_text};
 

@@ -1,7 +1,10 @@
 //! Which backend builds a component, and why (facts: the order of definitions and what must not be guessed).
 
+mod warnings;
+
 use crate::component::{Backend, Component};
 use crate::config::{Definitions, Unsupported};
+use warnings::warnings;
 
 /// A backend with the reason for it, and everything that was asked on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +56,8 @@ enum Strength {
     Strong,
     /// The file is there for other reasons too, so it gives way to what comes before it.
     Weak,
+    /// The name alone does not say what it is for, so it gives way to everything else.
+    Weakest,
 }
 
 /// A question that is asked of the folder or the configuration, with its answer.
@@ -83,7 +88,7 @@ struct Match<'a> {
 }
 
 /// The backend of `component`: what the configuration says, else the first sure definition in the order of [`rules`], else
-/// the first of the others.
+/// the first of the others, a Dockerfile of another name last.
 pub(crate) fn choose(component: &Component, definitions: &Definitions) -> Result<Choice, ChooseError> {
     let rules = rules(component, definitions);
     let mut matches: Vec<Match<'_>> = rules.iter().filter_map(Rule::as_match).collect();
@@ -169,37 +174,6 @@ fn reason(
     }
 }
 
-/// What lies beside the chosen definition and is built by nobody, although it has no other use.
-fn warnings(component: &Component, rules: &[Rule], chosen: &Match<'_>, others: &[Match<'_>]) -> Vec<String> {
-    let (name, what, backend) = (&component.name, chosen.what, chosen.backend);
-    let way_out = format!("`backend: {backend}` in hephy.yaml says that this is meant");
-    let mut warnings: Vec<String> = vec![];
-    for rule in rules {
-        match &rule.finding {
-            Finding::Unclear(names) => warnings.push(format!(
-                "`{name}` is built from `{what}`, and nothing says which of {} it may be instead; {way_out}, `dockerfile` \
-                 names another",
-                listed(names)
-            )),
-            Finding::Unsupported(kind, file) => warnings.push(format!(
-                "`{name}` is built from `{what}`, and not by {}: hephy has no backend for `{file}`; {way_out}",
-                kind.as_str()
-            )),
-            Finding::Nothing | Finding::Match(..) => {}
-        }
-    }
-    // A chart is no image, so it stands for none of them.
-    let lost = others.iter().filter(|_| backend == Backend::Helm);
-    warnings.extend(lost.map(|other| {
-        format!(
-            "`{name}` is the chart of its folder, and nothing is built from `{}`: list two components in hephy.yaml, one with \
-             `backend: {}`",
-            other.what, other.backend
-        )
-    }));
-    warnings
-}
-
 /// All rules, those first that decide before the others.
 fn rules(component: &Component, files: &Definitions) -> Vec<Rule> {
     use Backend::{Buildpacks, Cargo, Helm, Ko, Prebuilt, Spin};
@@ -238,7 +212,7 @@ fn rules(component: &Component, files: &Definitions) -> Vec<Rule> {
         rule("bake", "`docker-bake.hcl` or `docker-bake.json`", none(Unsupported::Bake)),
         rule(
             "dockerfile",
-            "`Dockerfile` or `Containerfile`, and not one of another name such as `Dockerfile.prod`",
+            "`Dockerfile` or `Containerfile`, and not one of another name such as `Dockerfile.prod` that git lists",
             dockerfile(files),
         ),
         rule("ko", "`.ko.yaml` below the root, and no Go file with `package main` in a module", ko),
@@ -258,7 +232,7 @@ fn rules(component: &Component, files: &Definitions) -> Vec<Rule> {
 fn dockerfile(files: &Definitions) -> Finding {
     match (&files.dockerfile, files.variants.as_slice()) {
         (Some(name), _) => Finding::Match(Backend::Dockerfile, name.clone(), Strength::Strong),
-        (None, [name]) => Finding::Match(Backend::Dockerfile, name.clone(), Strength::Weak),
+        (None, [name]) => Finding::Match(Backend::Dockerfile, name.clone(), Strength::Weakest),
         (None, []) => Finding::Nothing,
         (None, names) => Finding::Unclear(names.to_vec()),
     }

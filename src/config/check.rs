@@ -104,6 +104,7 @@ impl Source<'_> {
             needs: keys.needs.iter().map(|text| self.parse(text)).collect::<Result<_, _>>()?,
             fail_fast: keys.fail_fast.unwrap_or(true),
             recipe: self.recipe(keys, &path)?,
+            dockerfile_variants: vec![],
             path,
             rules: rules(
                 keys.tags.clone(),

@@ -1,7 +1,9 @@
 //! Definitions: the files that make a folder a component, and what in them proves that they are meant.
 
+use super::reading;
 use super::unsupported::Unsupported;
-use super::variants::{USUAL, has_from, is_variant};
+use super::variants::USUAL;
+use crate::component::Component;
 use serde::Deserialize;
 use std::path::Path;
 
@@ -30,21 +32,21 @@ pub(crate) struct Definitions {
 }
 
 impl Definitions {
-    /// What lies in `folder`, a path from `root`. What the configuration names is not asked for.
-    pub(crate) fn look(root: &Path, folder: &str) -> Self {
-        let here = root.join(folder);
-        let read = |name: &str| std::fs::read_to_string(here.join(name)).ok();
+    /// What lies in the folder of `component`. What the configuration names is not asked for.
+    pub(crate) fn look(root: &Path, component: &Component) -> Self {
+        let here = root.join(&component.path);
+        let read = |name: &str| reading::text(root, &here.join(name));
         let manifest = read("Cargo.toml");
         let dockerfile = USUAL.map(str::to_owned).into_iter().find(|name| here.join(name).is_file());
         let known = Self {
-            variants: if dockerfile.is_none() { dockerfile_variants(&here) } else { vec![] },
+            variants: component.dockerfile_variants.clone(),
             dockerfile,
             cargo_mark: manifest.as_deref().is_some_and(is_marked),
-            cargo_manifest: manifest.is_some(),
+            cargo_manifest: here.join("Cargo.toml").is_file(),
             spin: read("spin.toml").is_some_and(|text| is_spin(&text)),
             chart: read("Chart.yaml").is_some_and(|text| is_chart(&text)) && !is_subchart(&here, root),
-            ko_file: !folder.is_empty() && here.join(".ko.yaml").is_file(),
-            go_main: go_main(&here).filter(|_| has_module(&here, root)),
+            ko_file: !component.path.is_empty() && here.join(".ko.yaml").is_file(),
+            go_main: go_main(root, &here).filter(|_| has_module(&here, root)),
             project: read("project.toml").is_some_and(|text| is_project(&text)),
             procfile: here.join("Procfile").is_file(),
             unsupported: vec![],
@@ -55,18 +57,16 @@ impl Definitions {
         let unsupported = Unsupported::find(&kinds, is_there, |name| read(name).unwrap_or_default());
         Self { unsupported, ..known }
     }
-}
 
-/// The files in `folder` that are Dockerfiles by other names than the usual ones, sorted.
-pub(crate) fn dockerfile_variants(folder: &Path) -> Vec<String> {
-    let mut names = names(folder).filter(|name| is_variant(name)).collect::<Vec<_>>();
-    names.retain(|name| std::fs::read_to_string(folder.join(name)).is_ok_and(|text| has_from(&text)));
-    names.sort();
-    names
+    /// The file that a Dockerfile of another name gives way to although it may be there for other reasons too.
+    pub(super) fn before_variants(&self) -> Option<&str> {
+        let cargo = self.cargo_manifest.then_some("Cargo.toml");
+        self.go_main.as_deref().or(cargo).or(self.procfile.then_some("Procfile"))
+    }
 }
 
 /// The names in `folder`.
-fn names(folder: &Path) -> impl Iterator<Item = String> {
+pub(super) fn names(folder: &Path) -> impl Iterator<Item = String> {
     let entries = folder.read_dir().into_iter().flatten();
     entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok())
 }
@@ -119,11 +119,11 @@ fn has_module(folder: &Path, root: &Path) -> bool {
 }
 
 /// The first file of the folder, by name, that belongs to a Go program.
-fn go_main(folder: &Path) -> Option<String> {
+fn go_main(root: &Path, folder: &Path) -> Option<String> {
     let mut sources: Vec<String> = names(folder).filter(|name| is_go_source(name)).collect();
     sources.sort();
     let is_main =
-        |name: &String| std::fs::read_to_string(folder.join(name)).is_ok_and(|text| declares_main(&text));
+        |name: &String| reading::text(root, &folder.join(name)).is_some_and(|text| declares_main(&text));
     sources.into_iter().find(is_main)
 }
 
@@ -164,7 +164,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("create the folder");
             std::fs::write(path, text).expect("write the file");
         }
-        Definitions::look(root.path(), folder)
+        Definitions::look(root.path(), &Component::new("a".parse().expect("a name"), folder, ""))
     }
 
     const JIB: &str = "<artifactId>jib-maven-plugin</artifactId>\n";
@@ -174,10 +174,6 @@ mod tests {
         let none = Definitions::default;
         let main = |name: &str| Definitions { go_main: Some(name.to_owned()), ..none() };
         let dockerfile = || Definitions { dockerfile: Some("Dockerfile".to_owned()), ..none() };
-        let variants = |names: &[&str]| Definitions {
-            variants: names.iter().map(|name| (*name).to_owned()).collect(),
-            ..none()
-        };
         let unsupported = |kind: Unsupported, name: &str| Definitions {
             unsupported: vec![(kind, name.to_owned())],
             ..none()
@@ -197,12 +193,8 @@ mod tests {
             (&[("a/project.toml", "[_]\nid = 'x'\n")], Definitions { project: true, ..none() }),
             (&[("a/project.toml", "[io.buildpacks]\n")], Definitions { project: true, ..none() }),
             (&[("a/Procfile", "web: x\n")], Definitions { procfile: true, ..none() }),
-            (
-                &[("a/Dockerfile.b", "FROM x\n"), ("a/a.Dockerfile", "FROM x\n")],
-                variants(&["Dockerfile.b", "a.Dockerfile"]),
-            ),
-            (&[("a/Dockerfile.b", "RUN x\n"), ("a/Dockerfile.dockerignore", "FROM\n")], none()),
-            (&[("a/Dockerfile", ""), ("a/Dockerfile.b", "FROM x\n")], dockerfile()),
+            // Those of other names are not looked for here: what is on the disk may be ignored by git.
+            (&[("a/Dockerfile.b", "FROM x\n")], none()),
             (&[("a/docker-bake.hcl", "")], unsupported(Unsupported::Bake, "docker-bake.hcl")),
             (&[("a/pom.xml", JIB)], unsupported(Unsupported::Jib, "pom.xml")),
             // Where there is something else, the build files of Java are not read.
@@ -212,6 +204,30 @@ mod tests {
         }
         let root = look("", &[(".ko.yaml", ""), ("Dockerfile", "")]);
         assert_eq!(root, dockerfile(), "the `.ko.yaml` of the repository is shared");
+    }
+
+    #[test]
+    fn a_link_out_of_the_repository_is_not_read() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = folder.path().join("root");
+        std::fs::create_dir(&root).expect("create the folder");
+        let definitions = [
+            ("spin.toml", "spin_manifest_version = 2\n"),
+            ("Chart.yaml", "apiVersion: v2\n"),
+            ("project.toml", "[_]\n"),
+            ("Cargo.toml", "[package.metadata.hephy]\n"),
+            ("main.go", "package main\n"),
+            ("apko.yaml", "contents: {packages: [a], repositories: [b]}\n"),
+        ];
+        for (name, text) in definitions {
+            std::fs::write(folder.path().join(name), text).expect("write the file");
+            std::os::unix::fs::symlink(folder.path().join(name), root.join(name)).expect("make the link");
+        }
+        std::fs::write(root.join("go.mod"), "").expect("write the file");
+        let component = Component::new("a".parse().expect("a name"), "", "");
+        // A package by its name alone; what builds it says that it lies outside.
+        let expected = Definitions { cargo_manifest: true, ..Definitions::default() };
+        assert_eq!(Definitions::look(&root, &component), expected);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod folders;
 
-use super::{ConfigError, Unsupported, build_config, definitions, variants};
+use super::{ConfigError, Definitions, Unsupported, build_config, definitions, variants};
 use crate::component::{Component, Name};
 use bstr::{BStr, BString, ByteSlice as _};
 use folders::{Folder, Folders, Program, is_looked_into};
@@ -36,6 +36,8 @@ pub(super) enum Doubt {
     Unclear(Vec<String>),
     /// A Dockerfile of another name above Go programs.
     Above(String),
+    /// A Dockerfile of another name beside this definition, which alone makes no component.
+    Beside(String, String),
     /// A Dockerfile of another name whose component would have the name of another one.
     SameName(String, Name),
     Unsupported(Unsupported, String),
@@ -97,23 +99,28 @@ impl Discovered {
         self.doubts.extend(lost.map(|component| Doubt::SameName(component.origin, component.name)));
     }
 
-    /// Adds a folder without a sure definition: with one Dockerfile of another name, or with a Go program. Such a
-    /// Dockerfile is no reason to take programs in folders below it for a part of it.
+    /// Adds a folder without a sure definition: with a Go program, or with one Dockerfile of another name, which gives
+    /// way to what else may build the folder. It is no reason to take programs in folders below it for a part of it.
     fn add_less_sure(
         &mut self,
         folder: &Folder<'_>,
         program: Option<&Program<'_>>,
         is_above: bool,
     ) -> Result<(), ConfigError> {
-        let mut variants = folder.variants();
-        match (variants.len(), program) {
-            (1, None) if is_above => self.doubts.push(Doubt::Above(folder.below(&variants.remove(0)))),
-            (1, _) => return self.add(folder, variants.remove(0)),
-            (_, Some(program)) => return self.add(folder, program.source.clone()),
-            (0, None) => {}
-            (_, None) => {
-                self.doubts.push(Doubt::Unclear(variants.iter().map(|name| folder.below(name)).collect()));
+        if let Some(program) = program {
+            return self.add(folder, program.source.clone());
+        }
+        match folder.variants().as_slice() {
+            [] => {}
+            [name] if is_above => self.doubts.push(Doubt::Above(folder.below(name))),
+            [name] => {
+                let found = component(folder, name)?;
+                match Definitions::look(folder.root, &found).before_variants() {
+                    None => return self.add(folder, name.clone()),
+                    Some(other) => self.doubts.push(Doubt::Beside(folder.below(name), other.to_owned())),
+                }
             }
+            names => self.doubts.push(Doubt::Unclear(names.iter().map(|name| folder.below(name)).collect())),
         }
         let unsupported = folder.unsupported().into_iter();
         self.doubts.extend(unsupported.map(|(kind, name)| Doubt::Unsupported(kind, folder.below(&name))));
@@ -139,7 +146,7 @@ fn definition(folder: &Folder<'_>) -> Option<String> {
 }
 
 /// The files of a repository within this one, but what it ignores itself.
-fn files_below(root: &Path, repository: &BStr) -> Result<Vec<BString>, ConfigError> {
+pub(super) fn files_below(root: &Path, repository: &BStr) -> Result<Vec<BString>, ConfigError> {
     let walk = WalkBuilder::new(root.join(repository.to_path_lossy()))
         .require_git(false)
         // What lies above the repository, or in the home of whoever runs this, says nothing about the repository.

@@ -17,8 +17,9 @@ pub(super) fn warnings(doubts: Vec<Doubt>, is_used: impl Fn(&str) -> bool) -> Ve
                 paths.retain(|path| !is_used(path));
                 warnings.extend((!paths.is_empty()).then(|| unclear(&paths)));
             }
-            Doubt::Above(path) | Doubt::SameName(path, _) if is_used(&path) => {}
+            Doubt::Above(path) | Doubt::Beside(path, _) | Doubt::SameName(path, _) if is_used(&path) => {}
             Doubt::Above(path) => warnings.push(above(&path)),
+            Doubt::Beside(path, other) => warnings.push(beside(&path, &other)),
             Doubt::SameName(path, name) => warnings.push(same_name(&path, &name)),
             Doubt::Unsupported(kind, path) => files.push((kind, path)),
         }
@@ -42,6 +43,13 @@ fn above(path: &str) -> String {
     format!(
         "`{path}` is not built, because the Go programs below its folder are; list what is built in hephy.yaml, with its \
          `dockerfile`"
+    )
+}
+
+fn beside(path: &str, other: &str) -> String {
+    format!(
+        "`{path}` is not built, because `{other}` beside it comes first and alone makes no component; list what is built in \
+         hephy.yaml, with its `dockerfile`"
     )
 }
 
@@ -105,5 +113,7 @@ mod tests {
             0
         );
         assert_eq!((warned(above(), &[]), warned(above(), &["a/Dockerfile.x"])), (1, 0));
+        let beside = || Doubt::Beside("a/Dockerfile.x".to_owned(), "Cargo.toml".to_owned());
+        assert_eq!((warned(beside(), &[]), warned(beside(), &["a/Dockerfile.x"])), (1, 0));
     }
 }

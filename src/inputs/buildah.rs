@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 /// The name of the Dockerfile, from the component's folder: the sure one, else the only one that has another name.
 pub(crate) fn dockerfile_name(root: &Path, component: &Component) -> Option<String> {
-    let only = || {
-        let mut variants = config::dockerfile_variants(&root.join(&component.path));
-        variants.pop().filter(|_| variants.is_empty() && component.recipe.dockerfile.is_none())
+    let only = || match component.dockerfile_variants.as_slice() {
+        [name] => Some(name.clone()),
+        _ => None,
     };
     sure_dockerfile_name(root, component).or_else(only)
 }

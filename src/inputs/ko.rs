@@ -39,7 +39,7 @@ pub(crate) fn go_program(root: &Path, component: &Component) -> Result<GoProgram
     let file = beside.as_ref().map(|folder| below(folder, ".ko.yaml"));
     let text = file.as_deref().map(read).unwrap_or_default();
     let own = beside.as_deref() == Some(&component.path);
-    let is_main = crate::config::Definitions::look(root, &component.path).go_main.is_some();
+    let is_main = crate::config::Definitions::look(root, component).go_main.is_some();
     let elsewhere = settings::only_program(&text, &component.path).filter(|_| own && !is_main);
     let folder = elsewhere.unwrap_or_else(|| component.path.clone());
     let module =

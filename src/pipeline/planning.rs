@@ -3,7 +3,7 @@
 use super::preparing::{Digests, Known, Survey, images, in_order_of_needs, prepare, survey};
 use super::{Configured, Run, Settings, base, base_images, describing, manifests, naming, pinning};
 use crate::component::Component;
-use crate::config;
+use crate::config::{self, Config};
 use crate::event::{Progress, Stage};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -18,7 +18,7 @@ use std::path::Path;
 use tokio::try_join;
 
 /// Finds the repository that `directory` is in and reads its configuration; git is asked only where that does not say
-/// what the components are. `default_branch` is its name, where somebody knows it.
+/// what the components are, or which Dockerfile may be theirs. `default_branch` is its name, where somebody knows it.
 pub(crate) async fn configure(
     directory: &Path,
     file: Option<&Path>,
@@ -30,9 +30,14 @@ pub(crate) async fn configure(
     let root = git::find_root(&directory)?;
     let mut config = config::load(&root, file)?;
     let mut checkout = None;
-    if config.components.is_empty() {
+    let is_silent = config.components.is_empty();
+    if is_silent || config::may_have_variants(&config, &root) {
         let read = git::read(&root, default_branch).await?;
-        config = config::discover(config, &root, &read.listed(), &read.repositories())?;
+        let (files, repositories) = (read.listed(), read.repositories());
+        if is_silent {
+            config = config::discover(config, &root, &files, &repositories)?;
+        }
+        config = config::find_variants(config, &root, &files, &repositories)?;
         checkout = Some(read);
     }
     Ok(Configured { root, config, checkout })
@@ -43,9 +48,19 @@ pub(crate) async fn plan(run: &Run) -> Result<Plan, Failure> {
     if let Some(file) = &run.settings.plan {
         ensure_whole(&run.settings)?;
         warn_of_unused(run);
-        return read_plan(file);
+        return Ok(with_variants(read_plan(file)?, &run.config));
     }
     run.unless_cancelled(make(run)).await.map_err(|failure| failure.during("plan"))
+}
+
+/// A plan does not carry which Dockerfiles of other names there are; this checkout says the same as the one that it was
+/// made of, or their inputs differ and it is refused.
+fn with_variants(mut plan: Plan, config: &Config) -> Plan {
+    for component in plan.components.iter_mut().map(|planned| &mut planned.component) {
+        let known = config.components.iter().find(|known| known.name == component.name);
+        component.dockerfile_variants = known.map_or(vec![], |known| known.dockerfile_variants.clone());
+    }
+    plan
 }
 
 /// A plan is followed as it is; leaving out a part of it in silence would not be what either side asked for.

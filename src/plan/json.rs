@@ -229,6 +229,7 @@ fn planned(file: PlannedFile) -> Result<Planned, PlanError> {
         needs: file.needs.iter().map(|need| value("component name", need)).collect::<Result<_, _>>()?,
         fail_fast: file.fail_fast,
         recipe,
+        dockerfile_variants: vec![],
         rules: Rules::default(),
     };
     Ok(Planned {

@@ -89,6 +89,47 @@ fn a_dockerfile_of_another_name_is_planned_if_it_is_the_only_one() {
     assert_eq!(origins(&repository), ["hephy.yaml:1"]);
 }
 
+/// What builds the only component that is planned.
+#[track_caller]
+fn backend(repository: &Repository) -> String {
+    let output = repository.hephy(["plan", "--emit", "json"]).run().exits(0);
+    let plan: serde_json::Value = serde_json::from_str(&output.stdout).expect("JSON");
+    assert_eq!(plan["components"].as_array().expect("components").len(), 1, "{output}");
+    plan["components"][0]["backend"].as_str().expect("a backend").to_owned()
+}
+
+#[test]
+fn a_dockerfile_of_another_name_that_git_ignores_is_not_there() {
+    // Given a Go program, and a Dockerfile beside it that only this machine has,
+    let repository = Repository::empty();
+    repository.write("api/main.go", "package main\n\nfunc main() {}\n");
+    repository.write("api/go.mod", "module example.com/api\n\ngo 1.21\n");
+    repository.write(".gitignore", "Dockerfile.local\n").commit("Begin");
+    repository.write("api/Dockerfile.local", "FROM scratch\nCOPY main.go /DEV\n");
+    // when it is planned, then what the commit has is built, whether somebody names the component
+    assert_eq!(backend(&repository), "ko");
+    repository.write("hephy.yaml", "components: {api: {path: api}}\n").commit("Name it");
+    assert_eq!(backend(&repository), "ko");
+    let output = repository.hephy(["plan"]).run().exits(0);
+    assert!(!output.stderr.contains("Dockerfile.local"), "{output}");
+    // and where it has nothing, nothing is built,
+    repository.git(["rm", "--quiet", "api/main.go", "api/go.mod"]);
+    repository.write("api/run", "").commit("Remove the program");
+    let output = repository.hephy(["plan"]).run().exits(2);
+    assert!(output.error().ends_with("its folder has no definition that hephy knows"), "{output}");
+    // and one that is committed is the only one, also where the plan is read from a file.
+    repository.write("api/Dockerfile.prod", "FROM scratch\nCOPY run /run\n").commit("Add a Dockerfile");
+    assert_eq!(backend(&repository), "dockerfile");
+    let output = repository.hephy(["plan", "--explain", "api"]).run().exits(0);
+    assert!(output.stdout.contains("built by dockerfile: `Dockerfile.prod`"), "{output}");
+    let plan = repository.hephy(["plan", "--emit", "json"]).run().exits(0).stdout;
+    repository.write(".hephy/plan.json", &plan);
+    repository.hephy(["build", "--plan", ".hephy/plan.json"]).run().exits(0);
+    // What could be added to the commit counts.
+    repository.write(".gitignore", "").commit("Ignore nothing");
+    repository.hephy(["plan"]).run().exits(2).says("`Dockerfile.local` and `Dockerfile.prod`");
+}
+
 #[test]
 fn what_hephy_has_no_backend_for_is_named() {
     // Given definitions of other tools, one beside a Dockerfile,

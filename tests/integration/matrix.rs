@@ -247,7 +247,7 @@ fn a_path_is_explained_by_those_who_read_it() {
       not by spin: no `spin.toml` with a `spin_manifest_version`
       not by helm: no `Chart.yaml` with an `apiVersion` that is no part of another chart
       not by bake: no `docker-bake.hcl` or `docker-bake.json`
-      not by dockerfile: no `Dockerfile` or `Containerfile`, and not one of another name such as `Dockerfile.prod`
+      not by dockerfile: no `Dockerfile` or `Containerfile`, and not one of another name such as `Dockerfile.prod` that git lists
       not by ko: no `.ko.yaml` below the root, and no Go file with `package main` in a module
       not by cargo: no `Cargo.toml`
       not by jib: no plugin of jib in a build file, which is read only where nothing else is
@@ -264,7 +264,7 @@ fn a_path_is_explained_by_those_who_read_it() {
       not by spin: no `spin.toml` with a `spin_manifest_version`
       not by helm: no `Chart.yaml` with an `apiVersion` that is no part of another chart
       not by bake: no `docker-bake.hcl` or `docker-bake.json`
-      not by dockerfile: no `Dockerfile` or `Containerfile`, and not one of another name such as `Dockerfile.prod`
+      not by dockerfile: no `Dockerfile` or `Containerfile`, and not one of another name such as `Dockerfile.prod` that git lists
       not by ko: no `.ko.yaml` below the root, and no Go file with `package main` in a module
       not by cargo: no `Cargo.toml`
       not by jib: no plugin of jib in a build file, which is read only where nothing else is

@@ -60,15 +60,11 @@ fn the_definition_decides_and_says_so() {
             "buildpacks: `project.toml` comes before `Cargo.toml`",
         ),
         (none.clone(), &["Procfile"], "buildpacks: `Procfile` is in its folder"),
-        // A Dockerfile of another name gives way to what is sure, and keeps its place among the others.
+        // A Dockerfile of another name gives way to everything else.
         (none.clone(), &["Dockerfile.a"], "dockerfile: `Dockerfile.a` is the only Dockerfile in its folder"),
-        (none.clone(), &["Dockerfile.a", "main.go"], "dockerfile: `Dockerfile.a` comes before `main.go`"),
-        (
-            none.clone(),
-            &["Dockerfile.a", "Cargo.toml"],
-            "dockerfile: `Dockerfile.a` comes before `Cargo.toml`",
-        ),
-        (none.clone(), &["Dockerfile.a", "Procfile"], "dockerfile: `Dockerfile.a` comes before `Procfile`"),
+        (none.clone(), &["Dockerfile.a", "main.go"], "ko: `main.go` comes before `Dockerfile.a`"),
+        (none.clone(), &["Dockerfile.a", "Cargo.toml"], "cargo: `Cargo.toml` comes before `Dockerfile.a`"),
+        (none.clone(), &["Dockerfile.a", "Procfile"], "buildpacks: `Procfile` comes before `Dockerfile.a`"),
         (none.clone(), &["Dockerfile.a", "spin.toml"], "spin: `spin.toml` comes before `Dockerfile.a`"),
         (none.clone(), &["Dockerfile.a", "Chart.yaml"], "helm: `Chart.yaml` comes before `Dockerfile.a`"),
         (none.clone(), &["Dockerfile.a", ".ko.yaml"], "ko: `.ko.yaml` comes before `Dockerfile.a`"),
@@ -168,7 +164,21 @@ fn what_is_left_out_is_a_warning_unless_somebody_says_so() {
     let none = component(None, false);
     for (files, expected) in [
         (&["Dockerfile", "main.go", "Cargo.toml"][..], &[][..]),
-        (&["Dockerfile.a", "main.go"], &[]),
+        (&["Dockerfile.a", ".ko.yaml", "main.go"], &[]),
+        (
+            &["Dockerfile.a", "main.go"],
+            &[
+                "`api` is built from `main.go`, and `Dockerfile.a` is not read; `backend: ko` in hephy.yaml says that this is \
+               meant, `dockerfile: Dockerfile.a` chooses the other",
+            ],
+        ),
+        (
+            &["Dockerfile.a", "Cargo.toml"],
+            &[
+                "`api` is built from `Cargo.toml`, and `Dockerfile.a` is not read; `backend: cargo` in hephy.yaml says that \
+               this is meant, `dockerfile: Dockerfile.a` chooses the other",
+            ],
+        ),
         (
             &["Dockerfile", "docker-bake.hcl"],
             &[

@@ -1,6 +1,6 @@
 //! The folders that discovery looks into, with what git lists in them.
 
-use crate::config::{Unsupported, definitions, variants};
+use crate::config::{Unsupported, definitions, reading, variants};
 use bstr::{BStr, ByteSlice as _};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -102,7 +102,7 @@ impl Folder<'_> {
 
     /// The text of a file in it, empty if it cannot be read.
     pub(super) fn read(&self, name: &str) -> String {
-        let text = self.has(name).then(|| std::fs::read_to_string(self.place().join(name)).ok());
+        let text = self.has(name).then(|| reading::text(self.root, &self.place().join(name)));
         text.flatten().unwrap_or_default()
     }
 

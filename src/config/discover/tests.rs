@@ -157,10 +157,15 @@ fn a_dockerfile_of_another_name_makes_a_component_if_it_is_the_only_one() {
             ("several/a.Dockerfile", from),
             ("sure/Dockerfile.dev", from),
             ("sure/spin.toml", "spin_manifest_version = 2\n"),
-            // It comes before a Go program beside it, and is no reason to drop those below it.
+            // It gives way to what else builds its folder,
             ("tool/go.mod", ""),
             ("tool/main.go", main),
             ("tool/Dockerfile.debug", from),
+            ("crate/Cargo.toml", "[package]\n"),
+            ("crate/Dockerfile.dev", from),
+            ("proc/Procfile", "web: x\n"),
+            ("proc/Dockerfile.dev", from),
+            // and is no reason to drop programs in folders below it.
             ("svc/go.mod", ""),
             ("svc/cmd/one/main.go", main),
             ("svc/cmd/two/main.go", main),
@@ -179,7 +184,7 @@ fn a_dockerfile_of_another_name_makes_a_component_if_it_is_the_only_one() {
             "one from svc/cmd/one/main.go",
             "site from site/web.Dockerfile",
             "sure from sure/spin.toml",
-            "tool from tool/Dockerfile.debug",
+            "tool from tool/main.go",
             "two from svc/cmd/two/main.go",
             "usual from usual/Dockerfile",
             "web from web/Dockerfile",
@@ -187,10 +192,13 @@ fn a_dockerfile_of_another_name_makes_a_component_if_it_is_the_only_one() {
     );
     let several = ["several/Dockerfile.b", "several/a.Dockerfile"].map(str::to_owned);
     let nixpacks = Doubt::Unsupported(Unsupported::Nixpacks, "svc/nixpacks.toml".to_owned());
+    let beside = |path: &str, other: &str| Doubt::Beside(path.to_owned(), other.to_owned());
     let same_name = Doubt::SameName("deploy/web/Dockerfile.prod".to_owned(), "web".parse().expect("a name"));
     assert_eq!(
         doubts,
         [
+            beside("crate/Dockerfile.dev", "Cargo.toml"),
+            beside("proc/Dockerfile.dev", "Procfile"),
             Doubt::Unclear(several.to_vec()),
             Doubt::Above("svc/Dockerfile.dev".to_owned()),
             nixpacks,

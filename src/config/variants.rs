@@ -3,6 +3,8 @@
 use super::{Config, ConfigError, definitions, discover, reading};
 use crate::component::Component;
 use bstr::{BStr, BString, ByteSlice as _};
+use std::cell::LazyCell;
+use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -60,11 +62,13 @@ pub(crate) fn find(
     files: &[&BStr],
     repositories: &[&BStr],
 ) -> Result<Config, ConfigError> {
+    // Most repositories have no candidate, and then nobody has to find one file among all.
+    let listed = LazyCell::new(|| files.iter().copied().collect::<HashSet<&BStr>>());
     for component in &mut config.components {
         let mut found = vec![];
         for name in candidates(root, component) {
             let path = root.join(&component.path).join(&name);
-            if is_listed(root, &path, files, repositories)?
+            if is_listed(root, &path, &listed, repositories)?
                 && reading::text(root, &path).is_some_and(|text| has_from(&text))
             {
                 found.push(name);
@@ -86,7 +90,12 @@ fn candidates(root: &Path, component: &Component) -> Vec<String> {
 }
 
 /// Whether git lists the file, and, if that is a link, the file that it leads to.
-fn is_listed(root: &Path, path: &Path, files: &[&BStr], repositories: &[&BStr]) -> Result<bool, ConfigError> {
+fn is_listed(
+    root: &Path,
+    path: &Path,
+    listed: &HashSet<&BStr>,
+    repositories: &[&BStr],
+) -> Result<bool, ConfigError> {
     let folder = path.parent().and_then(|folder| reading::real(root, folder));
     let (Some(folder), Some(name), Some(target)) = (folder, path.file_name(), reading::real(root, path))
     else {
@@ -94,7 +103,7 @@ fn is_listed(root: &Path, path: &Path, files: &[&BStr], repositories: &[&BStr]) 
     };
     for path in [folder.join(name), target] {
         let path = BStr::new(path.as_os_str().as_bytes());
-        if !files.contains(&path) && !is_listed_within(root, path, repositories)? {
+        if !listed.contains(path) && !is_listed_within(root, path, repositories)? {
             return Ok(false);
         }
     }

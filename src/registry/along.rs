@@ -2,9 +2,10 @@
 //! nobody knows yet, an empty PUT). It is only that: if anything goes wrong, the blob is sent like any other when its image
 //! is pushed, and what is wrong is said then.
 
-use super::body::Blob;
+use super::body::{Blob, PIECE};
 use super::http::Errand;
 use super::learnt::Rung;
+use super::pace::TELL;
 use super::pulse::Pulse;
 use super::session::{Session, WORTH_A_LOOK};
 use super::upload::{Hitch, Way};
@@ -18,16 +19,11 @@ use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 
 /// A smaller blob is quickly sent when it is whole, and may turn out to be there already.
 const WORTH_IT: u64 = 1 << 20;
-/// How much is sent at once, in bytes.
-const PIECE: u64 = 256 << 10;
-/// How often those who wait look how far it is.
-const LOOK: Duration = Duration::from_millis(200);
 
 /// A blob that goes along with its being written.
 #[derive(Clone, Debug)]
@@ -145,7 +141,7 @@ impl Along {
 
     /// Waits until it has arrived or will not, and shows meanwhile how far it is.
     async fn ended(&self, blob: &Blob) {
-        while tokio::time::timeout(LOOK, self.turn.lock()).await.is_err() {
+        while tokio::time::timeout(TELL, self.turn.lock()).await.is_err() {
             blob.show(self.sent.load(Ordering::Relaxed));
         }
     }

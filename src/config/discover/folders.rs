@@ -5,7 +5,7 @@ use bstr::{BStr, ByteSlice as _};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Folders that hold other people's components, or none (DESIGN.md section 5).
+/// Folders that hold other people's components, or none.
 const SKIPPED: [&str; 3] = ["examples", "vendor", "node_modules"];
 
 /// All folders that are looked into, with the names of the files in them.

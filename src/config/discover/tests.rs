@@ -140,43 +140,43 @@ fn a_repository_within_is_looked_through() {
     assert_eq!(found.expect("valid"), ["api from lib/api/Dockerfile"]);
 }
 
+const FROM: &str = "FROM scratch\n";
+const MAIN: &str = "package main\n";
+/// Folders with Dockerfiles of other names, and what else may lie there.
+const VARIANTS: &[(&str, &str)] = &[
+    ("api/Dockerfile.prod", FROM),
+    ("api/Dockerfile.prod.dockerignore", "x\n"),
+    ("api/Dockerfile.base.tmpl", FROM),
+    ("web/Dockerfile", FROM),
+    ("site/web.Dockerfile", FROM),
+    ("usual/Dockerfile", FROM),
+    ("usual/Dockerfile.dev", FROM),
+    ("part/Dockerfile.part", "RUN make\n"),
+    ("several/Dockerfile.b", FROM),
+    ("several/a.Dockerfile", FROM),
+    ("sure/Dockerfile.dev", FROM),
+    ("sure/spin.toml", "spin_manifest_version = 2\n"),
+    // It gives way to what else builds its folder,
+    ("tool/go.mod", ""),
+    ("tool/main.go", MAIN),
+    ("tool/Dockerfile.debug", FROM),
+    ("crate/Cargo.toml", "[package]\n"),
+    ("crate/Dockerfile.dev", FROM),
+    ("proc/Procfile", "web: x\n"),
+    ("proc/Dockerfile.dev", FROM),
+    // and is no reason to drop programs in folders below it.
+    ("svc/go.mod", ""),
+    ("svc/cmd/one/main.go", MAIN),
+    ("svc/cmd/two/main.go", MAIN),
+    ("svc/Dockerfile.dev", FROM),
+    ("svc/nixpacks.toml", ""),
+    // Neither is it one to refuse the repository.
+    ("deploy/web/Dockerfile.prod", FROM),
+];
+
 #[test]
 fn a_dockerfile_of_another_name_makes_a_component_if_it_is_the_only_one() {
-    let (from, main) = ("FROM scratch\n", "package main\n");
-    let (found, doubts) = discovered(
-        &[
-            ("api/Dockerfile.prod", from),
-            ("api/Dockerfile.prod.dockerignore", "x\n"),
-            ("api/Dockerfile.base.tmpl", from),
-            ("web/Dockerfile", from),
-            ("site/web.Dockerfile", from),
-            ("usual/Dockerfile", from),
-            ("usual/Dockerfile.dev", from),
-            ("part/Dockerfile.part", "RUN make\n"),
-            ("several/Dockerfile.b", from),
-            ("several/a.Dockerfile", from),
-            ("sure/Dockerfile.dev", from),
-            ("sure/spin.toml", "spin_manifest_version = 2\n"),
-            // It gives way to what else builds its folder,
-            ("tool/go.mod", ""),
-            ("tool/main.go", main),
-            ("tool/Dockerfile.debug", from),
-            ("crate/Cargo.toml", "[package]\n"),
-            ("crate/Dockerfile.dev", from),
-            ("proc/Procfile", "web: x\n"),
-            ("proc/Dockerfile.dev", from),
-            // and is no reason to drop programs in folders below it.
-            ("svc/go.mod", ""),
-            ("svc/cmd/one/main.go", main),
-            ("svc/cmd/two/main.go", main),
-            ("svc/Dockerfile.dev", from),
-            ("svc/nixpacks.toml", ""),
-            // Neither is it one to refuse the repository.
-            ("deploy/web/Dockerfile.prod", from),
-        ],
-        &[],
-    )
-    .expect("valid");
+    let (found, doubts) = discovered(VARIANTS, &[]).expect("valid");
     assert_eq!(
         found,
         [

@@ -40,7 +40,8 @@ pub(super) fn limit(tar: impl Read, out: &mut impl Write, epoch: u64) -> io::Res
     for entry in archive.entries()?.raw(true) {
         let mut entry = entry?;
         let mut header = entry.header().clone();
-        if header.mtime().is_ok_and(|time| time > epoch) {
+        // What was made in the second of the commit is written alike: each writer of tars has its own way with numbers.
+        if header.mtime().is_ok_and(|time| time >= epoch) {
             header.set_mtime(epoch);
             header.set_cksum();
         }
